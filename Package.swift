@@ -1,0 +1,92 @@
+// swift-tools-version: 6.2
+// One source, two builds. Ordinary Swift for the tools and the tests:
+//     swift build
+// and, with ONSET_FIRMWARE=1 and a scratch path of its own, Embedded Swift in which the compiler refuses
+// every allocation, for the program that runs on the station (see the Makefile):
+//     ONSET_FIRMWARE=1 swift build -c release --scratch-path .build/firmware --product onsetd
+
+import PackageDescription
+
+let isFirmware = Context.environment["ONSET_FIRMWARE"] == "1"
+
+let stationSettings: [SwiftSetting] =
+  isFirmware
+  ? [
+    .enableExperimentalFeature("Embedded"),
+    .unsafeFlags(["-wmo", "-Xfrontend", "-no-allocations", "-Xfrontend", "-function-sections"]),
+  ] : []
+
+// Set-up code is never hot; small is better.
+let setUpSettings = stationSettings + (isFirmware ? [.unsafeFlags(["-Osize"])] : [])
+
+// From Core to Station: the station's path, in the order in which data flows.
+var targets: [Target] = [
+  // libm for the square root alone, the one function of it that IEEE 754 specifies to the last bit.
+  .target(
+    name: "CLinux", path: "Sources/CSystem/Linux", linkerSettings: [.linkedLibrary("m")]),
+  .target(
+    name: "CAlsa", path: "Sources/CSystem/Alsa",
+    linkerSettings: [.linkedLibrary("asound")]),
+  .target(
+    name: "CGpiod", path: "Sources/CSystem/Gpiod",
+    linkerSettings: [.linkedLibrary("gpiod")]),
+  .target(
+    name: "CSodium", path: "Sources/CSystem/Sodium",
+    linkerSettings: [.linkedLibrary("sodium")]),
+  .target(name: "Core", dependencies: ["CLinux"], swiftSettings: stationSettings),
+  .target(name: "Board", dependencies: ["Core"], swiftSettings: setUpSettings),
+  .target(
+    name: "Digitizer", dependencies: ["Core", "Board", "CLinux", "CAlsa", "CGpiod"],
+    swiftSettings: stationSettings),
+  .target(
+    name: "Conditioning", dependencies: ["Core", "Board", "Digitizer"],
+    swiftSettings: stationSettings),
+  .target(
+    name: "Picker", dependencies: ["Core", "Conditioning"],
+    swiftSettings: stationSettings),
+  .target(
+    name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
+    swiftSettings: stationSettings),
+  .target(
+    name: "Station",
+    dependencies: ["Core", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "CLinux"],
+    swiftSettings: stationSettings),
+  .executableTarget(
+    name: "onsetd", dependencies: ["Station"],
+    swiftSettings: stationSettings + [.unsafeFlags(["-parse-as-library"])]),
+]
+
+var products: [Product] = [.executable(name: "onsetd", targets: ["onsetd"])]
+
+// The operator's tools and the tests are ordinary Swift and use the ordinary build of the same modules.
+if !isFirmware {
+  products += [
+    .executable(name: "onset", targets: ["onset"]),
+    .library(name: "asound_module_pcm_onset", type: .dynamic, targets: ["CSimulatedCard"]),
+  ]
+  let station: [Target.Dependency] = [
+    "Core", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "Station",
+  ]
+  targets += [
+    .target(
+      name: "CMseed", path: "Sources/CSystem/Mseed", linkerSettings: [.linkedLibrary("mseed")]),
+    .target(
+      name: "CSimulatedCard", path: "Sources/CSystem/SimulatedCard",
+      linkerSettings: [.linkedLibrary("asound")]),
+    .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
+    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa"]),
+    .executableTarget(name: "onset", dependencies: ["Tools"]),
+    .executableTarget(name: "onset-fuzz", dependencies: ["Tools"], path: "Tests/Fuzz"),
+    .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux"]),
+    .testTarget(name: "BoardTests", dependencies: ["Board", "Tools"]),
+    .testTarget(name: "DigitizerTests", dependencies: station + ["CSimulatedCard", "Tools"]),
+    .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Digitizer", "Tools"]),
+    .testTarget(name: "PickerTests", dependencies: station + ["Tools"]),
+    .testTarget(name: "UplinkTests", dependencies: station + ["Tools"]),
+    .testTarget(name: "StationTests", dependencies: station + ["Tools", "CAllocationGuard"]),
+    .testTarget(name: "ToolsTests", dependencies: station + ["Tools"]),
+  ]
+}
+
+let package = Package(
+  name: "onset", products: products, targets: targets, swiftLanguageModes: [.v6])

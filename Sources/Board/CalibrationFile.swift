@@ -1,0 +1,131 @@
+// calibration/instruments/<name>.toml: what a count means in ground motion, for which dates it is true.
+
+import Core
+
+/// What the sensor's output is proportional to.
+public enum MotionQuantity: UInt8, Sendable { case velocity, acceleration }
+
+public struct CalibrationFile: Sendable {
+  public var model = Text<64>()
+  public var serial = Text<40>()
+  public var quantity = MotionQuantity.velocity
+  /// Counts per m/s or per m/s²: sensor sensitivity times digitizer counts per volt.
+  public var countsPerUnit = 1.0
+  /// Low corner and damping of a velocity sensor's second-order response; nil for a flat one.
+  public var corner: SensorCorner?
+  public var measured = CalendarDate(year: 1970, month: 1, day: 1)
+  public var validFrom = CalendarDate(year: 1970, month: 1, day: 1)
+  public var validUntil = CalendarDate(year: 1970, month: 1, day: 1)
+
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    _ = try file.integer("instrument", "format", in: 1...1)
+    model = try file.text("instrument", "model", Text<64>.self)
+    serial = try file.text("instrument", "serial", Text<40>.self)
+    let word = try file.choice("instrument", "quantity", ["velocity", "acceleration", "", ""])
+    quantity = MotionQuantity(rawValue: UInt8(word))!
+    measured = try file.date("instrument", "measured")
+    validFrom = try file.date("instrument", "valid_from")
+    validUntil = try file.date("instrument", "valid_until")
+    guard validFrom.daysSince1970 <= validUntil.daysSince1970 else {
+      throw file.contradiction("instrument", "valid_until", "must not be before valid_from")
+    }
+    let unit: StaticString =
+      quantity == .velocity
+      ? "sensitivity_volts_per_metre_per_second"
+      : "sensitivity_volts_per_metre_per_second_squared"
+    let sensitivity = try file.decimal("instrument", unit, in: 1e-6...1e6)
+    let countsPerVolt = try file.decimal("digitizer", "counts_per_volt", in: 1e-3...1e12)
+    countsPerUnit = sensitivity * countsPerVolt
+    if file.has(section: "response") { corner = try SensorCorner(&file, quantity) }
+    try file.finish()
+  }
+
+  public func isValid(on date: CalendarDate) -> Bool {
+    (validFrom.daysSince1970...validUntil.daysSince1970).contains(date.daysSince1970)
+  }
+}
+
+/// A velocity sensor is a mass on a spring: s² / (s² + 2hω₀s + ω₀²).
+public struct SensorCorner: Equatable, Sendable {
+  public var cornerHertz: Double
+  public var damping: Double
+  /// The corner down to which the station extends the response; the sensor's own where it does not.
+  public var extendedCornerHertz: Double
+
+  public init(cornerHertz: Double, damping: Double, extendedCornerHertz: Double) {
+    self.cornerHertz = cornerHertz
+    self.damping = damping
+    self.extendedCornerHertz = extendedCornerHertz
+  }
+}
+
+extension SensorCorner {
+  private static let twoPi = 6.283185307179586
+
+  init(_ file: inout ConfigurationFile, _ quantity: MotionQuantity) throws(Diagnostic) {
+    guard quantity == .velocity else {
+      throw file.contradiction(
+        "instrument", "quantity",
+        "is acceleration, which is taken as flat to DC: leave [response] out")
+    }
+    let hasCorner = file.has("response", "corner_hertz")
+    guard hasCorner != file.has("response", "poles") else {
+      throw file.contradiction(
+        "response", hasCorner ? "poles" : "corner_hertz",
+        "[response] has either corner_hertz and damping, or poles and zeros")
+    }
+    var corner = 0.0
+    var damping = 0.0
+    if hasCorner {
+      corner = try file.decimal("response", "corner_hertz", in: 0.001...20)
+      damping = try file.decimal("response", "damping", in: 0.05...5)
+    } else {
+      (corner, damping) = try SensorCorner.readPolesAndZeros(&file)
+    }
+    let extended = try file.decimal(
+      "response", "extended_corner_hertz", in: 0.001...20, default: corner)
+    // Each octave below the corner costs 12 dB of sensor noise: ten times is 40 dB.
+    guard extended <= corner, extended >= corner / 10 else {
+      throw file.contradiction(
+        "response", "extended_corner_hertz",
+        "must lie between a tenth of the sensor's corner and the corner itself")
+    }
+    self.init(cornerHertz: corner, damping: damping, extendedCornerHertz: extended)
+  }
+
+  /// Poles and zeros in rad/s, numbered from 1. The station equalises a second-order low corner: two
+  /// zeros at the origin and one pair of poles; whatever lies above 100 Hz is outside its band.
+  private static func readPolesAndZeros(
+    _ file: inout ConfigurationFile
+  ) throws(Diagnostic) -> (corner: Double, damping: Double) {
+    let keys: InlineArray<6, (StaticString, StaticString)> = [
+      ("pole_1_real", "pole_1_imaginary"), ("pole_2_real", "pole_2_imaginary"),
+      ("pole_3_real", "pole_3_imaginary"), ("pole_4_real", "pole_4_imaginary"),
+      ("pole_5_real", "pole_5_imaginary"), ("pole_6_real", "pole_6_imaginary"),
+    ]
+    let poleCount = try file.integer("response", "poles", in: 2...6)
+    _ = try file.integer("response", "zeros_at_origin", in: 2...2)
+    let limit = 1e5
+    var product = 1.0
+    var sum = 0.0
+    var imaginarySum = 0.0
+    var inBand = 0
+    for index in 0..<poleCount {
+      let real = try file.decimal("response", keys[index].0, in: -limit...0)
+      let imaginary = try file.decimal("response", keys[index].1, in: -limit...limit)
+      let magnitude = (real * real + imaginary * imaginary).squareRoot()
+      guard magnitude <= twoPi * 100 else { continue }
+      inBand += 1
+      product *= magnitude
+      sum += real
+      imaginarySum += imaginary
+    }
+    guard inBand == 2, product > 0, imaginarySum == 0 else {
+      throw file.contradiction(
+        "response", "poles",
+        "must hold one conjugate pair or two real poles below 100 Hz: a second-order sensor")
+    }
+    let angular = product.squareRoot()
+    return (angular / twoPi, -sum / (2 * angular))
+  }
+}

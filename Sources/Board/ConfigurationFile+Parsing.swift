@@ -1,0 +1,228 @@
+// The grammar itself: bytes to entries, and the text of a number to its value.
+
+import Core
+
+extension ConfigurationFile {
+  mutating func parse() throws(Diagnostic) {
+    guard bytes.count < ConfigurationFile.maximumByteCount else {
+      throw failure(line: 0, "is too long: a configuration file has fewer than 32768 bytes")
+    }
+    var section = 0..<0
+    var line = 0
+    var start = 0
+    while start < bytes.count {
+      line += 1
+      var end = start
+      while end < bytes.count && bytes[end] != UInt8(ascii: "\n") { end += 1 }
+      let content = try contentOf(start..<end, line: line)
+      start = end + 1
+      if content.isEmpty { continue }
+      if bytes[content.lowerBound] == UInt8(ascii: "[") {
+        section = try parseSection(content, line: line)
+      } else {
+        try parseEntry(content, section: section, line: line)
+      }
+    }
+  }
+
+  /// The line without comment and surrounding blanks.
+  private func contentOf(_ range: Range<Int>, line: Int) throws(Diagnostic) -> Range<Int> {
+    var end = range.lowerBound
+    var isQuoted = false
+    while end < range.upperBound {
+      let byte = bytes[end]
+      if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+      if byte == UInt8(ascii: "#") && !isQuoted { break }
+      let isCarriageReturnAtEnd = byte == 0x0D && end == range.upperBound - 1
+      guard (byte >= 0x20 && byte <= 0x7E) || byte == 0x09 || isCarriageReturnAtEnd else {
+        throw failure(line: line, "has a byte that is not printable ASCII outside a comment")
+      }
+      end += 1
+    }
+    guard !isQuoted else { throw failure(line: line, "has a text without closing quotes") }
+    return trimmed(range.lowerBound..<end)
+  }
+
+  private func trimmed(_ range: Range<Int>) -> Range<Int> {
+    func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+    var low = range.lowerBound
+    var high = range.upperBound
+    while low < high && isBlank(bytes[low]) { low += 1 }
+    while high > low && isBlank(bytes[high - 1]) { high -= 1 }
+    return low..<high
+  }
+
+  private func isName(_ range: Range<Int>) -> Bool {
+    for index in range {
+      switch bytes[index] {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        UInt8(ascii: "_"):
+        continue
+      default: return false
+      }
+    }
+    return !range.isEmpty
+  }
+
+  private func parseSection(_ range: Range<Int>, line: Int) throws(Diagnostic) -> Range<Int> {
+    guard bytes[range.upperBound - 1] == UInt8(ascii: "]") else {
+      throw failure(line: line, "a section is written [name], alone on its line")
+    }
+    let name = trimmed((range.lowerBound + 1)..<(range.upperBound - 1))
+    guard isName(name) else {
+      throw failure(line: line, "a section's name has lower-case letters, digits and _ only")
+    }
+    for index in 0..<entryCount where isSame(entries[index].section, name) {
+      throw failure(line: line, "this section stands above already: put its keys together")
+    }
+    return name
+  }
+
+  private func isSame(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
+    guard a.count == b.count else { return false }
+    for index in 0..<a.count
+    where bytes[a.lowerBound + index] != bytes[b.lowerBound + index] { return false }
+    return true
+  }
+
+  private mutating func parseEntry(
+    _ range: Range<Int>, section: Range<Int>, line: Int
+  ) throws(Diagnostic) {
+    var equals = range.lowerBound
+    while equals < range.upperBound && bytes[equals] != UInt8(ascii: "=") { equals += 1 }
+    let key = trimmed(range.lowerBound..<equals)
+    guard equals < range.upperBound, isName(key) else {
+      throw failure(line: line, "expected [section] or key = value, with lower-case letters in keys")
+    }
+    guard !section.isEmpty else {
+      throw failure(line: line, "a key stands before the first [section]")
+    }
+    for index in 0..<entryCount
+    where isSame(entries[index].section, section) && isSame(entries[index].key, key) {
+      var diagnostic = failure(line: line, "")
+      diagnostic.text.append(text(key))
+      diagnostic.text.append(" is given a second time; the first is in line ")
+      diagnostic.text.append(entries[index].line)
+      throw diagnostic
+    }
+    guard entryCount < ConfigurationFile.maximumEntries else {
+      throw failure(line: line, "has more than 96 keys")
+    }
+    var entry = Entry(section: section, key: key, line: line)
+    try classify(trimmed((equals + 1)..<range.upperBound), &entry)
+    entries[entryCount] = entry
+    entryCount += 1
+  }
+
+  private func classify(_ value: Range<Int>, _ entry: inout Entry) throws(Diagnostic) {
+    entry.value = value
+    if matches(value, "true") {
+      entry.kind = .yes
+    } else if value.count >= 2 && bytes[value.lowerBound] == UInt8(ascii: "\"") {
+      entry.kind = .text
+      entry.value = (value.lowerBound + 1)..<(value.upperBound - 1)
+      for index in entry.value
+      where bytes[index] == UInt8(ascii: "\"") || bytes[index] == UInt8(ascii: "\\")
+        || bytes[index] == 0x09
+      {
+        throw failure(entry, "has quotes, a tab or a backslash inside its text: leave them out")
+      }
+      guard bytes[value.upperBound - 1] == UInt8(ascii: "\"") else {
+        throw failure(entry, "has something after its text: only a # comment may follow")
+      }
+    } else if isNumber(value, allowFraction: false) {
+      entry.kind = .integer
+    } else if isNumber(value, allowFraction: true) {
+      entry.kind = .decimal
+    } else {
+      throw failure(entry, "needs a value: a number, a text in double quotes, or true")
+    }
+  }
+
+  /// [-+] digits [. digits] [e [-+] digits], without leading zeros, as TOML wants them.
+  private func isNumber(_ range: Range<Int>, allowFraction: Bool) -> Bool {
+    var index = range.lowerBound
+    func digits() -> Int {
+      var count = 0
+      while index + count < range.upperBound, bytes[index + count] >= UInt8(ascii: "0"),
+        bytes[index + count] <= UInt8(ascii: "9")
+      { count += 1 }
+      return count
+    }
+    func skipSign() {
+      if index < range.upperBound,
+        bytes[index] == UInt8(ascii: "-") || bytes[index] == UInt8(ascii: "+")
+      { index += 1 }
+    }
+    skipSign()
+    let whole = digits()
+    guard whole > 0, whole == 1 || bytes[index] != UInt8(ascii: "0") else { return false }
+    index += whole
+    if allowFraction, index < range.upperBound, bytes[index] == UInt8(ascii: ".") {
+      index += 1
+      let fraction = digits()
+      guard fraction > 0 else { return false }
+      index += fraction
+    }
+    if allowFraction, index < range.upperBound, bytes[index] == UInt8(ascii: "e") {
+      index += 1
+      skipSign()
+      let exponent = digits()
+      guard exponent > 0 else { return false }
+      index += exponent
+    }
+    return index == range.upperBound
+  }
+
+  func parseInteger(_ range: Range<Int>) -> Int? {
+    var value = 0
+    var isNegative = false
+    for index in range {
+      switch bytes[index] {
+      case UInt8(ascii: "-"): isNegative = true
+      case UInt8(ascii: "+"): continue
+      default:
+        let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
+        let (sum, carry) = scaled.addingReportingOverflow(
+          Int(bytes[index] - UInt8(ascii: "0")))
+        guard !overflow, !carry else { return nil }
+        value = sum
+      }
+    }
+    return isNegative ? -value : value
+  }
+
+  /// Correctly rounded, because 15 digits and powers of ten up to 22 are exact in a Double, and one
+  /// operation joins them (Clinger 1990); nil when the number needs more.
+  func parseDecimal(_ range: Range<Int>) -> Double? {
+    var mantissa = 0
+    var digitCount = 0
+    var exponent = 0
+    var index = range.lowerBound
+    var isFraction = false
+    scan: while index < range.upperBound {
+      switch bytes[index] {
+      case UInt8(ascii: "-"), UInt8(ascii: "+"): break
+      case UInt8(ascii: "."): isFraction = true
+      case UInt8(ascii: "e"): break scan
+      case let byte:
+        if mantissa > 0 || byte != UInt8(ascii: "0") { digitCount += 1 }
+        guard digitCount <= 15 else { return nil }
+        mantissa = mantissa * 10 + Int(byte - UInt8(ascii: "0"))
+        if isFraction { exponent -= 1 }
+      }
+      index += 1
+    }
+    if index < range.upperBound {
+      guard let stated = parseInteger((index + 1)..<range.upperBound), stated.magnitude < 100 else {
+        return nil
+      }
+      exponent += stated
+    }
+    guard exponent.magnitude <= 22 else { return mantissa == 0 ? 0 : nil }
+    var power = 1.0
+    for _ in 0..<exponent.magnitude { power *= 10 }
+    let value = exponent < 0 ? Double(mantissa) / power : Double(mantissa) * power
+    return bytes[range.lowerBound] == UInt8(ascii: "-") ? -value : value
+  }
+}

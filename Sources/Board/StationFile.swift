@@ -1,0 +1,134 @@
+// station.toml: what is true of one site: its code, its sensor, where its datagrams go.
+
+import Core
+
+/// "NET.STA.LOC.BS": FDSN network, station, location (may be empty), band and source.
+public typealias StationCode = Text<24>
+
+public struct PickerSettings: Equatable, Sendable {
+  public var bandLowHertz = 2.0
+  public var bandHighHertz = 20.0
+  public var shortTermSeconds = 0.3
+  public var longTermSeconds = 10.0
+  public var triggerRatio = 6.0
+  public var releaseRatio = 1.5
+  public var minimumDurationMilliseconds = 100
+  public var refractoryMilliseconds = 3000
+  public init() {}
+}
+
+public struct UplinkSettings: Sendable {
+  public var host = Text<128>()
+  public var port = 0
+  public var listenPort = 0
+  public var keyFile = Path()
+}
+
+public struct StationFile: Sendable {
+  public var code = StationCode()
+  /// One calibration a component; empty where none is given. The auxiliary lane has none.
+  public var calibrations = InlineArray<3, Path>(repeating: Path())
+  public var picker = PickerSettings()
+  public var uplink = UplinkSettings()
+  /// Where the boot counter lives.
+  public var stateDirectory = Path()
+
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    _ = try file.integer("station", "format", in: 1...1)
+    code = try file.text("station", "code", StationCode.self)
+    guard code.isStationCode else {
+      throw file.contradiction(
+        "station", "code",
+        "must be NET.STA.LOC.BS such as \"XX.ONST1.00.EH\": capitals and digits, LOC may be empty")
+    }
+    calibrations[0] = try file.relativePath("sensor", "vertical_calibration")
+    calibrations[1] = try file.relativePath("sensor", "north_calibration")
+    calibrations[2] = try file.relativePath("sensor", "east_calibration")
+    picker = try PickerSettings(&file)
+    uplink.host = try file.text("uplink", "host", Text<128>.self)
+    uplink.port = try file.integer("uplink", "port", in: 1...65_535)
+    uplink.listenPort = try file.integer("uplink", "listen_port", in: 1...65_535)
+    guard file.has("uplink", "key_file") else {
+      throw file.contradiction("uplink", "host", "needs a key_file beside it: 32 secret bytes")
+    }
+    uplink.keyFile = try file.relativePath("uplink", "key_file")
+    guard file.has("state", "directory") else {
+      throw file.contradiction("state", "directory", "missing key directory in [state]")
+    }
+    stateDirectory = try file.relativePath("state", "directory")
+    try file.finish()
+  }
+}
+
+extension PickerSettings {
+  init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    bandLowHertz = try file.decimal("picker", "band_low_hertz", in: 0.1...20, default: bandLowHertz)
+    bandHighHertz = try file.decimal(
+      "picker", "band_high_hertz", in: 1...40, default: bandHighHertz)
+    guard bandHighHertz >= 2 * bandLowHertz else {
+      throw file.contradiction(
+        "picker", file.has("picker", "band_high_hertz") ? "band_high_hertz" : "band_low_hertz",
+        "leaves no octave between band_low_hertz and band_high_hertz")
+    }
+    shortTermSeconds = try file.decimal(
+      "picker", "short_term_seconds", in: 0.05...5, default: shortTermSeconds)
+    longTermSeconds = try file.decimal(
+      "picker", "long_term_seconds", in: 1...120, default: longTermSeconds)
+    guard longTermSeconds >= 5 * shortTermSeconds else {
+      throw file.contradiction(
+        "picker", file.has("picker", "long_term_seconds") ? "long_term_seconds" : "short_term_seconds",
+        "must leave long_term_seconds at least five times short_term_seconds")
+    }
+    triggerRatio = try file.decimal("picker", "trigger_ratio", in: 1.5...1000, default: triggerRatio)
+    releaseRatio = try file.decimal("picker", "release_ratio", in: 1...500, default: releaseRatio)
+    guard releaseRatio < triggerRatio else {
+      throw file.contradiction(
+        "picker", file.has("picker", "release_ratio") ? "release_ratio" : "trigger_ratio",
+        "must leave release_ratio below trigger_ratio")
+    }
+    minimumDurationMilliseconds = try file.integer(
+      "picker", "minimum_duration_milliseconds", in: 10...1000,
+      default: minimumDurationMilliseconds)
+    refractoryMilliseconds = try file.integer(
+      "picker", "refractory_milliseconds", in: 3000...60_000, default: refractoryMilliseconds)
+  }
+}
+
+extension ConfigurationFile {
+  /// A path, taken relative to the folder of this file; empty when the key is absent.
+  mutating func relativePath(
+    _ section: StaticString, _ key: StaticString
+  ) throws(Diagnostic) -> Path {
+    let stated = try text(section, key, Path.self, default: Path())
+    guard !stated.isEmpty, stated[0] != UInt8(ascii: "/") else { return stated }
+    var folderCount = path.count
+    while folderCount > 0 && path[folderCount - 1] != UInt8(ascii: "/") { folderCount -= 1 }
+    guard folderCount + stated.count <= 256 else {
+      throw contradiction(section, key, "is too long together with the folder of this file")
+    }
+    var result = Path()
+    for index in 0..<folderCount { result.append(byte: path[index]) }
+    result.append(stated)
+    return result
+  }
+}
+
+extension Text {
+  /// Four fields between three dots; capitals and digits; at most 8, 8, 8 and exactly 2 characters.
+  public var isStationCode: Bool {
+    var field = 0
+    var length = 0
+    for index in 0..<count {
+      switch self[index] {
+      case UInt8(ascii: "."):
+        guard length > 0 || field == 2, length <= 8 else { return false }
+        field += 1
+        length = 0
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+        length += 1
+      default: return false
+      }
+    }
+    return field == 3 && length == 2
+  }
+}

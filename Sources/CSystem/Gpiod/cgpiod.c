@@ -1,0 +1,112 @@
+#define _GNU_SOURCE
+#include "cgpiod.h"
+#include <errno.h>
+#include <gpiod.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+// One PPS line a station, so the handle is static: requesting allocates inside libgpiod at start, reading never.
+static int descriptor_is_readable(int descriptor) {
+  struct pollfd p = {.fd = descriptor, .events = POLLIN};
+  return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
+}
+
+#ifdef GPIOD_LINE_BULK_MAX_LINES  // defined by the v1 API alone
+
+struct cgpiod_edges {
+  struct gpiod_chip *chip;
+  struct gpiod_line *line;
+};
+static struct cgpiod_edges the_edges;
+
+cgpiod_edges *cgpiod_edges_open(const char *chip, unsigned int line, int falling) {
+  struct cgpiod_edges *e = &the_edges;
+  e->chip = gpiod_chip_open_lookup(chip);
+  if (!e->chip) return NULL;
+  e->line = gpiod_chip_get_line(e->chip, line);
+  int failed = !e->line || (falling ? gpiod_line_request_falling_edge_events(e->line, "onset-pps")
+                                    : gpiod_line_request_rising_edge_events(e->line, "onset-pps")) < 0;
+  if (!failed) return e;
+  int saved = errno;
+  gpiod_chip_close(e->chip);
+  errno = saved;
+  return NULL;
+}
+
+int cgpiod_edges_descriptor(const cgpiod_edges *e) { return gpiod_line_event_get_fd(e->line); }
+
+int cgpiod_edges_read(cgpiod_edges *e, int64_t *monotonic_nanoseconds) {
+  struct gpiod_line_event event;
+  if (!descriptor_is_readable(cgpiod_edges_descriptor(e))) return 0;
+  if (gpiod_line_event_read(e->line, &event) < 0) return -1;
+  *monotonic_nanoseconds = (int64_t)event.ts.tv_sec * 1000000000 + event.ts.tv_nsec;
+  return 1;
+}
+
+void cgpiod_edges_close(cgpiod_edges *e) { gpiod_chip_close(e->chip); }
+
+const char *cgpiod_version(void) { return gpiod_version_string(); }
+
+#else
+
+struct cgpiod_edges {
+  struct gpiod_line_request *request;
+  struct gpiod_edge_event_buffer *buffer;
+};
+static struct cgpiod_edges the_edges;
+
+cgpiod_edges *cgpiod_edges_open(const char *chip_name, unsigned int line, int falling) {
+  struct cgpiod_edges *e = &the_edges;
+  char path[64] = "/dev/";
+  if (strlen(chip_name) >= sizeof path - 5) {
+    errno = ENAMETOOLONG;
+    return NULL;
+  }
+  strcpy(chip_name[0] == '/' ? path : path + 5, chip_name);
+  struct gpiod_chip *chip = gpiod_chip_open(path);
+  if (!chip) return NULL;
+  struct gpiod_line_settings *settings = gpiod_line_settings_new();
+  struct gpiod_line_config *lines = gpiod_line_config_new();
+  struct gpiod_request_config *config = gpiod_request_config_new();
+  e->request = NULL;
+  if (settings && lines && config) {
+    gpiod_line_settings_set_direction(settings, GPIOD_LINE_DIRECTION_INPUT);
+    gpiod_line_settings_set_edge_detection(settings, falling ? GPIOD_LINE_EDGE_FALLING : GPIOD_LINE_EDGE_RISING);
+    gpiod_line_settings_set_event_clock(settings, GPIOD_LINE_CLOCK_MONOTONIC);
+    gpiod_request_config_set_consumer(config, "onset-pps");
+    if (gpiod_line_config_add_line_settings(lines, &line, 1, settings) == 0)
+      e->request = gpiod_chip_request_lines(chip, config, lines);
+  }
+  int saved = errno;
+  gpiod_request_config_free(config);
+  gpiod_line_config_free(lines);
+  gpiod_line_settings_free(settings);
+  gpiod_chip_close(chip);
+  errno = saved;
+  if (!e->request) return NULL;
+  e->buffer = gpiod_edge_event_buffer_new(1);
+  if (e->buffer) return e;
+  gpiod_line_request_release(e->request);
+  errno = ENOMEM;
+  return NULL;
+}
+
+int cgpiod_edges_descriptor(const cgpiod_edges *e) { return gpiod_line_request_get_fd(e->request); }
+
+int cgpiod_edges_read(cgpiod_edges *e, int64_t *monotonic_nanoseconds) {
+  if (!descriptor_is_readable(cgpiod_edges_descriptor(e))) return 0;
+  if (gpiod_line_request_read_edge_events(e->request, e->buffer, 1) != 1) return -1;
+  struct gpiod_edge_event *event = gpiod_edge_event_buffer_get_event(e->buffer, 0);
+  *monotonic_nanoseconds = (int64_t)gpiod_edge_event_get_timestamp_ns(event);
+  return 1;
+}
+
+void cgpiod_edges_close(cgpiod_edges *e) {
+  gpiod_edge_event_buffer_free(e->buffer);
+  gpiod_line_request_release(e->request);
+}
+
+const char *cgpiod_version(void) { return gpiod_api_version(); }
+
+#endif

@@ -1,0 +1,129 @@
+// ChannelMonitor: looks at raw frames before any filter can hide what is wrong with them.
+//
+//   clipped   at or beyond the converter's full scale
+//   spike     one frame far out, its two successors back where it came from: removed and counted
+//   stuck     the same value for a second, not zero: a converter that hangs, or a saturated input
+//   dead      zero for a second: a cable that is off
+//
+// A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for two.
+
+import Board
+import Core
+import Digitizer
+
+/// Lane masks as four bits, vertical first.
+public struct ChannelFlags: Equatable, Sendable {
+  public var clipped: UInt8 = 0
+  public var spiked: UInt8 = 0
+  public var stuck: UInt8 = 0
+  public var dead: UInt8 = 0
+  public init() {}
+}
+
+public struct ChannelCounters: Equatable, Sendable {
+  public var clippedFrames: UInt32 = 0
+  public var spikes: UInt32 = 0
+  public init() {}
+}
+
+public struct ChannelMonitor: ~Copyable {
+  public private(set) var counters = ChannelCounters()
+  /// What was seen since the flags were last taken; stuck and dead as they stand.
+  private var recent = ChannelFlags()
+
+  private let present: Lanes
+  private let clip: SIMD4<Int32>
+  private let stuckFrames: Int32
+  private let levelWeight: Double
+
+  // x[n−1], x[n], x[n+1] before the newest, x[n+2].
+  private var before = Lanes.zero
+  private var candidate = Lanes.zero
+  private var after = Lanes.zero
+  private var previousRaw = Frame.zero
+  private var run = SIMD4<Int32>.zero
+  private var level = Lanes.zero
+
+  /// A step of twenty times the mean step, and eight counts at least: a quiet converter's own noise
+  /// toggles by one or two.
+  private static let spikeFactor = 20.0
+  private static let spikeCountsMinimum = 8.0
+  private static let returnFraction = 0.25
+
+  /// How many frames later than its input the output is.
+  public static let delayFrames = 2
+
+  public init(presentLanes: UInt8, clipCounts: Int, rateHertz: Double) {
+    var mask = Lanes.zero
+    for lane in 0..<4 where presentLanes & (1 << UInt8(lane)) != 0 { mask[lane] = 1 }
+    present = mask
+    clip = SIMD4(repeating: Int32(clamping: clipCounts))
+    stuckFrames = Int32(rateHertz < 1 ? 1 : rateHertz)
+    levelWeight = 1 / (rateHertz < 10 ? 10 : rateHertz)  // the mean step follows within a second
+  }
+
+  public mutating func restart(at frame: Frame) {
+    before = Lanes(frame)
+    candidate = before
+    after = before
+    previousRaw = frame
+    run = .zero
+  }
+
+  /// Takes the newest frame and returns the one two before it, spikes removed.
+  @inline(__always)
+  public mutating func push(_ frame: Frame) -> Lanes {
+    let newest = Lanes(frame)
+    let isSame = frame .== previousRaw
+    previousRaw = frame
+    run = (run &+ 1).replacing(with: 0, where: .!isSame)
+    run.replace(with: stuckFrames, where: run .> stuckFrames)
+    let isClipped = (frame .>= clip) .| (frame .<= (0 &- clip))
+    if isAnySet(isClipped) { noteClipping(isClipped) }
+
+    let step = candidate - before
+    let threshold = level * ChannelMonitor.spikeFactor + ChannelMonitor.spikeCountsMinimum
+    let magnitude = step.replacing(with: -step, where: step .< 0)
+    let isFar = magnitude .> threshold
+    if isAnySet(isFar) { removeSpike(isFar, magnitude, newest) }
+    let bounded = magnitude.replacing(with: threshold, where: isFar)
+    level += (bounded - level) * levelWeight
+
+    let output = candidate
+    before = candidate
+    candidate = after
+    after = newest
+    return output * present
+  }
+
+  private mutating func noteClipping(_ mask: SIMDMask<SIMD4<Int32>>) {
+    counters.clippedFrames &+= 1
+    for lane in 0..<4 where mask[lane] { recent.clipped |= 1 << UInt8(lane) }
+  }
+
+  private mutating func removeSpike(
+    _ isFar: SIMDMask<SIMD4<Int64>>, _ magnitude: Lanes, _ newest: Lanes
+  ) {
+    for lane in 0..<4 where isFar[lane] {
+      let allowed = ChannelMonitor.returnFraction * magnitude[lane]
+      guard (after[lane] - before[lane]).magnitude < allowed,
+        (newest[lane] - before[lane]).magnitude < allowed
+      else { continue }
+      candidate[lane] = 0.5 * (before[lane] + after[lane])
+      recent.spiked |= 1 << UInt8(lane)
+      counters.spikes &+= 1
+    }
+  }
+
+  /// The flags since the last call.
+  public mutating func takeFlags() -> ChannelFlags {
+    var flags = recent
+    recent = ChannelFlags()
+    for lane in 0..<4 where present[lane] != 0 && run[lane] >= stuckFrames {
+      if previousRaw[lane] == 0 { flags.dead |= 1 << UInt8(lane) } else {
+        flags.stuck |= 1 << UInt8(lane)
+      }
+    }
+    return flags
+  }
+}

@@ -1,0 +1,73 @@
+// The clock seam: the machine's clocks, or a simulated pair of them.
+
+import CLinux
+import Core
+
+public protocol HostClock: ~Copyable {
+  /// CLOCK_MONOTONIC, nanoseconds.
+  mutating func monotonicNanoseconds() -> Int64
+  /// Both clocks read together.
+  mutating func systemClock() -> SystemClockReading
+  /// The digitizer delivered so many frames. A simulated clock moves by them; the machine's does not care.
+  mutating func delivered(frames: Int)
+}
+
+public struct MachineClock: HostClock {
+  public init() {}
+  public func monotonicNanoseconds() -> Int64 { clinux_monotonic_nanoseconds() }
+
+  public func systemClock() -> SystemClockReading {
+    var status: Int32 = 0
+    var maximumErrorMicroseconds = 0
+    _ = clinux_kernel_clock(&status, &maximumErrorMicroseconds)
+    // The realtime clock between two readings of the monotonic one: the middle is right to half their
+    // distance, which preemption can stretch, so the closest of three tries counts.
+    var best = Int64.max
+    var monotonic: Int64 = 0
+    var realtime: Int64 = 0
+    for _ in 0..<3 {
+      let before = clinux_monotonic_nanoseconds()
+      let between = clinux_realtime_nanoseconds()
+      let after = clinux_monotonic_nanoseconds()
+      if after - before < best {
+        best = after - before
+        monotonic = before + best / 2
+        realtime = between
+      }
+    }
+    return SystemClockReading(
+      monotonicNanoseconds: monotonic, realtime: UTC(nanoseconds: realtime),
+      isSynchronised: status & clinux_kernel_clock_unsynchronised_bit() == 0,
+      maximumErrorNanoseconds: Int64(maximumErrorMicroseconds) * 1000)
+  }
+
+  public func delivered(frames: Int) {}
+}
+
+/// Time that moves with the frames: for recordings, demonstrations and tests. It begins at `start`, and
+/// its system clock counts as synchronised to a microsecond.
+public struct FrameClock: HostClock {
+  private let start: UTC
+  private let nanosecondsPerFrame: Double
+  private var frames: Int64 = 0
+
+  public init(start: UTC, rateMillihertz: Int) {
+    self.start = start
+    nanosecondsPerFrame = 1e12 / Double(rateMillihertz)
+  }
+
+  /// One second past zero at the first frame: a monotonic clock that reads zero would be taken for none.
+  public func monotonicNanoseconds() -> Int64 {
+    nanosecondsPerSecond
+      + Int64(Elementary.nearestInteger(Double(frames) * nanosecondsPerFrame))
+  }
+
+  public func systemClock() -> SystemClockReading {
+    let monotonic = monotonicNanoseconds()
+    return SystemClockReading(
+      monotonicNanoseconds: monotonic, realtime: start + (monotonic - nanosecondsPerSecond),
+      isSynchronised: true, maximumErrorNanoseconds: 1000)
+  }
+
+  public mutating func delivered(frames count: Int) { frames += Int64(count) }
+}

@@ -1,0 +1,83 @@
+// Recording: the station over a file of raw frames, as the digitizer would have delivered them, in the
+// board's format. Time is that of the frames, counted from 2026-01-01T00:00:00Z; nothing of this machine
+// enters, so the datagrams are the same bytes wherever and whenever it runs. For comparing machines and
+// builds, and for looking at what a station would have said.
+
+import Board
+import CLinux
+import Core
+import Digitizer
+import Uplink
+
+public enum Recording {
+  /// Writes one datagram after another to `output`. The boot counter is 0, which no live station has.
+  public static func run(
+    _ configuration: Configuration, input: Path, output: Path
+  ) throws(Diagnostic) {
+    let digitizer = configuration.board.digitizer
+    let unpacker = FrameUnpacker(digitizer)
+    let chunk = digitizer.periodFrames
+    let byteCount = chunk * unpacker.bytesPerFrame
+    let source = input.withCString { clinux_open_read($0) }
+    guard source >= 0 else { throw refusal(input, " cannot be read") }
+    defer { close(source) }
+    let sink = output.withCString { clinux_open_replace($0) }
+    guard sink >= 0 else { throw refusal(output, " cannot be written") }
+    defer { close(sink) }
+    guard var arena = Arena(byteCount: byteCount + chunk * MemoryLayout<Frame>.stride + 4096)
+    else { throw Diagnostic("the kernel has no memory for the buffers") }
+    let raw = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: byteCount))
+    let frames = arena.take(Frame.self, count: chunk)
+    arena.seal()
+
+    var station = Station(StationSettings(configuration, bootCounter: 0))
+    var time = FrameClock(
+      start: UTC(CalendarDate(year: 2026, month: 1, day: 1)),
+      rateMillihertz: digitizer.sampleRateMillihertz)
+    var clock = SampleClock(
+      rateMillihertz: digitizer.sampleRateMillihertz,
+      frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000)
+    var counters = DigitizerCounters()
+    while true {
+      let got = fill(raw, from: source)
+      guard got >= unpacker.bytesPerFrame else { break }
+      clock.observe(time.systemClock())
+      let count = unpacker.unpack(UnsafeRawBufferPointer(rebasing: raw[0..<got]), into: frames)
+      let first = Int64(counters.frames)
+      counters.frames += UInt64(count)
+      time.delivered(frames: count)
+      let now = time.monotonicNanoseconds()
+      clock.observe(frame: first + Int64(count), monotonicNanoseconds: now)
+      let (start, nanosecondsPerFrame) = clock.time(ofBlockAt: first, monotonicNow: now)
+      station.host.digitizer = counters
+      station.process(
+        Block(
+          frames: UnsafeBufferPointer(rebasing: frames[0..<count]), firstFrame: first,
+          firstFrameTime: start, clock: clock.reading),
+        nanosecondsPerFrame: nanosecondsPerFrame)
+      while let datagram = station.nextDatagram() {
+        let isWritten = datagram.withBytes { write(sink, $0.baseAddress, $0.count) == $0.count }
+        guard isWritten else { throw refusal(output, " cannot be written to its end") }
+      }
+    }
+  }
+
+  private static func refusal(_ path: Path, _ sentence: StaticString) -> Diagnostic {
+    var diagnostic = Diagnostic()
+    diagnostic.text.append(path)
+    diagnostic.text.append(sentence)
+    return diagnostic
+  }
+
+  /// Reads until the buffer is full or the file ends.
+  private static func fill(_ buffer: UnsafeMutableRawBufferPointer, from source: Int32) -> Int {
+    var count = 0
+    while count < buffer.count {
+      let got = read(source, buffer.baseAddress! + count, buffer.count - count)
+      if got < 0 && clinux_errno() == EINTR { continue }
+      guard got > 0 else { break }
+      count += got
+    }
+    return count
+  }
+}

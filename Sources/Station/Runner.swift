@@ -1,0 +1,258 @@
+// Runner: the station's one thread. It waits on the digitizer, the pulse line, the socket and the signal
+// descriptor, does bounded work for whichever is ready, and goes back to waiting. After `init` nothing on
+// this path allocates.
+
+import Board
+import CLinux
+import Core
+import Digitizer
+import Uplink
+
+public enum RunnerEvent {
+  case ran
+  /// SIGTERM or SIGINT.
+  case stopRequested
+  /// The digitizer has gone; the runner goes on and tries to reopen it.
+  case digitizerLost
+}
+
+public struct Runner<Clock: HostClock>: ~Copyable {
+  /// Reads of a full buffer before the rest of the loop has its turn.
+  private static var readsPerWakeUpMaximum: Int { 8 }
+  private static var receivesPerWakeUpMaximum: Int { 16 }
+  private static var retryMilliseconds: Int32 { 100 }
+  private static var waitMilliseconds: Int32 { 1000 }
+
+  public var station: Station
+  public private(set) var clock: SampleClock
+  private var hostClock: Clock
+  private var capture: AlsaCapture
+  private let unpacker: FrameUnpacker
+  private var pulse: PulseInput?
+  private let socket: UdpEndpoint
+  private let upstreamAddress: UInt32
+  private let upstreamPort: UInt16
+  private let diskPath: Path
+  private let bufferFrames: Int
+  private let nominalNanosecondsPerFrame: Double
+  private let signalDescriptor: Int32
+
+  private let arena: Arena
+  private let raw: UnsafeMutableRawBufferPointer
+  private let frames: UnsafeMutableBufferPointer<Frame>
+  private let received: UnsafeMutableBufferPointer<UInt8>
+
+  private var nextFrame: Int64 = 0
+  private var hasGap = false
+  private var loopTime = DurationHistogram()
+  private var startMonotonic: Int64
+  private var lastSecond = Int64.min
+  private var sent: UInt32 = 0
+  private var failed: UInt32 = 0
+  private var ringFillPerMille: UInt16 = 0
+
+  /// Opens everything, sizes the arena and seals it. `deviceDefinition` as in AlsaCapture.
+  public init(
+    _ configuration: Configuration, bootCounter: UInt32, hostClock: Clock,
+    signalDescriptor: Int32 = -1, deviceDefinition: UnsafePointer<CChar>? = nil,
+    listenAddress: UInt32 = 0
+  ) throws(Diagnostic) {
+    let digitizer = configuration.board.digitizer
+    let unpacker = FrameUnpacker(digitizer)
+    // Everything that can be refused comes first, and the parts are joined when all of them are there.
+    let address = try resolveAddress(configuration.station.uplink.host)
+    let socket = try UdpEndpoint(
+      listenPort: configuration.station.uplink.listenPort, address: listenAddress)
+    let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
+    let pulse = try Self.openPulse(configuration.board.pulse)
+    let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
+    let rawBytes = chunk * unpacker.bytesPerFrame
+    let arenaBytes = rawBytes + chunk * MemoryLayout<Frame>.stride + Wire.maximumByteCount + 4096
+    guard var arena = Arena(byteCount: arenaBytes) else {
+      throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
+    }
+    raw = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: rawBytes))
+    frames = arena.take(Frame.self, count: chunk)
+    // One byte more than any message: a longer datagram shows as such.
+    received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
+    arena.seal()
+
+    self.unpacker = unpacker
+    self.socket = socket
+    self.capture = capture
+    self.pulse = pulse
+    self.arena = arena
+    self.hostClock = hostClock
+    self.signalDescriptor = signalDescriptor
+    bufferFrames = digitizer.bufferFrames
+    nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
+    diskPath = configuration.station.stateDirectory
+    upstreamAddress = address
+    upstreamPort = UInt16(configuration.station.uplink.port)
+    clock = SampleClock(
+      rateMillihertz: digitizer.sampleRateMillihertz,
+      frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000,
+      pulseDelayNanoseconds: Int64(configuration.board.pulse?.delayNanoseconds ?? 0))
+    station = Station(StationSettings(configuration, bootCounter: bootCounter))
+    startMonotonic = 0
+    startMonotonic = self.hostClock.monotonicNanoseconds()
+    clock.observe(self.hostClock.systemClock())
+  }
+
+  private static func openPulse(_ settings: PulseSettings?) throws(Diagnostic) -> PulseInput? {
+    guard let settings else { return nil }
+    return try PulseInput(settings)
+  }
+
+  /// One turn of the loop.
+  public mutating func step() -> RunnerEvent {
+    let isStopping = wait()
+    let begin = hostClock.monotonicNanoseconds()
+    readEdges()
+    observeOnceASecond(begin)
+    let event = capturePending()
+    receivePending()
+    sendPending()
+    loopTime.add(hostClock.monotonicNanoseconds() - begin)
+    return isStopping ? .stopRequested : event
+  }
+
+  /// Blocks until something is ready or the wait is over. True when a signal asks to stop.
+  private mutating func wait() -> Bool {
+    withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 8) { descriptors in
+      memset(descriptors.baseAddress!, 0, 8 * MemoryLayout<pollfd>.stride)
+      var count = capture.pollDescriptors(
+        UnsafeMutableBufferPointer(rebasing: descriptors[0..<4]))
+      func add(_ descriptor: Int32) {
+        guard descriptor >= 0 else { return }
+        descriptors[count].fd = descriptor
+        descriptors[count].events = Int16(POLLIN)
+        count += 1
+      }
+      add(socket.descriptor)
+      add(pulseDescriptor)
+      let signalIndex = count
+      add(signalDescriptor)
+      let timeout =
+        capture.isLost
+        ? Runner.retryMilliseconds : Runner.waitMilliseconds
+      _ = poll(descriptors.baseAddress, nfds_t(count), timeout)
+      return signalDescriptor >= 0 && descriptors[signalIndex].revents != 0
+    }
+  }
+
+  private var pulseDescriptor: Int32 {
+    switch pulse {
+    case .some(let input): input.descriptor
+    case .none: -1
+    }
+  }
+
+  private mutating func readEdges() {
+    while let edge = pulse?.next() { clock.observe(edgeMonotonicNanoseconds: edge) }
+  }
+
+  private mutating func observeOnceASecond(_ now: Int64) {
+    let second = floorQuotient(now, nanosecondsPerSecond)
+    guard second != lastSecond else { return }
+    lastSecond = second
+    clock.observe(hostClock.systemClock())
+    station.host.readMachine(diskPath: diskPath)
+    station.host.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
+    station.host.clock = clock.counters
+    station.host.loopMedianNanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.5))
+    station.host.loop999Nanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.999))
+    station.host.loopMaximumNanoseconds = UInt32(clamping: loopTime.maximumNanoseconds)
+    station.host.ringFillPerMille = ringFillPerMille
+    if second % 10 == 0 {
+      loopTime.reset()
+      ringFillPerMille = 0
+    }
+    clinux_notify_service_manager(watchdogMessage.utf8Start, watchdogMessage.utf8CodeUnitCount)
+  }
+
+  private mutating func capturePending() -> RunnerEvent {
+    var event = RunnerEvent.ran
+    var hasFrames = false
+    for _ in 0..<Runner.readsPerWakeUpMaximum {
+      let now = hostClock.monotonicNanoseconds()
+      let result = capture.read(raw, bytesPerFrame: unpacker.bytesPerFrame, monotonicNow: now)
+      switch result {
+      case .frames(let count, let stampedFrames, let stamp):
+        hostClock.delivered(frames: count)
+        accept(
+          count: count, stampedFrames: stampedFrames,
+          monotonicNanoseconds: stamp ?? hostClock.monotonicNanoseconds())
+        hasFrames = true
+        sendPending()
+        continue
+      case .interrupted:
+        hasGap = true
+      case .lost:
+        hasGap = true
+        if !capture.reopenIfDue(monotonicNow: now) { event = .digitizerLost }
+      case .nothingYet: break
+      }
+      break
+    }
+    station.host.digitizer = capture.counters
+    if !hasFrames {
+      station.tick(
+        clock.time(ofMonotonicNanoseconds: hostClock.monotonicNanoseconds()), clock: clock.reading)
+    }
+    return event
+  }
+
+  /// `count` frames lie in the raw buffer; `stampedFrames` from the first of them on had been taken at
+  /// the time given.
+  private mutating func accept(count: Int, stampedFrames: Int, monotonicNanoseconds stamp: Int64) {
+    if hasGap {
+      hasGap = false
+      let first = stamp - Int64(Double(stampedFrames) * nominalNanosecondsPerFrame)
+      let number = clock.resume(atMonotonicNanoseconds: first, after: nextFrame)
+      capture.countGap(frames: number - nextFrame)
+      nextFrame = number
+    }
+    clock.observe(frame: nextFrame + Int64(stampedFrames), monotonicNanoseconds: stamp)
+    let fill = min(stampedFrames * 1000 / bufferFrames, 1000)
+    ringFillPerMille = max(ringFillPerMille, UInt16(fill))
+    let (first, nanosecondsPerFrame) = clock.time(ofBlockAt: nextFrame, monotonicNow: stamp)
+    let bytes = UnsafeRawBufferPointer(rebasing: raw[0..<(count * unpacker.bytesPerFrame)])
+    let unpacked = unpacker.unpack(bytes, into: frames)
+    station.host.digitizer = capture.counters
+    station.process(
+      Block(
+        frames: UnsafeBufferPointer(rebasing: frames[0..<unpacked]), firstFrame: nextFrame,
+        firstFrameTime: first, clock: clock.reading),
+      nanosecondsPerFrame: nanosecondsPerFrame)
+    nextFrame += Int64(unpacked)
+  }
+
+  private mutating func receivePending() {
+    for _ in 0..<Runner.receivesPerWakeUpMaximum {
+      guard let (count, address, port) = socket.receive(into: received) else { return }
+      let size = min(count, received.count)
+      station.receive(
+        UnsafeBufferPointer(rebasing: received[0..<size]), address: address, port: port)
+      sendPending()
+    }
+  }
+
+  private mutating func sendPending() {
+    while let datagram = station.nextDatagram() {
+      let isAnswer = datagram.address != 0
+      let isSent = socket.send(
+        datagram, address: isAnswer ? datagram.address : upstreamAddress,
+        port: isAnswer ? datagram.port : upstreamPort)
+      if isSent { sent &+= 1 } else { failed &+= 1 }
+    }
+    station.host.datagramsSent = sent
+    station.host.sendFailures = failed
+  }
+
+  /// Port on which pings are answered.
+  public var listenPort: Int { socket.boundPort }
+  public var framesProcessed: Int64 { nextFrame }
+}
+
+private let watchdogMessage: StaticString = "WATCHDOG=1"

@@ -1,0 +1,253 @@
+// Station: the loop's body, a pure function of configuration, blocks, received datagrams and what it is
+// told of its host. It knows no clock, no socket and no file: the same inputs give the same datagrams on
+// every machine. onsetd feeds it from the hardware, `onset replay` from a record.
+
+import Board
+import CLinux
+import Conditioning
+import Core
+import Digitizer
+import Picker
+import Uplink
+
+public let softwareVersion: StaticString = "0.1.0"
+
+public struct StationSettings: Sendable {
+  public var code: StationCode
+  public var bootCounter: UInt32
+  public var key: Key
+  public var conditioner: ConditionerSettings
+  public var picker: PickerSettings
+
+  public init(
+    code: StationCode, bootCounter: UInt32, key: Key, conditioner: ConditionerSettings,
+    picker: PickerSettings
+  ) {
+    self.code = code
+    self.bootCounter = bootCounter
+    self.key = key
+    self.conditioner = conditioner
+    self.picker = picker
+  }
+
+  public init(_ configuration: Configuration, bootCounter: UInt32) {
+    self.init(
+      code: configuration.station.code, bootCounter: bootCounter, key: configuration.key,
+      conditioner: configuration.conditioner, picker: configuration.station.picker)
+  }
+}
+
+/// What only the machine around the loop knows; told to the station once a second or so.
+public struct HostStatus: Sendable {
+  public var digitizer = DigitizerCounters()
+  public var clock = ClockCounters()
+  public var loopMedianNanoseconds = Wire.unknownDuration
+  public var loop999Nanoseconds = Wire.unknownDuration
+  public var loopMaximumNanoseconds = Wire.unknownDuration
+  public var ringFillPerMille: UInt16 = 0
+  public var temperatureCentidegrees = Wire.unknownTemperature
+  public var residentKibibytes: UInt32 = 0
+  public var memoryAvailableMebibytes: UInt32 = 0
+  public var diskFreeMebibytes: UInt32 = 0
+  public var uptimeSeconds: UInt32 = 0
+  public var datagramsSent: UInt32 = 0
+  public var sendFailures: UInt32 = 0
+  public init() {}
+}
+
+public struct Station: ~Copyable {
+  public static let healthIntervalNanoseconds = 10 * nanosecondsPerSecond
+  /// A change is worth a message at once, but a flapping one is not worth more than one a second.
+  public static let changeIntervalNanoseconds = nanosecondsPerSecond
+  /// Pongs a second: an operator asks seldom, a forger who replays a recorded ping gets little.
+  private static let pongsPerSecondMaximum: UInt32 = 5
+
+  public var host = HostStatus()
+  private var outbox = Outbox()
+  public var delaySeconds: Double { conditioner.delaySeconds }
+
+  private let settings: StationSettings
+  private var conditioner: Conditioner
+  private var picker: StaLtaPicker
+  private var clock = ClockReading()
+  private var sequence: UInt32 = 0
+  private var accepted: UInt32 = 0
+  private var rejected: UInt32 = 0
+  private var now = UTC(nanoseconds: 0)
+  private var lastHealth: UTC?
+  private var reported = Condition()
+  private var pongSecond: Int64 = 0
+  private var pongsInSecond: UInt32 = 0
+
+  /// What a change of which is reported at once.
+  private struct Condition: Equatable {
+    var clockState = ClockState.unsynchronised
+    var clockSource = ClockSource.none
+    var flags = ChannelFlags()
+    var gaps: UInt32 = 0
+    var reopenings: UInt32 = 0
+    var isLive = false
+  }
+
+  public init(_ settings: StationSettings) {
+    self.settings = settings
+    conditioner = Conditioner(settings.conditioner)
+    picker = StaLtaPicker(settings.picker, presentLanes: settings.conditioner.presentLanes)
+  }
+
+  // MARK: Inputs
+
+  /// Takes a block of frames, the next in order. What it gives rise to is in the outbox afterwards.
+  public mutating func process(_ block: Block, nanosecondsPerFrame: Double) {
+    clock = block.clock
+    let duration = Double(block.frames.count) * nanosecondsPerFrame
+    // A block can be acted on when its last frame has arrived.
+    now = block.firstFrameTime + Int64(Elementary.nearestInteger(duration))
+    _ = conditioner.begin(block, nanosecondsPerFrame: nanosecondsPerFrame)
+    for frame in block.frames {
+      let ready = conditioner.push(frame)
+      for index in 0..<ready {
+        if let pick = picker.step(conditioner.sample(index)) { send(pick) }
+      }
+    }
+    reportHealthIfDue()
+  }
+
+  /// Time passes without frames: the digitizer is lost, and the station still says that it is there.
+  public mutating func tick(_ time: UTC, clock: ClockReading) {
+    now = time
+    self.clock = clock
+    reportHealthIfDue()
+  }
+
+  /// A datagram came in. Only a signed ping is answered, to whom it came from.
+  public mutating func receive(
+    _ bytes: UnsafeBufferPointer<UInt8>, address: UInt32, port: UInt16
+  ) {
+    do throws(DatagramError) {
+      let datagram = try OpenedDatagram(bytes, key: settings.key)
+      guard datagram.header.type == .ping else { throw .unknownType }
+      let ping = try PingMessage(datagram.payload)
+      guard datagram.header.station.isEmpty || datagram.header.station.equals(settings.code) else {
+        throw .notOurs
+      }
+      accepted &+= 1
+      answer(ping, address: address, port: port)
+    } catch {
+      rejected &+= 1
+    }
+  }
+
+  private mutating func answer(_ ping: PingMessage, address: UInt32, port: UInt16) {
+    let second = floorQuotient(now.nanoseconds, nanosecondsPerSecond)
+    if second != pongSecond {
+      pongSecond = second
+      pongsInSecond = 0
+    }
+    pongsInSecond &+= 1
+    guard pongsInSecond <= Station.pongsPerSecondMaximum else { return }
+    let pong = PongMessage(nonce: ping.nonce, health: health())
+    send(.pong, address: address, port: port) { pong.write(to: &$0) }
+  }
+
+  // MARK: Outputs
+
+  /// The oldest datagram that waits to be sent.
+  public mutating func nextDatagram() -> Datagram? { outbox.take() }
+
+  private mutating func send(
+    _ type: MessageType, address: UInt32 = 0, port: UInt16 = 0,
+    _ payload: (inout ByteWriter) -> Void
+  ) {
+    let header = Header(
+      type: type, station: settings.code, bootCounter: settings.bootCounter, sequence: sequence,
+      emitted: now, clockState: clock.state.rawValue, clockSource: clock.source.rawValue,
+      clockUncertaintyNanoseconds: clock.uncertaintyNanoseconds)
+    sequence &+= 1
+    var datagram = Datagram(header, key: settings.key, payload: payload)
+    datagram.address = address
+    datagram.port = port
+    outbox.put(datagram)
+  }
+
+  private mutating func send(_ pick: Pick) {
+    var message = PickMessage()
+    message.id = pick.id
+    message.status = pick.status.rawValue
+    message.phase = pick.phase.rawValue
+    message.firstMotion = pick.firstMotion.rawValue
+    message.quality = pick.quality.rawValue
+    message.time = pick.time
+    message.timeSigmaMicroseconds = UInt32(
+      Elementary.nearestInteger(min(pick.timeSigmaSeconds, 4000) * 1e6))
+    message.probability = Station.wire(probability: pick.probability)
+    message.firstMotionProbability = Station.wire(probability: pick.firstMotionProbability)
+    message.signalToNoiseCentibels = Int16(
+      clamping: Elementary.nearestInteger(pick.signalToNoiseDecibels * 100))
+    send(.pick) { message.write(to: &$0) }
+  }
+
+  private static func wire(probability: Double?) -> UInt16 {
+    guard let probability else { return Wire.noProbability }
+    return UInt16(Elementary.nearestInteger(min(max(probability, 0), 1) * 10_000))
+  }
+
+  private mutating func reportHealthIfDue() {
+    let condition = Condition(
+      clockState: clock.state, clockSource: clock.source, flags: conditioner.flags,
+      gaps: host.digitizer.gaps, reopenings: host.digitizer.reopenings, isLive: picker.isLive)
+    let since = lastHealth.map { now - $0 } ?? .max
+    let isDue =
+      since >= Station.healthIntervalNanoseconds
+      || (condition != reported && since >= Station.changeIntervalNanoseconds)
+    guard isDue else { return }
+    lastHealth = now
+    reported = condition
+    let message = health()
+    send(.health) { message.write(to: &$0) }
+  }
+
+  private func health() -> HealthMessage {
+    var message = HealthMessage()
+    message.clockOffsetNanoseconds = clock.offsetNanoseconds
+    message.clockRatePartsPerBillion = clock.rateErrorPartsPerBillion
+    message.edges = host.clock.edges
+    message.missedEdges = host.clock.missedEdges
+    message.rejectedEdges = host.clock.rejectedEdges
+    message.forwardSteps = host.clock.forwardSteps
+    message.refusedBackwardSteps = host.clock.refusedBackwardSteps
+    message.frames = host.digitizer.frames
+    message.gapFrames = host.digitizer.gapFrames
+    message.gaps = host.digitizer.gaps
+    message.overruns = host.digitizer.overruns
+    message.shortReads = host.digitizer.shortReads
+    message.suspends = host.digitizer.suspends
+    message.reopenings = host.digitizer.reopenings
+    message.clippedFrames = conditioner.channelCounters.clippedFrames
+    message.spikes = conditioner.channelCounters.spikes
+    message.clippedLanes = conditioner.flags.clipped
+    message.spikedLanes = conditioner.flags.spiked
+    message.stuckLanes = conditioner.flags.stuck
+    message.deadLanes = conditioner.flags.dead
+    message.loopMedianNanoseconds = host.loopMedianNanoseconds
+    message.loop999Nanoseconds = host.loop999Nanoseconds
+    message.loopMaximumNanoseconds = host.loopMaximumNanoseconds
+    message.ringFillPerMille = host.ringFillPerMille
+    message.temperatureCentidegrees = host.temperatureCentidegrees
+    message.residentKibibytes = host.residentKibibytes
+    message.memoryAvailableMebibytes = host.memoryAvailableMebibytes
+    message.diskFreeMebibytes = host.diskFreeMebibytes
+    message.uptimeSeconds = host.uptimeSeconds
+    message.datagramsSent = host.datagramsSent
+    message.sendFailures = host.sendFailures
+    message.datagramsAccepted = accepted
+    message.datagramsRejected = rejected
+    message.picks = picker.pickCount
+    message.lastPick = picker.lastPickTime ?? UTC(nanoseconds: .min)
+    message.noiseCountsBits = Float(picker.noiseCounts).bitPattern
+    message.isLive = picker.isLive ? 1 : 0
+    message.software.append(softwareVersion)
+    message.model.append("sta-lta")
+    return message
+  }
+}

@@ -1,0 +1,60 @@
+// Check: is this file a board, a station or a calibration, and is it right?
+
+import Board
+import Conditioning
+import Core
+import Station
+
+public enum Check {
+  /// One sentence about a good file; throws the parser's about a bad one.
+  public static func file(_ path: String) throws(Diagnostic) -> String {
+    guard path.utf8.count <= 256 else { throw Diagnostic("a path is longer than 256 bytes") }
+    return try Configuration.read(Path(path)) { file throws(Diagnostic) in
+      if file.has(section: "board") { return board(try BoardFile(&file)) }
+      if file.has(section: "station") { return station(try StationFile(&file)) }
+      if file.has(section: "instrument") { return calibration(try CalibrationFile(&file)) }
+      var diagnostic = Diagnostic()
+      diagnostic.text.append(Path(path))
+      diagnostic.text.append(": has none of the sections [board], [station] and [instrument]")
+      throw diagnostic
+    }
+  }
+
+  private static func board(_ board: BoardFile) -> String {
+    let digitizer = board.digitizer
+    let rate = Double(digitizer.sampleRateMillihertz) / 1000
+    let names = ["Z", "N", "E", "auxiliary"]
+    let lanes = (0..<4).filter { digitizer.lanes[$0].channel >= 0 }.map {
+      "\(names[$0]) on channel \(digitizer.lanes[$0].channel)"
+    }
+    let delay = RateConverter(rateMillihertz: digitizer.sampleRateMillihertz).groupDelaySeconds
+    return "board \(board.name.string): \(decimal(rate, 0)) Hz, \(lanes.joined(separator: ", ")); "
+      + "\(decimal(delay * 1000, 1)) ms of filter delay; "
+      + (board.pulse == nil
+        ? "time from the system clock"
+        : "a pulse a second on \(board.pulse!.chip.string) line \(board.pulse!.line)")
+  }
+
+  private static func station(_ station: StationFile) -> String {
+    let calibrated = (0..<3).filter { !station.calibrations[$0].isEmpty }.count
+    return "station \(station.code.string): "
+      + (calibrated == 0 ? "no calibration, picks only" : "\(calibrated) calibrated components")
+      + ", datagrams to \(station.uplink.host.string):\(station.uplink.port)"
+  }
+
+  private static func calibration(_ file: CalibrationFile) -> String {
+    var text = Text<32>()
+    text.append(file.validFrom)
+    text.append(" to ")
+    text.append(file.validUntil)
+    let unit = file.quantity == .velocity ? "m/s" : "m/s²"
+    let corner =
+      file.corner.map {
+        $0.extendedCornerHertz < $0.cornerHertz
+          ? ", corner \(decimal($0.cornerHertz, 3)) Hz extended to \(decimal($0.extendedCornerHertz, 3)) Hz"
+          : ", corner \(decimal($0.cornerHertz, 4)) Hz"
+      } ?? ""
+    return "calibration of \(file.model.string), serial \(file.serial.string): "
+      + "\(decimal(file.countsPerUnit, 0)) counts per \(unit)\(corner), valid \(text.string)"
+  }
+}

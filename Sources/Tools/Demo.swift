@@ -1,0 +1,306 @@
+// Demo: a synthetic earthquake through the real chain. Ground motion is turned into a geophone's counts
+// and a file of raw frames; libasound reads it from a simulated card; the station's runner conditions,
+// picks, signs and sends over UDP on the loopback; a receiver decodes and verifies. Only the clock is not
+// the machine's: it moves with the frames, so that a minute takes a moment.
+
+import Board
+import CAlsa
+import CLinux
+import Conditioning
+import Core
+import Digitizer
+import Foundation
+import Picker
+import Station
+import Uplink
+
+public struct DemoOptions {
+  public var synthetic = SyntheticSettings()
+  public var seconds = 60.0
+  public var svgPath: String?
+  public var rawPath: String?
+  public init() {
+    synthetic.magnitude = 5.0
+    synthetic.epicentralKilometres = 40
+    synthetic.depthKilometres = 10
+  }
+}
+
+public struct Demo {
+  private static let rateHertz = 8000
+  private static let channels = 3
+  /// A 4.5 Hz geophone of 28.8 V/(m/s) on a converter of 2³¹ counts for 1.25 V after a gain of 8.
+  private static let countsPerUnit = 28.8 * 8 * 2_147_483_648 / 1.25
+  private static let corner = SensorCorner(
+    cornerHertz: 4.5, damping: 0.7, extendedCornerHertz: 0.5)
+  /// When the synthetic station's time begins.
+  private static let start = UTC(CalendarDate(year: 2026, month: 1, day: 1))
+
+  private let options: DemoOptions
+  private let folder: URL
+
+  public init(_ options: DemoOptions) throws {
+    self.options = options
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "onset-demo-\(getpid())", isDirectory: true)
+  }
+
+  /// What came out of the receiver at the far end.
+  public struct Outcome {
+    public var lines: [String] = []
+    public var picks: [DrawnPick] = []
+    public var timeOfP = UTC(nanoseconds: 0)
+    public var timeOfS = UTC(nanoseconds: 0)
+    public var frames: Int64 = 0
+    public var rejected = 0
+    public var trace: [TracePoint] = []
+  }
+
+  public func run() throws -> Outcome {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let rawFile = options.rawPath.map { URL(fileURLWithPath: $0) }
+      ?? folder.appendingPathComponent("frames.raw")
+    var outcome = Outcome()
+    let recorded = try writeFrames(to: rawFile, &outcome)
+    outcome.trace = recorded
+    try capture(rawFile, &outcome)
+    if let path = options.svgPath { try draw(outcome).write(toFile: path, atomically: true, encoding: .utf8) }
+    return outcome
+  }
+
+  /// The ground and the sensor; also the conditioned trace, for the picture.
+  private func writeFrames(to file: URL, _ outcome: inout Outcome) throws -> [TracePoint] {
+    let rate = Double(Demo.rateHertz)
+    var earthquake = SyntheticEarthquake(options.synthetic, rateHertz: rate)
+    outcome.timeOfP = Demo.start + Int64(earthquake.timeOfP * 1e9)
+    outcome.timeOfS = Demo.start + Int64(earthquake.timeOfS * 1e9)
+    var sensor = SensorSimulator(
+      quantity: .velocity, countsPerUnit: Demo.countsPerUnit, corner: Demo.corner, rateHertz: rate,
+      maximumCounts: 2_147_483_647)
+    var recorder = TraceRecorder(
+      ConditionerSettings(
+        rateMillihertz: Demo.rateHertz * 1000, presentLanes: 0b111), PickerSettings())
+    let count = Int(options.seconds * rate)
+    var raw = Data(capacity: count * Demo.channels * 4)
+    var frames: [Frame] = []
+    for _ in 0..<count {
+      let frame = sensor.step(earthquake.next())
+      frames.append(frame)
+      for lane in 0..<Demo.channels {
+        withUnsafeBytes(of: frame[lane].littleEndian) { raw.append(contentsOf: $0) }
+      }
+    }
+    try raw.write(to: file)
+    frames.withUnsafeBufferPointer {
+      recorder.process(
+        Block(frames: $0, firstFrame: 0, firstFrameTime: Demo.start, clock: ClockReading()),
+        nanosecondsPerFrame: 1e9 / rate)
+    }
+    return recorder.points
+  }
+
+  private func capture(_ rawFile: URL, _ outcome: inout Outcome) throws {
+    let receiver = try UdpEndpoint(listenPort: 0, address: loopback)
+    let configuration = try writeConfiguration(port: receiver.boundPort)
+    let definition = try SimulatedCard.definition(
+      file: rawFile.path, channels: Demo.channels, extra: "speed 0")
+    // The device is opened again with this text after it vanished, so it must stay.
+    let text = strdup(definition)!
+    defer { free(text) }
+    var runner = try Runner(
+      configuration, bootCounter: 1,
+      hostClock: FrameClock(start: Demo.start, rateMillihertz: Demo.rateHertz * 1000),
+      deviceDefinition: UnsafePointer(text), listenAddress: loopback)
+    var isThere = true
+    while isThere {
+      if case .digitizerLost = runner.step() { isThere = false }
+      receive(receiver, configuration.key, &outcome)
+    }
+    outcome.frames = runner.framesProcessed
+  }
+
+  private let loopback: UInt32 = 0x7F00_0001
+
+  private func writeConfiguration(port: Int) throws -> Configuration {
+    func write(_ name: String, _ text: String) throws {
+      try text.write(
+        to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
+    }
+    try write(
+      "board.toml",
+      """
+      [board]
+      format = 1
+      name = "demo"
+      description = "a simulated card"
+      [digitizer]
+      device = "\(SimulatedCard.deviceName)"
+      sample_format = "S32"
+      sample_rate_millihertz = \(Demo.rateHertz * 1000)
+      channels = \(Demo.channels)
+      period_frames = 160
+      buffer_frames = 8000
+      vertical_channel = 0
+      north_channel = 1
+      east_channel = 2
+
+      """)
+    try write(
+      "geophone.toml",
+      """
+      [instrument]
+      format = 1
+      model = "4.5 Hz geophone"
+      serial = "simulated"
+      quantity = "velocity"
+      measured = "2026-01-01"
+      valid_from = "2026-01-01"
+      valid_until = "2026-12-31"
+      sensitivity_volts_per_metre_per_second = 28.8
+      [digitizer]
+      counts_per_volt = \(decimal(8 * 2_147_483_648 / 1.25, 1))
+      [response]
+      corner_hertz = 4.5
+      damping = 0.7
+      extended_corner_hertz = 0.5
+
+      """)
+    try write(
+      "station.toml",
+      """
+      [station]
+      format = 1
+      code = "XX.DEMO..GP"
+      [sensor]
+      vertical_calibration = "geophone.toml"
+      north_calibration = "geophone.toml"
+      east_calibration = "geophone.toml"
+      [uplink]
+      host = "127.0.0.1"
+      port = \(port)
+      listen_port = \(try freePort())
+      key_file = "station.key"
+      [state]
+      directory = "."
+
+      """)
+    var random = SystemRandomNumberGenerator()
+    let key = Data((0..<Key.byteCount).map { _ in UInt8.random(in: 0...255, using: &random) })
+    let keyFile = folder.appendingPathComponent("station.key")
+    try key.write(to: keyFile)
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: keyFile.path)
+    return try Configuration(
+      boardPath: Path(folder.appendingPathComponent("board.toml").path),
+      stationPath: Path(folder.appendingPathComponent("station.toml").path), today: Demo.start.date)
+  }
+
+  private func freePort() throws -> Int {
+    let probe = try UdpEndpoint(listenPort: 0, address: loopback)
+    return probe.boundPort
+  }
+
+  private func receive(_ receiver: borrowing UdpEndpoint, _ key: Key, _ outcome: inout Outcome) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Wire.maximumByteCount + 1) { buffer in
+      while let (count, _, _) = receiver.receive(into: buffer) {
+        let bytes = UnsafeBufferPointer(rebasing: buffer[0..<min(count, buffer.count)])
+        do throws(DatagramError) {
+          let datagram = try OpenedDatagram(bytes, key: key)
+          outcome.lines.append(try JsonLine.text(datagram))
+          if datagram.header.type == .pick {
+            outcome.picks.append(
+              DrawnPick(
+                message: try PickMessage(datagram.payload), emitted: datagram.header.emitted))
+          }
+        } catch {
+          outcome.rejected += 1
+        }
+      }
+    }
+  }
+
+  private func draw(_ outcome: Outcome) -> String {
+    let s = options.synthetic
+    return Drawing(
+      trace: outcome.trace, picks: outcome.picks,
+      title: "Synthetic M \(decimal(s.magnitude, 1)) at \(decimal(s.epicentralKilometres, 0)) km, "
+        + "\(decimal(s.depthKilometres, 0)) km deep: counts of a 4.5 Hz geophone",
+      triggerRatio: PickerSettings().triggerRatio
+    ).svg()
+  }
+
+  // MARK: The story
+
+  public func story(_ outcome: Outcome) -> String {
+    let s = options.synthetic
+    func after(_ time: UTC) -> String {
+      decimal(Double(time - Demo.start) * 1e-9, 2)
+    }
+    var lines = [
+      "A magnitude \(decimal(s.magnitude, 1)) earthquake, \(decimal(s.epicentralKilometres, 0)) km away "
+        + "and \(decimal(s.depthKilometres, 0)) km deep (synthetic, seed \(s.seed)).",
+      "Three channels at \(Demo.rateHertz) Hz were read through libasound: \(outcome.frames) frames, "
+        + "\(decimal(options.seconds, 0)) s of ground motion.",
+      "",
+      "  \(pad(after(outcome.timeOfP))) s  the P wave arrives at the station",
+    ]
+    for pick in outcome.picks {
+      let m = pick.message
+      let error = decimal(Double(m.time - outcome.timeOfP) * 1e-9, 3)
+      let delay = decimal(Double(pick.emitted - m.time) * 1e-9, 2)
+      let what = ["provisional", "confirmed", "retracted"][Int(m.status) - 1]
+      let sign = ["down", "unclear", "up"][Int(m.firstMotion) + 1]
+      lines.append(
+        "  \(pad(after(pick.emitted))) s  pick \(m.id) \(what): onset at \(after(m.time)) s "
+          + "(off by \(error) s), told \(delay) s after it; quality "
+          + "\(["A", "B", "C", "D"][Int(m.quality) - 1]), "
+          + "σ \(decimal(Double(m.timeSigmaMicroseconds) * 1e-6, 3)) s, "
+          + "\(decimal(Double(m.signalToNoiseCentibels) / 100, 1)) dB, first motion \(sign)")
+    }
+    lines.append("  \(pad(after(outcome.timeOfS))) s  the S wave, the strong shaking, arrives")
+    lines.append("")
+    if let first = outcome.picks.first(where: { $0.message.status == 1 }) {
+      lines.append(
+        "The first datagram left \(decimal(Double(outcome.timeOfS - first.emitted) * 1e-9, 1)) s before "
+          + "the strong shaking.")
+    }
+    lines.append(
+      "\(outcome.lines.count) datagrams came over UDP and were verified, \(outcome.rejected) rejected. "
+        + "The picks as JSON:")
+    lines += outcome.lines.filter { $0.hasPrefix("{\"type\":\"pick\"") }
+    if let path = options.svgPath { lines.append("The picture is in \(path).") }
+    return lines.joined(separator: "\n")
+  }
+
+  private func pad(_ text: String) -> String {
+    String(repeating: " ", count: max(6 - text.count, 0)) + text
+  }
+}
+
+/// The simulated card as libasound configuration text.
+public enum SimulatedCard {
+  public static let deviceName = "onset_simulated"
+
+  /// The plug-in lies beside the program that runs, where the package manager builds both.
+  public static func definition(file: String, channels: Int, extra: String = "") throws -> String {
+    let library = try pluginPath()
+    return """
+      pcm_type.onset { lib "\(library)" }
+      pcm.\(deviceName) { type onset infile "\(file)" channels \(channels) \(extra) }
+      """
+  }
+
+  private static func pluginPath() throws -> String {
+    let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let name = "libasound_module_pcm_onset.so"
+    var folder = URL(fileURLWithPath: program).deletingLastPathComponent()
+    // Test bundles run from the same folder or from one above it.
+    for _ in 0..<3 {
+      let path = folder.appendingPathComponent(name).path
+      if FileManager.default.fileExists(atPath: path) { return path }
+      folder.deleteLastPathComponent()
+    }
+    throw ToolError(
+      "\(name) is not beside \(program): build the whole package (swift build), not one product")
+  }
+}

@@ -1,0 +1,166 @@
+// Datagrams as the JSON lines of the design: what `replay`, `decode` and `ping` print.
+
+import Core
+import Digitizer
+import Uplink
+
+public enum JsonLine {
+  /// One message as one line without newline. `isAuthentic`: nil where no key was there to tell.
+  public static func text(_ datagram: OpenedDatagram) throws(DatagramError) -> String {
+    let header = datagram.header
+    switch header.type {
+    case .pick: return text(try PickMessage(datagram.payload), header)
+    case .health: return text(try HealthMessage(datagram.payload), header)
+    case .ping:
+      let ping = try PingMessage(datagram.payload)
+      return object(
+        [("type", "\"ping\""), ("nonce", "\"\(hex(ping.nonce))\"")] + origin(header))
+    case .pong:
+      let pong = try PongMessage(datagram.payload)
+      return object(
+        [("type", "\"pong\""), ("nonce", "\"\(hex(pong.nonce))\"")]
+          + health(pong.health, header) + origin(header))
+    case .estimate, .alert, .acknowledgement, .command:
+      return object(
+        [("type", "\"\(header.type)\""), ("payload_bytes", "\(datagram.payload.count)")]
+          + origin(header))
+    }
+  }
+
+  private typealias Field = (name: String, value: String)
+
+  private static func object(_ fields: [Field]) -> String {
+    "{" + fields.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",") + "}"
+  }
+
+  private static func hex(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  private static func time(_ time: UTC) -> String { "\"\(time.iso8601)\"" }
+
+  private static func probability(_ value: UInt16) -> String {
+    value == Wire.noProbability ? "null" : decimal(Double(value) / 10_000, 4)
+  }
+
+  /// Where and when a message came from, the same for all types.
+  private static func origin(_ header: Header) -> [Field] {
+    [
+      ("boot", "\(header.bootCounter)"), ("sequence", "\(header.sequence)"),
+      ("clock", "\"\(name(ClockState(rawValue: header.clockState)))\""),
+      (
+        "clock_uncertainty_s",
+        header.clockUncertaintyNanoseconds == .max
+          ? "null" : decimal(Double(header.clockUncertaintyNanoseconds) * 1e-9, 6)
+      ),
+      ("emitted", time(header.emitted)),
+    ]
+  }
+
+  private static func name(_ state: ClockState?) -> String {
+    switch state {
+    case .locked: "locked"
+    case .holdover: "holdover"
+    case .freeRunning: "free-running"
+    case .unsynchronised, nil: "unsynchronised"
+    }
+  }
+
+  private static func text(_ pick: PickMessage, _ header: Header) -> String {
+    let status = ["provisional", "confirmed", "retracted"][Int(pick.status) - 1]
+    return object(
+      [
+        ("type", "\"pick\""), ("id", "\(pick.id)"), ("status", "\"\(status)\""),
+        ("station", "\"\(header.station.string)\""), ("phase", pick.phase == 1 ? "\"P\"" : "\"S\""),
+        ("time", time(pick.time)),
+        ("time_sigma_s", decimal(Double(pick.timeSigmaMicroseconds) * 1e-6, 3)),
+        ("probability", probability(pick.probability)),
+        (
+          "polarity",
+          pick.firstMotion == 0 ? "null" : pick.firstMotion > 0 ? "\"up\"" : "\"down\""
+        ),
+        ("polarity_probability", probability(pick.firstMotionProbability)),
+        ("snr_db", decimal(Double(pick.signalToNoiseCentibels) / 100, 1)),
+        ("quality", "\"\(["A", "B", "C", "D"][Int(pick.quality) - 1])\""),
+        ("picker", pick.picker == 1 ? "\"sta-lta\"" : "\"network\""),
+      ] + origin(header))
+  }
+
+  private static func text(_ message: HealthMessage, _ header: Header) -> String {
+    object([("type", "\"health\"")] + health(message, header) + origin(header))
+  }
+
+  private static func health(_ h: HealthMessage, _ header: Header) -> [Field] {
+    func microseconds(_ nanoseconds: UInt32) -> String {
+      nanoseconds == Wire.unknownDuration ? "null" : decimal(Double(nanoseconds) * 1e-3, 1)
+    }
+    func lanes(_ mask: UInt8) -> String {
+      let names = ["Z", "N", "E", "auxiliary"]
+      return "["
+        + (0..<4).filter { mask & (1 << UInt8($0)) != 0 }.map { "\"\(names[$0])\"" }
+        .joined(separator: ",") + "]"
+    }
+    let source = ["none", "system", "pps", "record"][Int(header.clockSource)]
+    return [
+      ("station", "\"\(header.station.string)\""), ("live", h.isLive == 1 ? "true" : "false"),
+      ("clock_source", "\"\(source)\""),
+      ("clock_offset_s", decimal(Double(h.clockOffsetNanoseconds) * 1e-9, 9)),
+      ("clock_rate_ppm", decimal(Double(h.clockRatePartsPerBillion) * 1e-3, 3)),
+      ("pps_edges", "\(h.edges)"), ("pps_missed", "\(h.missedEdges)"),
+      ("pps_rejected", "\(h.rejectedEdges)"), ("clock_steps", "\(h.forwardSteps)"),
+      ("clock_steps_refused", "\(h.refusedBackwardSteps)"), ("frames", "\(h.frames)"),
+      ("gaps", "\(h.gaps)"), ("gap_frames", "\(h.gapFrames)"), ("overruns", "\(h.overruns)"),
+      ("short_reads", "\(h.shortReads)"), ("suspends", "\(h.suspends)"),
+      ("reopenings", "\(h.reopenings)"), ("clipped_frames", "\(h.clippedFrames)"),
+      ("spikes", "\(h.spikes)"), ("clipped", lanes(h.clippedLanes)),
+      ("spiked", lanes(h.spikedLanes)), ("stuck", lanes(h.stuckLanes)),
+      ("dead", lanes(h.deadLanes)), ("loop_median_us", microseconds(h.loopMedianNanoseconds)),
+      ("loop_p999_us", microseconds(h.loop999Nanoseconds)),
+      ("loop_maximum_us", microseconds(h.loopMaximumNanoseconds)),
+      ("ring_fill", decimal(Double(h.ringFillPerMille) / 1000, 3)),
+      (
+        "temperature_c",
+        h.temperatureCentidegrees == Wire.unknownTemperature
+          ? "null" : decimal(Double(h.temperatureCentidegrees) / 100, 1)
+      ),
+      ("resident_kib", h.residentKibibytes == 0 ? "null" : "\(h.residentKibibytes)"),
+      (
+        "memory_available_mib",
+        h.memoryAvailableMebibytes == 0 ? "null" : "\(h.memoryAvailableMebibytes)"
+      ),
+      ("disk_free_mib", h.diskFreeMebibytes == 0 ? "null" : "\(h.diskFreeMebibytes)"),
+      ("uptime_s", "\(h.uptimeSeconds)"), ("sent", "\(h.datagramsSent)"),
+      ("send_failures", "\(h.sendFailures)"), ("accepted", "\(h.datagramsAccepted)"),
+      ("rejected", "\(h.datagramsRejected)"), ("picks", "\(h.picks)"),
+      ("last_pick", h.lastPick.nanoseconds == .min ? "null" : time(h.lastPick)),
+      ("noise_counts", decimal(Double(Float(bitPattern: h.noiseCountsBits)), 2)),
+      ("software", "\"\(h.software.string)\""), ("model", "\"\(h.model.string)\""),
+    ]
+  }
+}
+
+/// Messages one after another in a file; each tells its own length.
+public struct DatagramFile {
+  /// Calls `body` for every message; throws at the first that is none, naming the byte where it begins.
+  public static func forEach(
+    in bytes: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Void
+  ) throws {
+    var offset = 0
+    while offset < bytes.count {
+      guard bytes.count - offset >= 8 else {
+        throw ToolError("byte \(offset): the file ends within a datagram")
+      }
+      let length = Int(bytes[offset + 6]) | Int(bytes[offset + 7]) << 8
+      guard length >= Wire.headerByteCount + Wire.tagByteCount, offset + length <= bytes.count else {
+        throw ToolError("byte \(offset): no datagram of version 1 begins here")
+      }
+      do {
+        try body(UnsafeBufferPointer(rebasing: bytes[offset..<(offset + length)]))
+      } catch let error as DatagramError {
+        throw ToolError("byte \(offset): the datagram \(error.explanation.string)")
+      }
+      offset += length
+    }
+  }
+}

@@ -1,0 +1,146 @@
+// Replay: a record through the same Station as the firmware's, as fast as it goes or paced.
+
+import Board
+import Conditioning
+import Core
+import Digitizer
+import Foundation
+import Picker
+import Station
+import Uplink
+
+/// One instant of what the picker sees.
+public struct TracePoint {
+  public var time: UTC
+  public var counts: SIMD4<Double>
+  public var ratio: Double
+}
+
+/// The conditioned trace and the trigger function beside a station, for drawing: the same filters and the
+/// same picker on the same blocks.
+public struct TraceRecorder: ~Copyable {
+  public private(set) var points: [TracePoint] = []
+  private var conditioner: Conditioner
+  private var picker: StaLtaPicker
+
+  public init(_ settings: ConditionerSettings, _ picker: PickerSettings) {
+    conditioner = Conditioner(settings)
+    self.picker = StaLtaPicker(picker, presentLanes: settings.presentLanes)
+  }
+
+  public mutating func process(_ block: Block, nanosecondsPerFrame: Double) {
+    _ = conditioner.begin(block, nanosecondsPerFrame: nanosecondsPerFrame)
+    for frame in block.frames {
+      for index in 0..<conditioner.push(frame) {
+        let sample = conditioner.sample(index)
+        _ = picker.step(sample)
+        points.append(
+          TracePoint(time: sample.time, counts: sample.counts, ratio: picker.ratio))
+      }
+    }
+  }
+}
+
+public struct ReplayOptions {
+  public var response: Response?
+  public var picker = PickerSettings()
+  /// 0: as fast as it goes.
+  public var speed = 0.0
+  public var collectsTrace = false
+  public init() {}
+}
+
+/// The key of replays: all zeros, because what is replayed is not a detection.
+public let replayKey = Key(InlineArray(repeating: 0))
+
+public struct Replay {
+  /// A record arrives as from a digitizer that sends 25 packets a second.
+  public static let blocksPerSecond = 25
+
+  public private(set) var trace: [TracePoint] = []
+  private let options: ReplayOptions
+
+  public init(_ options: ReplayOptions) { self.options = options }
+
+  /// Runs one instrument's record; calls `emit` for every datagram, in the order in which they leave.
+  public mutating func run(
+    _ record: InstrumentRecord, emit: (Datagram) throws -> Void
+  ) throws {
+    let conditioner = ConditionerSettings(
+      rateMillihertz: record.rateMillihertz, presentLanes: record.presentLanes,
+      response: options.response)
+    var station = Station(
+      StationSettings(
+        code: StationCode(record.code), bootCounter: 0, key: replayKey, conditioner: conditioner,
+        picker: options.picker))
+    var recorder = TraceRecorder(conditioner, options.picker)
+    defer { trace = recorder.points }
+    var clock = ClockReading()
+    clock.state = .locked
+    clock.source = .record
+    clock.uncertaintyNanoseconds = 0
+    var counters = DigitizerCounters()
+    let nanosecondsPerFrame = 1e12 / Double(record.rateMillihertz)
+    let blockFrames = max(record.rateMillihertz / 1000 / Replay.blocksPerSecond, 1)
+    let pacer = Pacer(speed: options.speed, start: record.segments[0].start)
+    var nextFrame: Int64 = 0
+    for segment in record.segments {
+      if segment.firstFrame != nextFrame {
+        counters.gaps += 1
+        counters.gapFrames += UInt64(segment.firstFrame - nextFrame)
+      }
+      try segment.frames.withUnsafeBufferPointer { frames in
+        var index = 0
+        while index < frames.count {
+          let end = min(index + blockFrames, frames.count)
+          let offset = Int64(Double(index) * nanosecondsPerFrame)
+          counters.frames += UInt64(end - index)
+          station.host.digitizer = counters
+          let block = Block(
+            frames: UnsafeBufferPointer(rebasing: frames[index..<end]),
+            firstFrame: segment.firstFrame + Int64(index), firstFrameTime: segment.start + offset,
+            clock: clock)
+          pacer.wait(until: block.firstFrameTime)
+          station.process(block, nanosecondsPerFrame: nanosecondsPerFrame)
+          if options.collectsTrace {
+            recorder.process(block, nanosecondsPerFrame: nanosecondsPerFrame)
+          }
+          while let datagram = station.nextDatagram() { try emit(datagram) }
+          index = end
+        }
+      }
+      nextFrame = segment.firstFrame + Int64(segment.frames.count)
+    }
+  }
+}
+
+/// Waits so that stream time passes at `speed` times real time.
+struct Pacer {
+  let speed: Double
+  let start: UTC
+  private let begin = Date()
+
+  init(speed: Double, start: UTC) {
+    self.speed = speed
+    self.start = start
+  }
+
+  func wait(until time: UTC) {
+    guard speed > 0 else { return }
+    let due = Double(time - start) * 1e-9 / speed
+    let remaining = due - Date().timeIntervalSince(begin)
+    if remaining > 0 { Thread.sleep(forTimeInterval: remaining) }
+  }
+}
+
+/// What a replay takes from a station file: its calibrations and its picker.
+public enum ReplayStation {
+  public static func read(
+    _ path: String, today: CalendarDate
+  ) throws(Diagnostic) -> (Response?, PickerSettings) {
+    let station = try Configuration.read(Path(path)) { file throws(Diagnostic) in
+      try StationFile(&file)
+    }
+    return (try Configuration.response(station, nil, today), station.picker)
+  }
+}

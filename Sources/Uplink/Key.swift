@@ -1,0 +1,65 @@
+// Key: the 32 secret bytes that a station shares with its upstream.
+
+import CLinux
+import CSodium
+import Core
+
+public struct Key: Sendable {
+  public static let byteCount = 32
+  private var bytes: InlineArray<32, UInt8>
+
+  public init(_ bytes: InlineArray<32, UInt8>) { self.bytes = bytes }
+
+  /// Reads a key file: a regular file of exactly 32 bytes that others cannot read.
+  public init(file path: Text<256>) throws(Diagnostic) {
+    func refusal(_ sentence: StaticString) -> Diagnostic {
+      var diagnostic = Diagnostic("key file ")
+      diagnostic.text.append(path)
+      diagnostic.text.append(sentence)
+      return diagnostic
+    }
+    bytes = InlineArray(repeating: 0)
+    guard csodium_start() >= 0 else {
+      throw Diagnostic("libsodium does not start: the kernel gives no random numbers")
+    }
+    let descriptor = path.withCString { clinux_open_read($0) }
+    guard descriptor >= 0 else {
+      var diagnostic = refusal(" cannot be read (")
+      diagnostic.text.append(cString: UnsafePointer(strerror(clinux_errno())))
+      diagnostic.text.append("): make one with head -c 32 /dev/urandom, readable by onsetd alone")
+      throw diagnostic
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, clinux_mode_is_regular(status.st_mode) != 0 else {
+      throw refusal(" is not a regular file: a key is 32 bytes in a file")
+    }
+    guard status.st_mode & 0o007 == 0 else {
+      throw refusal(" is open to everyone on this machine: chmod o-rwx it, and make a new key")
+    }
+    guard status.st_size == Key.byteCount else {
+      throw refusal(" does not have exactly 32 bytes: make one with head -c 32 /dev/urandom")
+    }
+    var span = bytes.mutableSpan
+    let got = span.withUnsafeMutableBufferPointer {
+      CLinux.read(descriptor, $0.baseAddress, Key.byteCount)
+    }
+    guard got == Key.byteCount else { throw refusal(" could not be read to its end") }
+  }
+
+  func sign(
+    _ message: UnsafeBufferPointer<UInt8>, into tag: UnsafeMutableBufferPointer<UInt8>
+  ) {
+    bytes.span.withUnsafeBufferPointer { key in
+      _ = csodium_tag(
+        tag.baseAddress, tag.count, message.baseAddress, message.count, key.baseAddress, key.count)
+    }
+  }
+
+  func verifies(_ message: UnsafeBufferPointer<UInt8>, tag: UnsafeBufferPointer<UInt8>) -> Bool {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Wire.tagByteCount) { expected in
+      sign(message, into: expected)
+      return csodium_differs(expected.baseAddress, tag.baseAddress, Wire.tagByteCount) == 0
+    }
+  }
+}

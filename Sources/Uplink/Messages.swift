@@ -1,0 +1,254 @@
+// The payloads: each a fixed layout that is written and read in one place, in the order of the document.
+
+import Core
+
+public struct PickMessage: Equatable, Sendable {
+  public static let byteCount = 28
+  public var id: UInt32 = 0
+  /// 1 provisional, 2 confirmed, 3 retracted
+  public var status: UInt8 = 1
+  /// 1 P, 2 S
+  public var phase: UInt8 = 1
+  /// −1 down, 0 unclear, 1 up
+  public var firstMotion: Int8 = 0
+  /// 1 A … 4 D
+  public var quality: UInt8 = 4
+  public var time = UTC(nanoseconds: 0)
+  public var timeSigmaMicroseconds: UInt32 = 0
+  /// In ten-thousandths; Wire.noProbability for none.
+  public var probability: UInt16 = Wire.noProbability
+  public var firstMotionProbability: UInt16 = Wire.noProbability
+  public var signalToNoiseCentibels: Int16 = 0
+  /// 1 STA/LTA, 2 network
+  public var picker: UInt8 = 1
+  public init() {}
+
+  public func write(to writer: inout ByteWriter) {
+    writer.write(id)
+    writer.write(status)
+    writer.write(phase)
+    writer.write(firstMotion)
+    writer.write(quality)
+    writer.write(time.nanoseconds)
+    writer.write(timeSigmaMicroseconds)
+    writer.write(probability)
+    writer.write(firstMotionProbability)
+    writer.write(signalToNoiseCentibels)
+    writer.write(picker)
+    writer.write(UInt8(0))
+  }
+
+  public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
+    guard payload.count == PickMessage.byteCount else { throw .malformed }
+    var reader = ByteReader(payload)
+    id = reader.read(UInt32.self)
+    status = reader.read(UInt8.self)
+    phase = reader.read(UInt8.self)
+    firstMotion = reader.read(Int8.self)
+    quality = reader.read(UInt8.self)
+    time = UTC(nanoseconds: reader.read(Int64.self))
+    timeSigmaMicroseconds = reader.read(UInt32.self)
+    probability = reader.read(UInt16.self)
+    firstMotionProbability = reader.read(UInt16.self)
+    signalToNoiseCentibels = reader.read(Int16.self)
+    picker = reader.read(UInt8.self)
+    let reserved = reader.read(UInt8.self)
+    func isProbability(_ value: UInt16) -> Bool {
+      value <= 10_000 || value == Wire.noProbability
+    }
+    guard (1...3).contains(status), (1...2).contains(phase), (-1...1).contains(firstMotion),
+      (1...4).contains(quality), isProbability(probability),
+      isProbability(firstMotionProbability), (1...2).contains(picker), reserved == 0
+    else { throw .malformed }
+  }
+}
+
+public struct HealthMessage: Equatable, Sendable {
+  public static let byteCount = 192
+  // Clock
+  public var clockOffsetNanoseconds: Int64 = 0
+  public var clockRatePartsPerBillion: Int32 = 0
+  public var edges: UInt32 = 0
+  public var missedEdges: UInt32 = 0
+  public var rejectedEdges: UInt32 = 0
+  public var forwardSteps: UInt32 = 0
+  public var refusedBackwardSteps: UInt32 = 0
+  // Digitizer
+  public var frames: UInt64 = 0
+  public var gapFrames: UInt64 = 0
+  public var gaps: UInt32 = 0
+  public var overruns: UInt32 = 0
+  public var shortReads: UInt32 = 0
+  public var suspends: UInt32 = 0
+  public var reopenings: UInt32 = 0
+  public var clippedFrames: UInt32 = 0
+  public var spikes: UInt32 = 0
+  /// Four bits each, vertical first.
+  public var clippedLanes: UInt8 = 0
+  public var spikedLanes: UInt8 = 0
+  public var stuckLanes: UInt8 = 0
+  public var deadLanes: UInt8 = 0
+  // Loop and machine
+  public var loopMedianNanoseconds = Wire.unknownDuration
+  public var loop999Nanoseconds = Wire.unknownDuration
+  public var loopMaximumNanoseconds = Wire.unknownDuration
+  /// The fullest that the capture buffer was since the last health message.
+  public var ringFillPerMille: UInt16 = 0
+  public var temperatureCentidegrees = Wire.unknownTemperature
+  public var residentKibibytes: UInt32 = 0
+  public var memoryAvailableMebibytes: UInt32 = 0
+  public var diskFreeMebibytes: UInt32 = 0
+  public var uptimeSeconds: UInt32 = 0
+  // Uplink, since boot
+  public var datagramsSent: UInt32 = 0
+  public var sendFailures: UInt32 = 0
+  public var datagramsAccepted: UInt32 = 0
+  public var datagramsRejected: UInt32 = 0
+  // Picker
+  public var picks: UInt32 = 0
+  /// Int64.min when there was none since boot.
+  public var lastPick = UTC(nanoseconds: .min)
+  /// RMS of the band-passed vertical, counts, as the bits of an IEEE 754 binary32.
+  public var noiseCountsBits: UInt32 = 0
+  public var isLive: UInt8 = 0
+  public var software = Text<16>()
+  public var model = Text<31>()
+  public init() {}
+
+  public static func == (a: HealthMessage, b: HealthMessage) -> Bool {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * byteCount) { buffer in
+      var first = ByteWriter(UnsafeMutableBufferPointer(rebasing: buffer[..<byteCount]))
+      var second = ByteWriter(UnsafeMutableBufferPointer(rebasing: buffer[byteCount...]))
+      a.write(to: &first)
+      b.write(to: &second)
+      for index in 0..<byteCount where buffer[index] != buffer[byteCount + index] { return false }
+      return true
+    }
+  }
+
+  public func write(to writer: inout ByteWriter) {
+    writer.write(clockOffsetNanoseconds)
+    writer.write(clockRatePartsPerBillion)
+    writer.write(edges)
+    writer.write(missedEdges)
+    writer.write(rejectedEdges)
+    writer.write(forwardSteps)
+    writer.write(refusedBackwardSteps)
+    writer.write(frames)
+    writer.write(gapFrames)
+    writer.write(gaps)
+    writer.write(overruns)
+    writer.write(shortReads)
+    writer.write(suspends)
+    writer.write(reopenings)
+    writer.write(clippedFrames)
+    writer.write(spikes)
+    writer.write(clippedLanes)
+    writer.write(spikedLanes)
+    writer.write(stuckLanes)
+    writer.write(deadLanes)
+    writer.write(loopMedianNanoseconds)
+    writer.write(loop999Nanoseconds)
+    writer.write(loopMaximumNanoseconds)
+    writer.write(ringFillPerMille)
+    writer.write(temperatureCentidegrees)
+    writer.write(residentKibibytes)
+    writer.write(memoryAvailableMebibytes)
+    writer.write(diskFreeMebibytes)
+    writer.write(uptimeSeconds)
+    writer.write(datagramsSent)
+    writer.write(sendFailures)
+    writer.write(datagramsAccepted)
+    writer.write(datagramsRejected)
+    writer.write(picks)
+    writer.write(lastPick.nanoseconds)
+    writer.write(noiseCountsBits)
+    writer.write(isLive)
+    writer.write(software)
+    writer.write(model)
+  }
+
+  public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
+    guard payload.count == HealthMessage.byteCount else { throw .malformed }
+    var reader = ByteReader(payload)
+    clockOffsetNanoseconds = reader.read(Int64.self)
+    clockRatePartsPerBillion = reader.read(Int32.self)
+    edges = reader.read(UInt32.self)
+    missedEdges = reader.read(UInt32.self)
+    rejectedEdges = reader.read(UInt32.self)
+    forwardSteps = reader.read(UInt32.self)
+    refusedBackwardSteps = reader.read(UInt32.self)
+    frames = reader.read(UInt64.self)
+    gapFrames = reader.read(UInt64.self)
+    gaps = reader.read(UInt32.self)
+    overruns = reader.read(UInt32.self)
+    shortReads = reader.read(UInt32.self)
+    suspends = reader.read(UInt32.self)
+    reopenings = reader.read(UInt32.self)
+    clippedFrames = reader.read(UInt32.self)
+    spikes = reader.read(UInt32.self)
+    clippedLanes = reader.read(UInt8.self)
+    spikedLanes = reader.read(UInt8.self)
+    stuckLanes = reader.read(UInt8.self)
+    deadLanes = reader.read(UInt8.self)
+    loopMedianNanoseconds = reader.read(UInt32.self)
+    loop999Nanoseconds = reader.read(UInt32.self)
+    loopMaximumNanoseconds = reader.read(UInt32.self)
+    ringFillPerMille = reader.read(UInt16.self)
+    temperatureCentidegrees = reader.read(Int16.self)
+    residentKibibytes = reader.read(UInt32.self)
+    memoryAvailableMebibytes = reader.read(UInt32.self)
+    diskFreeMebibytes = reader.read(UInt32.self)
+    uptimeSeconds = reader.read(UInt32.self)
+    datagramsSent = reader.read(UInt32.self)
+    sendFailures = reader.read(UInt32.self)
+    datagramsAccepted = reader.read(UInt32.self)
+    datagramsRejected = reader.read(UInt32.self)
+    picks = reader.read(UInt32.self)
+    lastPick = UTC(nanoseconds: reader.read(Int64.self))
+    noiseCountsBits = reader.read(UInt32.self)
+    isLive = reader.read(UInt8.self)
+    let flags = clippedLanes | spikedLanes | stuckLanes | deadLanes
+    guard flags <= 15, isLive <= 1, ringFillPerMille <= 1000,
+      let software = reader.readText(Text<16>.self), let model = reader.readText(Text<31>.self)
+    else { throw .malformed }
+    self.software = software
+    self.model = model
+  }
+}
+
+/// The payload of a ping, and the first eight bytes of the pong that answers it.
+public struct PingMessage: Equatable, Sendable {
+  public static let byteCount = 8
+  public var nonce: UInt64 = 0
+  public init(nonce: UInt64) { self.nonce = nonce }
+
+  public func write(to writer: inout ByteWriter) { writer.write(nonce) }
+
+  public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
+    guard payload.count == PingMessage.byteCount else { throw .malformed }
+    var reader = ByteReader(payload)
+    nonce = reader.read(UInt64.self)
+  }
+}
+
+public struct PongMessage: Equatable, Sendable {
+  public static let byteCount = PingMessage.byteCount + HealthMessage.byteCount
+  public var nonce: UInt64
+  public var health: HealthMessage
+  public init(nonce: UInt64, health: HealthMessage) {
+    self.nonce = nonce
+    self.health = health
+  }
+
+  public func write(to writer: inout ByteWriter) {
+    writer.write(nonce)
+    health.write(to: &writer)
+  }
+
+  public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
+    guard payload.count == PongMessage.byteCount else { throw .malformed }
+    nonce = try PingMessage(UnsafeBufferPointer(rebasing: payload[..<PingMessage.byteCount])).nonce
+    health = try HealthMessage(UnsafeBufferPointer(rebasing: payload[PingMessage.byteCount...]))
+  }
+}

@@ -1,0 +1,205 @@
+// onset: the operator's program. One command a function; what each does is in Tools.
+
+import Board
+import Conditioning
+import Core
+import Foundation
+import Station
+import Tools
+import Uplink
+
+let usage = """
+  onset demo [--svg OUT.svg] [--raw OUT.raw] [--magnitude M] [--distance KM] [--depth KM] [--seed N]
+  onset replay [--station FILE | --kind acceleration|velocity --counts-per-unit X] [--picker sta-lta]
+               [--speed N|max] [--svg OUT.svg] [--wire OUT.bin] FILE.mseed…
+  onset check FILE…                       boards, calibrations, station files
+  onset ping HOST:PORT --key FILE         authenticated health request to a running station
+  onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines
+  onset bench loop [--json]
+  """
+
+/// For a pipe that closes early: to stop quietly is what every filter does.
+signal(SIGPIPE, SIG_DFL)
+
+func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+/// Standard output in large pieces: a day's replay is ten thousand lines.
+struct Output {
+  private var pending = Data()
+
+  mutating func line(_ text: String) {
+    pending.append(contentsOf: text.utf8)
+    pending.append(UInt8(ascii: "\n"))
+    if pending.count >= 1 << 16 { flush() }
+  }
+
+  mutating func flush() {
+    FileHandle.standardOutput.write(pending)
+    pending.removeAll(keepingCapacity: true)
+  }
+}
+
+func demo(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(
+    arguments, named: ["--svg", "--raw", "--magnitude", "--distance", "--depth", "--seed"])
+  guard parsed.rest.isEmpty else { throw ToolError("demo takes no file: \(parsed.rest[0])") }
+  var options = DemoOptions()
+  options.svgPath = parsed.values["--svg"]
+  options.rawPath = parsed.values["--raw"]
+  if let value = try parsed.number("--magnitude", in: 0...9) { options.synthetic.magnitude = value }
+  if let value = try parsed.number("--distance", in: 0...500) {
+    options.synthetic.epicentralKilometres = value
+  }
+  if let value = try parsed.number("--depth", in: 1...700) {
+    options.synthetic.depthKilometres = value
+  }
+  if let value = try parsed.number("--seed", in: 0...1e15) { options.synthetic.seed = UInt64(value) }
+  let demo = try Demo(options)
+  print(demo.story(try demo.run()))
+}
+
+func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
+  var options = ReplayOptions()
+  options.collectsTrace = parsed.values["--svg"] != nil
+  if let picker = parsed.values["--picker"], picker != "sta-lta" {
+    throw ToolError("--picker \(picker): this version has sta-lta alone")
+  }
+  if let speed = parsed.values["--speed"], speed != "max" {
+    options.speed = try parsed.number("--speed", in: 0.001...1e6) ?? 0
+  }
+  let counts = try parsed.number("--counts-per-unit", in: 1e-9...1e18)
+  if let path = parsed.values["--station"] {
+    guard parsed.values["--kind"] == nil, counts == nil else {
+      throw ToolError("--station brings its own calibration: leave --kind and --counts-per-unit out")
+    }
+    let today = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9)).date
+    (options.response, options.picker) = try ReplayStation.read(path, today: today)
+  } else if let kind = parsed.values["--kind"] {
+    guard kind == "acceleration" || kind == "velocity", let counts else {
+      throw ToolError("--kind is acceleration or velocity, with --counts-per-unit beside it")
+    }
+    options.response = Response(
+      quantity: kind == "velocity" ? .velocity : .acceleration,
+      unitsPerCount: Lanes(repeating: 1 / counts))
+  } else if counts != nil {
+    throw ToolError("--counts-per-unit says nothing without --kind acceleration or velocity")
+  }
+  return options
+}
+
+func replay(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(
+    arguments,
+    named: [
+      "--station", "--kind", "--counts-per-unit", "--picker", "--speed", "--svg", "--wire",
+    ])
+  guard !parsed.rest.isEmpty else { throw ToolError("replay needs a miniSEED file") }
+  let options = try replayOptions(parsed)
+  let files = try parsed.rest.map {
+    do { return try Data(contentsOf: URL(fileURLWithPath: $0), options: .mappedIfSafe) } catch {
+      throw ToolError("\($0): cannot be read")
+    }
+  }
+  let (instruments, report) = try MiniSeed.read(files)
+  for complaint in report.complaints { say("onset: \(complaint)") }
+  var output = Output()
+  var wire = Data()
+  for (number, instrument) in instruments.enumerated() {
+    var replay = Replay(options)
+    var picks: [DrawnPick] = []
+    try replay.run(instrument) { datagram in
+      try datagram.withBytes { bytes throws in
+        if parsed.values["--wire"] != nil { wire.append(bytes) }
+        let opened = try OpenedDatagram(bytes, key: nil)
+        output.line(try JsonLine.text(opened))
+        if options.collectsTrace, opened.header.type == .pick {
+          picks.append(
+            DrawnPick(message: try PickMessage(opened.payload), emitted: opened.header.emitted))
+        }
+      }
+      if options.speed > 0 { output.flush() }
+    }
+    if let path = parsed.values["--svg"] {
+      let drawing = Drawing(
+        trace: replay.trace, picks: picks, title: instrument.code,
+        triggerRatio: options.picker.triggerRatio)
+      let suffix = instruments.count == 1 ? "" : ".\(number + 1).svg"
+      try drawing.svg().write(toFile: path + suffix, atomically: true, encoding: .utf8)
+    }
+  }
+  output.flush()
+  if let path = parsed.values["--wire"] { try wire.write(to: URL(fileURLWithPath: path)) }
+}
+
+func check(_ arguments: [String]) throws {
+  guard !arguments.isEmpty else { throw ToolError("check needs the name of a file") }
+  var failures = 0
+  for path in arguments {
+    do throws(Diagnostic) {
+      print("\(path): \(try Check.file(path))")
+    } catch {
+      say(error.description)
+      failures += 1
+    }
+  }
+  if failures > 0 { exit(1) }
+}
+
+func decode(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: ["--key"])
+  guard parsed.rest.count == 1 else { throw ToolError("decode needs one file, or - for its input") }
+  let key = try parsed.values["--key"].map { try Key(file: Text<256>($0)) }
+  let data: Data
+  if parsed.rest[0] == "-" {
+    data = FileHandle.standardInput.readDataToEndOfFile()
+  } else {
+    guard let read = FileManager.default.contents(atPath: parsed.rest[0]) else {
+      throw ToolError("\(parsed.rest[0]): cannot be read")
+    }
+    data = read
+  }
+  var output = Output()
+  defer { output.flush() }
+  try data.withUnsafeBytes { raw in
+    try DatagramFile.forEach(in: raw.bindMemory(to: UInt8.self)) {
+      output.line(try JsonLine.text(try OpenedDatagram($0, key: key)))
+    }
+  }
+}
+
+func ping(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: ["--key"])
+  guard parsed.rest.count == 1, let key = parsed.values["--key"] else {
+    throw ToolError("ping needs HOST:PORT and --key FILE")
+  }
+  print(try Ping(target: parsed.rest[0], keyPath: key).run())
+}
+
+func bench(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
+  guard parsed.rest == ["loop"] || parsed.rest.isEmpty else {
+    throw ToolError("bench \(parsed.rest.joined(separator: " ")): this version measures loop alone")
+  }
+  let results = LoopBenchmark().run()
+  print(
+    parsed.flags.contains("--json") ? LoopBenchmark.json(results) : LoopBenchmark.table(results))
+}
+
+let commands: [String: ([String]) throws -> Void] = [
+  "demo": demo, "replay": replay, "check": check, "decode": decode, "ping": ping, "bench": bench,
+]
+let arguments = Array(CommandLine.arguments.dropFirst())
+guard let name = arguments.first, let command = commands[name] else {
+  if arguments.first == "--version" {
+    print("onset \(softwareVersion)")
+    exit(0)
+  }
+  say("usage:\n" + usage)
+  exit(arguments.first == "--help" ? 0 : 2)
+}
+do {
+  try command(Array(arguments.dropFirst()))
+} catch {
+  say("onset \(name): \(error)")
+  exit(1)
+}

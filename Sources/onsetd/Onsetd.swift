@@ -1,0 +1,122 @@
+// onsetd: the station's program. Reads its arguments, refuses what is impossible in one sentence, and
+// hands over to the runner.
+
+import Board
+import CLinux
+import Core
+import Digitizer
+import Station
+
+@main
+struct Onsetd {
+  private static let usage: StaticString = """
+    usage: onsetd --board BOARD.toml --station STATION.toml
+           onsetd --board BOARD.toml --station STATION.toml --recording FRAMES.raw --wire OUT.bin
+           onsetd --version
+
+    """
+
+  static func main() {
+    var arguments = Arguments()
+    guard arguments.parse() else {
+      Text<400>(usage).write(to: STDERR_FILENO)
+      exit(2)
+    }
+    if arguments.wantsVersion {
+      var text = Text<64>("onsetd ")
+      text.append(softwareVersion)
+      text.append("\n")
+      text.write(to: STDOUT_FILENO)
+      return
+    }
+    do throws(Diagnostic) {
+      try run(arguments)
+    } catch {
+      var text = Text<340>("onsetd: ")
+      text.append(error.text)
+      text.append("\n")
+      text.write(to: STDERR_FILENO)
+      exit(1)
+    }
+  }
+
+  private static func run(_ arguments: Arguments) throws(Diagnostic) {
+    let today = UTC(nanoseconds: clinux_realtime_nanoseconds()).date
+    let configuration = try Configuration(
+      boardPath: arguments.board, stationPath: arguments.station, today: today)
+    if !arguments.recording.isEmpty {
+      try Recording.run(configuration, input: arguments.recording, output: arguments.wire)
+      return
+    }
+    let signals = clinux_termination_descriptor()
+    let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
+    var runner = try Runner(
+      configuration, bootCounter: bootCounter, hostClock: MachineClock(),
+      signalDescriptor: signals)
+    // Both are wanted and neither is needed: without the privilege the station runs, a little less even.
+    if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }
+    if clinux_realtime_priority(50) != 0 { say("priority is ordinary: raise LimitRTPRIO to have it so") }
+    let ready: StaticString = "READY=1"
+    clinux_notify_service_manager(ready.utf8Start, ready.utf8CodeUnitCount)
+    var wasLost = false
+    while true {
+      switch runner.step() {
+      case .stopRequested:
+        let stopping: StaticString = "STOPPING=1"
+        clinux_notify_service_manager(stopping.utf8Start, stopping.utf8CodeUnitCount)
+        return
+      case .digitizerLost:
+        if !wasLost { say("the digitizer is gone; trying to open it again") }
+        wasLost = true
+      case .ran:
+        if wasLost { say("the digitizer is there again") }
+        wasLost = false
+      }
+    }
+  }
+
+  private static func say(_ sentence: StaticString) {
+    var text = Text<160>("onsetd: ")
+    text.append(sentence)
+    text.append("\n")
+    text.write(to: STDERR_FILENO)
+  }
+}
+
+/// What stands on the command line.
+struct Arguments {
+  var board = Path()
+  var station = Path()
+  var recording = Path()
+  var wire = Path()
+  var wantsVersion = false
+
+  /// False when the arguments make no sense together.
+  mutating func parse() -> Bool {
+    var index: Int32 = 1
+    while let argument = clinux_argument(index) {
+      var name = Path()
+      name.append(cString: argument)
+      if name.equals("--version") {
+        wantsVersion = true
+        return index == 1 && clinux_argument(2) == nil
+      }
+      guard let next = clinux_argument(index + 1) else { return false }
+      var value = Path()
+      value.append(cString: next)
+      if name.equals("--board") {
+        board = value
+      } else if name.equals("--station") {
+        station = value
+      } else if name.equals("--recording") {
+        recording = value
+      } else if name.equals("--wire") {
+        wire = value
+      } else {
+        return false
+      }
+      index += 2
+    }
+    return !board.isEmpty && !station.isEmpty && recording.isEmpty == wire.isEmpty
+  }
+}
