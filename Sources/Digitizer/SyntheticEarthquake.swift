@@ -65,11 +65,14 @@ public struct SyntheticEarthquake: ~Copyable {
     var low1 = SIMD4<Double>.zero
     var low2 = SIMD4<Double>.zero
 
-    /// Saragoni and Hart's shape in short: linear rise, then exponential decay to 5 % at the end.
+    /// Saragoni and Hart's shape in short: linear rise, then exponential decay to 5 % at the end of the
+    /// duration, and a scattered coda of 5 % that decays ten times slower (Aki and Chouet 1975).
     func window(_ time: Double) -> Double {
       let t = time - start
-      guard t >= 0, t < 4 * duration else { return 0 }
-      return t < rise ? t / rise : Elementary.exponential(-3 * (t - rise) / duration)
+      guard t >= 0, t < 40 * duration else { return 0 }
+      guard t >= rise else { return t / rise }
+      let decay = 3 * (t - rise) / duration
+      return 0.95 * Elementary.exponential(-decay) + 0.05 * Elementary.exponential(-decay / 10)
     }
 
     mutating func step(_ white: SIMD4<Double>, at time: Double) -> SIMD4<Double> {
@@ -133,7 +136,7 @@ public struct SyntheticEarthquake: ~Copyable {
     let angularCorner = 6.283185307179586 * corner
     let dt = 1 / rateHertz
     let rise = 0.08 * duration
-    // ∫w² = rise/3 + duration/6 for this window; white noise of variance 1/(dt ∫w²) has a mean Fourier
+    // ∫w² = rise/3 + duration/6 for this window, less its coda; white noise of variance 1/(dt ∫w²) has a mean Fourier
     // amplitude of one.
     let energy = rise / 3 + duration / 6
     let attenuation = kappaSeconds + distance / (speed * quality)

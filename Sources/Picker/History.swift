@@ -6,6 +6,7 @@ import Core
 struct History: ~Copyable {
   static let capacity = 1024
   private var filtered = InlineArray<1024, Float>(repeating: 0)
+  private var horizontal = InlineArray<1024, Float>(repeating: 0)
   private var broadband = InlineArray<1024, Float>(repeating: 0)
   private var times = InlineArray<1024, Int64>(repeating: 0)
   /// Index of the next sample; samples before `first` are not there.
@@ -15,10 +16,11 @@ struct History: ~Copyable {
   mutating func restart() { first = end }
 
   @inline(__always)
-  mutating func append(filtered f: Double, broadband b: Double, time: UTC) {
+  mutating func append(filtered f: Double, broadband b: Double, horizontal h: Double, time: UTC) {
     let slot = end & (History.capacity - 1)
     filtered[slot] = Float(f)
     broadband[slot] = Float(b)
+    horizontal[slot] = Float(h)
     times[slot] = time.nanoseconds
     end += 1
     if end - first > History.capacity { first = end - History.capacity }
@@ -43,6 +45,18 @@ struct History: ~Copyable {
     var sum = 0.0
     for index in there {
       let value = filteredValue(index)
+      sum += value * value
+    }
+    return sum / Double(there.count)
+  }
+
+  /// The same of both horizontals together.
+  func horizontalEnergy(_ range: Range<Int>) -> Double? {
+    let there = range.clamped(to: first..<end)
+    guard !there.isEmpty else { return nil }
+    var sum = 0.0
+    for index in there {
+      let value = Double(horizontal[index & (History.capacity - 1)])
       sum += value * value
     }
     return sum / Double(there.count)

@@ -25,6 +25,8 @@ public struct StaLtaPicker: ~Copyable {
   private static let frozenSamplesMaximum = 6000
   /// A spike's remains ring for this long in the band-pass.
   private static let spikeGuardSamples = 50
+  private static let longestSMinusP: Int64 = 90 * nanosecondsPerSecond
+  private static let energyRatioOfS = 4.0
   /// Quantisation noise of one count, 1/12, of which the pass band holds about a third.
   private static let energyFloor = 0.03
 
@@ -53,6 +55,7 @@ public struct StaLtaPicker: ~Copyable {
   private var spikeGuardUntil = 0
   private var usesHorizontals = false
   private var pending: PendingPick?
+  private var lastConfirmedP: UTC?
 
   private struct PendingPick {
     var id: UInt32
@@ -83,7 +86,8 @@ public struct StaLtaPicker: ~Copyable {
     chooseComponent(sample.flags)
     let value = usesHorizontals ? (lanes[1] * lanes[1] + lanes[2] * lanes[2]).squareRoot() : lanes[0]
     history.append(
-      filtered: value, broadband: usesHorizontals ? 0 : sample.counts[0], time: sample.time)
+      filtered: value, broadband: usesHorizontals ? 0 : sample.counts[0],
+      horizontal: (lanes[1] * lanes[1] + lanes[2] * lanes[2]).squareRoot(), time: sample.time)
     if sample.number % 100 == 0 {
       highPass.flushTinyStates()
       lowPass.flushTinyStates()
@@ -141,7 +145,9 @@ public struct StaLtaPicker: ~Copyable {
     let weight = max(longWeight, 1 / Double(settled))
     frozen = isTriggered ? frozen + 1 : 0
     if !isTriggered || frozen > StaLtaPicker.frozenSamplesMaximum {
-      long += weight * (energy - long)
+      // Bounded, so that neither a spike nor the onset itself, before it is seen, counts as noise.
+      let bounded = isLive ? min(energy, settings.triggerRatio * (long + StaLtaPicker.energyFloor)) : energy
+      long += weight * (bounded - long)
     }
     ratio = short / (long + StaLtaPicker.energyFloor)
   }
@@ -190,6 +196,18 @@ public struct StaLtaPicker: ~Copyable {
     return pick(isLasting ? .confirmed : .retracted, refined, spreadSamples: spread)
   }
 
+  /// An arrival within a minute and a half of a confirmed P (800 km) whose horizontals carry four times
+  /// the vertical's energy in its first second is that event's S. The
+  /// provisional message cannot know.
+  private func phase(of pending: PendingPick, _ status: PickStatus) -> PickPhase {
+    guard status == .confirmed, !usesHorizontals, presentLanes & 0b110 == 0b110,
+      let p = lastConfirmedP, history.time(at: pending.onset) - p < StaLtaPicker.longestSMinusP,
+      let vertical = history.energy(pending.onset..<(pending.onset + 100)),
+      let horizontal = history.horizontalEnergy(pending.onset..<(pending.onset + 100))
+    else { return .p }
+    return horizontal > StaLtaPicker.energyRatioOfS * vertical ? .s : .p
+  }
+
   private mutating func pick(
     _ status: PickStatus, _ pending: PendingPick, spreadSamples: Double
   ) -> Pick {
@@ -199,11 +217,13 @@ public struct StaLtaPicker: ~Copyable {
       * Elementary.logarithm10(
         (signal + StaLtaPicker.energyFloor) / (pending.noiseEnergy + StaLtaPicker.energyFloor))
     let swing = usesHorizontals ? nil : history.firstSwing(at: pending.onset)
+    let phase = phase(of: pending, status)
     let sigma = onsetSigmaSeconds(spreadSamples: spreadSamples, signalToNoiseDecibels: decibels)
     let time = history.time(at: pending.onset)
     if status != .retracted { lastPickTime = time }
+    if status == .confirmed && phase == .p { lastConfirmedP = time }
     return Pick(
-      id: pending.id, status: status, phase: .p, time: time, timeSigmaSeconds: sigma,
+      id: pending.id, status: status, phase: phase, time: time, timeSigmaSeconds: sigma,
       probability: nil, firstMotion: swing.map { $0 > 0 ? .up : .down } ?? .unclear,
       firstMotionProbability: swing.map { firstMotionProbability(swing: $0.magnitude) },
       signalToNoiseDecibels: decibels,

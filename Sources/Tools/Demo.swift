@@ -242,27 +242,40 @@ public struct Demo {
       "Three channels at \(Demo.rateHertz) Hz were read through libasound: \(outcome.frames) frames, "
         + "\(decimal(options.seconds, 0)) s of ground motion.",
       "",
-      "  \(pad(after(outcome.timeOfP))) s  the P wave arrives at the station",
+    ]
+    var events: [(time: UTC, text: String)] = [
+      (outcome.timeOfP, "the P wave arrives at the station"),
+      (outcome.timeOfS, "the S wave, the strong shaking, arrives"),
     ]
     for pick in outcome.picks {
       let m = pick.message
-      let error = decimal(Double(m.time - outcome.timeOfP) * 1e-9, 3)
+      let arrival = m.phase == 1 ? outcome.timeOfP : outcome.timeOfS
+      let error = decimal(Double(m.time - arrival) * 1e-9, 3)
       let delay = decimal(Double(pick.emitted - m.time) * 1e-9, 2)
       let what = ["provisional", "confirmed", "retracted"][Int(m.status) - 1]
       let sign = ["down", "unclear", "up"][Int(m.firstMotion) + 1]
-      lines.append(
-        "  \(pad(after(pick.emitted))) s  pick \(m.id) \(what): onset at \(after(m.time)) s "
-          + "(off by \(error) s), told \(delay) s after it; quality "
-          + "\(["A", "B", "C", "D"][Int(m.quality) - 1]), "
-          + "σ \(decimal(Double(m.timeSigmaMicroseconds) * 1e-6, 3)) s, "
-          + "\(decimal(Double(m.signalToNoiseCentibels) / 100, 1)) dB, first motion \(sign)")
+      events.append(
+        (
+          pick.emitted,
+          "\(m.phase == 1 ? "P" : "S") pick \(m.id) \(what): onset \(after(m.time)) s "
+            + "(off by \(error) s), told \(delay) s after it; "
+            + "quality \(["A", "B", "C", "D"][Int(m.quality) - 1]), "
+            + "σ \(decimal(Double(m.timeSigmaMicroseconds) * 1e-6, 3)) s, "
+            + "\(decimal(Double(m.signalToNoiseCentibels) / 100, 0)) dB, first motion \(sign)"
+        ))
     }
-    lines.append("  \(pad(after(outcome.timeOfS))) s  the S wave, the strong shaking, arrives")
+    for event in events.sorted(by: { $0.time < $1.time }) {
+      lines.append("  \(pad(after(event.time))) s  \(event.text)")
+    }
     lines.append("")
     if let first = outcome.picks.first(where: { $0.message.status == 1 }) {
+      let lead = Double(outcome.timeOfS - first.emitted) * 1e-9
       lines.append(
-        "The first datagram left \(decimal(Double(outcome.timeOfS - first.emitted) * 1e-9, 1)) s before "
-          + "the strong shaking.")
+        lead > 0
+          ? "The first datagram left \(decimal(lead, 1)) s before the strong shaking."
+          : "The first datagram left \(decimal(-lead, 1)) s after the S wave: P was below the noise.")
+    } else {
+      lines.append("No pick: the earthquake stays below the noise at this station.")
     }
     lines.append(
       "\(outcome.lines.count) datagrams came over UDP and were verified, \(outcome.rejected) rejected. "

@@ -117,12 +117,20 @@ public struct Drawing {
     return out
       + """
       <text x="\(decimal(Drawing.left - 8, 0))" y="\(decimal(panelTop(lane) + 32, 0))" \
-      text-anchor="end" font-size="10" fill="#666">±\(decimal(peak, peak < 10 ? 1 : 0))</text>
+      text-anchor="end" font-size="10" fill="#666">±\(short(peak))</text>
 
       """
       + path(ranges, panel: lane, color: "#24476b") {
         middle - $0 / peak * (middle - 4)
       }
+  }
+
+  /// 221 M, 4.3 k: three digits and a letter.
+  private func short(_ counts: Double) -> String {
+    for (scale, letter) in [(1e9, " G"), (1e6, " M"), (1e3, " k")] where counts >= scale {
+      return decimal(counts / scale, counts / scale < 10 ? 1 : 0) + letter
+    }
+    return decimal(counts, counts < 10 ? 1 : 0)
   }
 
   /// Logarithmic, from 0.1 to whatever was reached.

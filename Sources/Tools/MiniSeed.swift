@@ -154,17 +154,22 @@ public enum MiniSeed {
         text(record.network), text(record.station), text(record.location), "\(channel.prefix(2))",
       ].joined(separator: "."), lane: lane)
     let rate = Int((record.rate_hertz * 1000).rounded())
-    var stream = channels[key] ?? Channel(rateMillihertz: rate)
+    let samples = UnsafeBufferPointer(start: record.samples, count: Int(record.sample_count))
+    append(
+      to: &channels[key, default: Channel(rateMillihertz: rate)], rate, record.start_nanoseconds,
+      samples, &report)
+  }
+
+  private static func append(
+    to stream: inout Channel, _ rate: Int, _ start: Int64,
+    _ samples: UnsafeBufferPointer<Int32>, _ report: inout MiniSeedReport
+  ) {
     guard stream.rateMillihertz == rate else {
       report.otherRate += 1
       return
     }
-    if let last = stream.pieces.last, record.start_nanoseconds < last.start {
-      report.outOfOrder += 1
-    }
-    let samples = UnsafeBufferPointer(start: record.samples, count: Int(record.sample_count))
-    appendOrExtend(&stream, record.start_nanoseconds, samples)
-    channels[key] = stream
+    if let last = stream.pieces.last, start < last.start { report.outOfOrder += 1 }
+    appendOrExtend(&stream, start, samples)
   }
 
   /// Records that continue the last piece extend it: a day of one channel is one piece, not 20,000.
