@@ -47,6 +47,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var loopTime = DurationHistogram()
   private var startMonotonic: Int64
   private var lastSecond = Int64.min
+  private var reportedHealthCount = 0
   private var sent: UInt32 = 0
   private var failed: UInt32 = 0
   private var ringFillPerMille: UInt16 = 0
@@ -164,7 +165,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     station.host.loop999Nanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.999))
     station.host.loopMaximumNanoseconds = UInt32(clamping: loopTime.maximumNanoseconds)
     station.host.ringFillPerMille = ringFillPerMille
-    if second % 10 == 0 {
+    if station.healthCount != reportedHealthCount {
+      reportedHealthCount = station.healthCount
       loopTime.reset()
       ringFillPerMille = 0
     }

@@ -46,9 +46,9 @@ public struct HostStatus: Sendable {
   public var loopMaximumNanoseconds = Wire.unknownDuration
   public var ringFillPerMille: UInt16 = 0
   public var temperatureCentidegrees = Wire.unknownTemperature
-  public var residentKibibytes: UInt32 = 0
-  public var memoryAvailableMebibytes: UInt32 = 0
-  public var diskFreeMebibytes: UInt32 = 0
+  public var residentKibibytes = Wire.unknownSize
+  public var memoryAvailableMebibytes = Wire.unknownSize
+  public var diskFreeMebibytes = Wire.unknownSize
   public var uptimeSeconds: UInt32 = 0
   public var datagramsSent: UInt32 = 0
   public var sendFailures: UInt32 = 0
@@ -74,7 +74,12 @@ public struct Station: ~Copyable {
   private var accepted: UInt32 = 0
   private var rejected: UInt32 = 0
   private var now = UTC(nanoseconds: 0)
+  /// How many health messages there were: their sender resets what they report since the last one.
+  public private(set) var healthCount = 0
   private var lastHealth: UTC?
+  private var firstTick: UTC?
+  /// Clipping and spikes since the last health message; stuck and dead as they stand.
+  private var flags = ChannelFlags()
   private var reported = Condition()
   private var pongSecond: Int64 = 0
   private var pongsInSecond: UInt32 = 0
@@ -117,7 +122,12 @@ public struct Station: ~Copyable {
   public mutating func tick(_ time: UTC, clock: ClockReading) {
     now = time
     self.clock = clock
-    reportHealthIfDue()
+    let waitingSince = firstTick ?? time
+    firstTick = waitingSince
+    // The first message is that of the first block; a digitizer that does not start is told of after 1 s.
+    if lastHealth != nil || time - waitingSince >= Station.changeIntervalNanoseconds {
+      reportHealthIfDue()
+    }
   }
 
   /// A datagram came in. Only a signed ping is answered, to whom it came from.
@@ -163,7 +173,8 @@ public struct Station: ~Copyable {
       type: type, station: settings.code, bootCounter: settings.bootCounter, sequence: sequence,
       emitted: now, clockState: clock.state.rawValue, clockSource: clock.source.rawValue,
       clockUncertaintyNanoseconds: clock.uncertaintyNanoseconds)
-    sequence &+= 1
+    // A pong goes to whoever asked and uses no number up: a gap upstream is a loss.
+    if type != .pong { sequence &+= 1 }
     var datagram = Datagram(header, key: settings.key, payload: payload)
     datagram.address = address
     datagram.port = port
@@ -182,7 +193,7 @@ public struct Station: ~Copyable {
       Elementary.nearestInteger(min(pick.timeSigmaSeconds, 4000) * 1e6))
     message.probability = Station.wire(probability: pick.probability)
     message.firstMotionProbability = Station.wire(probability: pick.firstMotionProbability)
-    message.signalToNoiseCentibels = Int16(
+    message.signalToNoiseCentidecibels = Int16(
       clamping: Elementary.nearestInteger(pick.signalToNoiseDecibels * 100))
     send(.pick) { message.write(to: &$0) }
   }
@@ -193,8 +204,12 @@ public struct Station: ~Copyable {
   }
 
   private mutating func reportHealthIfDue() {
+    flags.clipped |= conditioner.flags.clipped
+    flags.spiked |= conditioner.flags.spiked
+    flags.stuck = conditioner.flags.stuck
+    flags.dead = conditioner.flags.dead
     let condition = Condition(
-      clockState: clock.state, clockSource: clock.source, flags: conditioner.flags,
+      clockState: clock.state, clockSource: clock.source, flags: flags,
       gaps: host.digitizer.gaps, reopenings: host.digitizer.reopenings, isLive: picker.isLive)
     let since = lastHealth.map { now - $0 } ?? .max
     let isDue =
@@ -205,6 +220,8 @@ public struct Station: ~Copyable {
     reported = condition
     let message = health()
     send(.health) { message.write(to: &$0) }
+    healthCount &+= 1
+    flags = ChannelFlags()
   }
 
   private func health() -> HealthMessage {
@@ -225,10 +242,10 @@ public struct Station: ~Copyable {
     message.reopenings = host.digitizer.reopenings
     message.clippedFrames = conditioner.channelCounters.clippedFrames
     message.spikes = conditioner.channelCounters.spikes
-    message.clippedLanes = conditioner.flags.clipped
-    message.spikedLanes = conditioner.flags.spiked
-    message.stuckLanes = conditioner.flags.stuck
-    message.deadLanes = conditioner.flags.dead
+    message.clippedLanes = flags.clipped
+    message.spikedLanes = flags.spiked
+    message.stuckLanes = flags.stuck
+    message.deadLanes = flags.dead
     message.loopMedianNanoseconds = host.loopMedianNanoseconds
     message.loop999Nanoseconds = host.loop999Nanoseconds
     message.loopMaximumNanoseconds = host.loopMaximumNanoseconds

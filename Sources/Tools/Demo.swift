@@ -261,7 +261,7 @@ public struct Demo {
             + "(off by \(error) s), told \(delay) s after it; "
             + "quality \(["A", "B", "C", "D"][Int(m.quality) - 1]), "
             + "σ \(decimal(Double(m.timeSigmaMicroseconds) * 1e-6, 3)) s, "
-            + "\(decimal(Double(m.signalToNoiseCentibels) / 100, 0)) dB, first motion \(sign)"
+            + "\(decimal(Double(m.signalToNoiseCentidecibels) / 100, 0)) dB, first motion \(sign)"
         ))
     }
     for event in events.sorted(by: { $0.time < $1.time }) {

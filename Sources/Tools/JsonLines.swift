@@ -81,7 +81,7 @@ public enum JsonLine {
           pick.firstMotion == 0 ? "null" : pick.firstMotion > 0 ? "\"up\"" : "\"down\""
         ),
         ("polarity_probability", probability(pick.firstMotionProbability)),
-        ("snr_db", decimal(Double(pick.signalToNoiseCentibels) / 100, 1)),
+        ("snr_db", decimal(Double(pick.signalToNoiseCentidecibels) / 100, 1)),
         ("quality", "\"\(["A", "B", "C", "D"][Int(pick.quality) - 1])\""),
         ("picker", pick.picker == 1 ? "\"sta-lta\"" : "\"network\""),
       ] + origin(header))
@@ -95,6 +95,7 @@ public enum JsonLine {
     func microseconds(_ nanoseconds: UInt32) -> String {
       nanoseconds == Wire.unknownDuration ? "null" : decimal(Double(nanoseconds) * 1e-3, 1)
     }
+    func size(_ value: UInt32) -> String { value == Wire.unknownSize ? "null" : "\(value)" }
     func lanes(_ mask: UInt8) -> String {
       let names = ["Z", "N", "E", "auxiliary"]
       return "["
@@ -124,12 +125,9 @@ public enum JsonLine {
         h.temperatureCentidegrees == Wire.unknownTemperature
           ? "null" : decimal(Double(h.temperatureCentidegrees) / 100, 1)
       ),
-      ("resident_kib", h.residentKibibytes == 0 ? "null" : "\(h.residentKibibytes)"),
-      (
-        "memory_available_mib",
-        h.memoryAvailableMebibytes == 0 ? "null" : "\(h.memoryAvailableMebibytes)"
-      ),
-      ("disk_free_mib", h.diskFreeMebibytes == 0 ? "null" : "\(h.diskFreeMebibytes)"),
+      ("resident_kib", size(h.residentKibibytes)),
+      ("memory_available_mib", size(h.memoryAvailableMebibytes)),
+      ("disk_free_mib", size(h.diskFreeMebibytes)),
       ("uptime_s", "\(h.uptimeSeconds)"), ("sent", "\(h.datagramsSent)"),
       ("send_failures", "\(h.sendFailures)"), ("accepted", "\(h.datagramsAccepted)"),
       ("rejected", "\(h.datagramsRejected)"), ("picks", "\(h.picks)"),

@@ -12,6 +12,7 @@ public enum Wire {
   public static let maximumByteCount = 400
   public static let noProbability: UInt16 = 0xFFFF
   public static let unknownDuration: UInt32 = 0xFFFF_FFFF
+  public static let unknownSize: UInt32 = 0xFFFF_FFFF
   public static let unknownTemperature: Int16 = .min
 }
 

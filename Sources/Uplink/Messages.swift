@@ -18,7 +18,7 @@ public struct PickMessage: Equatable, Sendable {
   /// In ten-thousandths; Wire.noProbability for none.
   public var probability: UInt16 = Wire.noProbability
   public var firstMotionProbability: UInt16 = Wire.noProbability
-  public var signalToNoiseCentibels: Int16 = 0
+  public var signalToNoiseCentidecibels: Int16 = 0
   /// 1 STA/LTA, 2 network
   public var picker: UInt8 = 1
   public init() {}
@@ -33,7 +33,7 @@ public struct PickMessage: Equatable, Sendable {
     writer.write(timeSigmaMicroseconds)
     writer.write(probability)
     writer.write(firstMotionProbability)
-    writer.write(signalToNoiseCentibels)
+    writer.write(signalToNoiseCentidecibels)
     writer.write(picker)
     writer.write(UInt8(0))
   }
@@ -50,7 +50,7 @@ public struct PickMessage: Equatable, Sendable {
     timeSigmaMicroseconds = reader.read(UInt32.self)
     probability = reader.read(UInt16.self)
     firstMotionProbability = reader.read(UInt16.self)
-    signalToNoiseCentibels = reader.read(Int16.self)
+    signalToNoiseCentidecibels = reader.read(Int16.self)
     picker = reader.read(UInt8.self)
     let reserved = reader.read(UInt8.self)
     func isProbability(_ value: UInt16) -> Bool {
@@ -95,9 +95,9 @@ public struct HealthMessage: Equatable, Sendable {
   /// The fullest that the capture buffer was since the last health message.
   public var ringFillPerMille: UInt16 = 0
   public var temperatureCentidegrees = Wire.unknownTemperature
-  public var residentKibibytes: UInt32 = 0
-  public var memoryAvailableMebibytes: UInt32 = 0
-  public var diskFreeMebibytes: UInt32 = 0
+  public var residentKibibytes = Wire.unknownSize
+  public var memoryAvailableMebibytes = Wire.unknownSize
+  public var diskFreeMebibytes = Wire.unknownSize
   public var uptimeSeconds: UInt32 = 0
   // Uplink, since boot
   public var datagramsSent: UInt32 = 0
@@ -106,10 +106,10 @@ public struct HealthMessage: Equatable, Sendable {
   public var datagramsRejected: UInt32 = 0
   // Picker
   public var picks: UInt32 = 0
+  /// RMS of the band-passed lane that is watched, counts, as the bits of an IEEE 754 binary32.
+  public var noiseCountsBits: UInt32 = 0
   /// Int64.min when there was none since boot.
   public var lastPick = UTC(nanoseconds: .min)
-  /// RMS of the band-passed vertical, counts, as the bits of an IEEE 754 binary32.
-  public var noiseCountsBits: UInt32 = 0
   public var isLive: UInt8 = 0
   public var software = Text<16>()
   public var model = Text<31>()
@@ -161,8 +161,8 @@ public struct HealthMessage: Equatable, Sendable {
     writer.write(datagramsAccepted)
     writer.write(datagramsRejected)
     writer.write(picks)
-    writer.write(lastPick.nanoseconds)
     writer.write(noiseCountsBits)
+    writer.write(lastPick.nanoseconds)
     writer.write(isLive)
     writer.write(software)
     writer.write(model)
@@ -205,8 +205,8 @@ public struct HealthMessage: Equatable, Sendable {
     datagramsAccepted = reader.read(UInt32.self)
     datagramsRejected = reader.read(UInt32.self)
     picks = reader.read(UInt32.self)
-    lastPick = UTC(nanoseconds: reader.read(Int64.self))
     noiseCountsBits = reader.read(UInt32.self)
+    lastPick = UTC(nanoseconds: reader.read(Int64.self))
     isLive = reader.read(UInt8.self)
     let flags = clippedLanes | spikedLanes | stuckLanes | deadLanes
     guard flags <= 15, isLive <= 1, ringFillPerMille <= 1000,

@@ -1,27 +1,26 @@
 """receiver.py KEYFILE FILE.bin: verifies datagrams of wire format 1, prints each as a JSON line."""
 import hashlib, json, struct, sys
-
 TYPES = [None, "pick", "estimate", "alert", "health", "ping", "pong", "acknowledgement", "command"]
 HEADER = "<24sIIqBBHI", """station boot sequence emitted_ns clock_state clock_source reserved
     clock_uncertainty_ns """
 PICK = "IBBbBqIHHhBB", """id status phase first_motion quality time_ns sigma_us probability
     first_motion_probability snr_centidecibels picker reserved"""
-HEALTH = "qi5I2Q7I4B3IHh9IqfB16s31s", """clock_offset_ns clock_rate_ppb edges missed_edges
+HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s", """clock_offset_ns clock_rate_ppb edges missed_edges
     rejected_edges forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads
     suspends reopenings clipped_frames spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes
     loop_median_ns loop_999_ns loop_maximum_ns ring_fill_per_mille temperature_centidegrees
     resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent send_failures
-    datagrams_accepted datagrams_rejected picks last_pick_ns noise_counts is_live software model"""
+    datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns is_live software model"""
 PAYLOADS = {"pick": PICK, "health": HEALTH, "ping": ("Q", "nonce"),
             "pong": ("Q" + HEALTH[0], "nonce " + HEALTH[1])}
 UNKNOWN = {"probability": 0xFFFF, "first_motion_probability": 0xFFFF, "last_pick_ns": -2**63,
-           "loop_median_ns": 2**32 - 1, "loop_999_ns": 2**32 - 1, "loop_maximum_ns": 2**32 - 1,
-           "temperature_centidegrees": -2**15}
+           "temperature_centidegrees": -2**15} | dict.fromkeys("""loop_median_ns loop_999_ns
+           loop_maximum_ns resident_kib memory_available_mib disk_free_mib""".split(), 2**32 - 1)
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "status": (1, 3),
           "phase": (1, 2), "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000),
-          "first_motion_probability": (0, 10_000), "picker": (1, 2), "clipped_lanes": (0, 15),
-          "spiked_lanes": (0, 15), "stuck_lanes": (0, 15), "dead_lanes": (0, 15),
-          "ring_fill_per_mille": (0, 1000), "is_live": (0, 1)}
+          "first_motion_probability": (0, 10_000), "picker": (1, 2), "is_live": (0, 1),
+          "ring_fill_per_mille": (0, 1000)} | dict.fromkeys(
+              "clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 
 def require(condition, sentence="has a field outside its range, or a payload of the wrong size"):
     if not condition: raise ValueError(sentence)
@@ -30,9 +29,8 @@ def field(name, value):
     if isinstance(value, bytes):
         require(all(0x20 <= byte <= 0x7E for byte in value.rstrip(b"\0")))
         return value.rstrip(b"\0").decode("ascii")
-    if value == UNKNOWN.get(name) or value - value != 0: return None  # NaN and infinity are unknown
-    low, high = RANGES.get(name, (value, value))
-    require(low <= value <= high)
+    if value == UNKNOWN.get(name) or value - value != 0: return None  # NaN too
+    require(RANGES.get(name, (value,))[0] <= value <= RANGES.get(name, (value,))[-1])
     return value / 10_000 if name.endswith("probability") else value
 
 def message(rest, key):  # what `rest` begins with, and its length; checks in the document's order
@@ -52,9 +50,11 @@ def message(rest, key):  # what `rest` begins with, and its length; checks in th
     del found["reserved"]
     return {"type": TYPES[kind], **found}, length
 
-key, data, offset = open(sys.argv[1], "rb").read(), open(sys.argv[2], "rb").read(), 0
-while offset < len(data):
-    try: found, length = message(data[offset:offset + 400], key)
-    except ValueError as error: sys.exit(f"the datagram at byte {offset} {error}")
-    print(json.dumps(found))
-    offset += length
+def main(key_file, datagram_file):
+    key, data, offset = open(key_file, "rb").read(), open(datagram_file, "rb").read(), 0
+    while offset < len(data):
+        try: found, length = message(data[offset:offset + 400], key)
+        except ValueError as error: sys.exit(f"the datagram at byte {offset} {error}")
+        print(json.dumps(found))
+        offset += length
+if __name__ == "__main__": main(*sys.argv[1:])

@@ -1,5 +1,10 @@
 #include "calsa.h"
 
+// libasound writes its own lines to stderr; what it returns says enough, and the caller says it in one sentence.
+static void stay_silent(const char *file, int line, const char *function, int error, const char *format, ...) {
+  (void)file, (void)line, (void)function, (void)error, (void)format;
+}
+
 static int configure(snd_pcm_t *pcm, snd_pcm_format_t format, calsa_shape *shape, const char **step) {
   snd_pcm_hw_params_t *hw;
   snd_pcm_sw_params_t *sw;
@@ -36,6 +41,7 @@ static int configure(snd_pcm_t *pcm, snd_pcm_format_t format, calsa_shape *shape
 int calsa_open(snd_pcm_t **handle, const char *device, snd_pcm_format_t format, calsa_shape *shape,
                const char **step) {
   *step = "open";
+  snd_lib_error_set_handler(stay_silent);
   int e = snd_pcm_open(handle, device, SND_PCM_STREAM_CAPTURE, SND_PCM_NONBLOCK);
   if (e < 0) return e;
   e = configure(*handle, format, shape, step);
@@ -51,6 +57,7 @@ int calsa_open_defined(snd_pcm_t **handle, const char *definition, const char *d
   snd_config_t *config = NULL;
   snd_input_t *input = NULL;
   *step = "the device's definition";
+  snd_lib_error_set_handler(stay_silent);
   int e = snd_config_top(&config);
   if (e >= 0) e = snd_input_buffer_open(&input, definition, (ssize_t)strlen(definition));
   if (e >= 0) e = snd_config_load(config, input);

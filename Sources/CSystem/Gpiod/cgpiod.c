@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <gpiod.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,15 +57,30 @@ struct cgpiod_edges {
 };
 static struct cgpiod_edges the_edges;
 
+// What v1 does by itself: a path, a name under /dev, or the label that the driver gives the chip.
+static struct gpiod_chip *open_by_path_name_or_label(const char *wanted) {
+  char path[64];
+  if (wanted[0] == '/') return gpiod_chip_open(wanted);
+  snprintf(path, sizeof path, "/dev/%s", wanted);
+  struct gpiod_chip *chip = gpiod_chip_open(path);
+  for (int number = 0; !chip && number < 32; number++) {
+    snprintf(path, sizeof path, "/dev/gpiochip%d", number);
+    chip = gpiod_chip_open(path);
+    if (!chip) continue;
+    struct gpiod_chip_info *info = gpiod_chip_get_info(chip);
+    int matches = info && strcmp(gpiod_chip_info_get_label(info), wanted) == 0;
+    if (info) gpiod_chip_info_free(info);
+    if (matches) break;
+    gpiod_chip_close(chip);
+    chip = NULL;
+  }
+  if (!chip) errno = ENOENT;
+  return chip;
+}
+
 cgpiod_edges *cgpiod_edges_open(const char *chip_name, unsigned int line, int falling) {
   struct cgpiod_edges *e = &the_edges;
-  char path[64] = "/dev/";
-  if (strlen(chip_name) >= sizeof path - 5) {
-    errno = ENAMETOOLONG;
-    return NULL;
-  }
-  strcpy(chip_name[0] == '/' ? path : path + 5, chip_name);
-  struct gpiod_chip *chip = gpiod_chip_open(path);
+  struct gpiod_chip *chip = open_by_path_name_or_label(chip_name);
   if (!chip) return NULL;
   struct gpiod_line_settings *settings = gpiod_line_settings_new();
   struct gpiod_line_config *lines = gpiod_line_config_new();

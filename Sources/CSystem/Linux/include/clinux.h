@@ -64,7 +64,10 @@ static inline int clinux_kernel_clock(int *status, long *maximum_error_microseco
   return state;
 }
 static inline int clinux_kernel_clock_unsynchronised_bit(void) { return STA_UNSYNC; }
-static inline int clinux_lock_memory(void) { return mlockall(MCL_CURRENT | MCL_FUTURE); }
+/// Pages stay once they have been touched. (Locking whole libraries at once would hold 10 MB that nobody uses.)
+static inline int clinux_lock_memory(void) {
+  return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
 static inline int clinux_realtime_priority(int priority) {
   struct sched_param p = {.sched_priority = priority};
   return sched_setscheduler(0, SCHED_FIFO, &p);

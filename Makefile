@@ -1,0 +1,81 @@
+# make demo       a synthetic earthquake through the whole chain
+# make test       everything that must hold, as CI runs it
+# make firmware   onsetd as Embedded Swift, proved allocation-free
+# make bench      what the loop costs on this machine
+# make format     rewrites the sources in house style; make lint complains instead
+#
+# demo and test install the Debian packages that are missing; the rest expects them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
+TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev
+TEST_PACKAGES := $(TOOL_PACKAGES) python3 binutils gcc-aarch64-linux-gnu qemu-user-static
+FIRMWARE := .build/firmware
+SANITIZED := .build/sanitized
+FUZZ_ITERATIONS ?= 1000000
+SWIFT_FILES = Package.swift $(shell find Sources Tests -name '*.swift')
+
+# Installs those of the packages in $(1) that are missing, with sudo when not root.
+define install
+	missing=""; for p in $(1); do dpkg -s $$p > /dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	  root=""; [ "$$(id -u)" = 0 ] || root=sudo; \
+	  $$root apt-get -qq update; \
+	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
+endef
+
+.PHONY: demo test test-swift test-firmware test-aarch64 fuzz firmware bench format lint \
+  packages packages-test clean
+
+demo: packages
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	.build/release/onset demo --svg .build/demo.svg
+
+test: packages-test lint test-swift test-firmware test-aarch64 fuzz
+
+test-swift:
+	swift build --build-tests
+	swift build --product asound_module_pcm_onset
+	swift test --skip-build
+
+# Embedded Swift; the compiler refuses allocations in Swift, the check refuses them in what Swift calls.
+firmware:
+	ONSET_FIRMWARE=1 swift build -c release --scratch-path $(FIRMWARE) --product onsetd
+	Tests/System/check-firmware.sh $(FIRMWARE)/release
+
+test-firmware: firmware
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
+
+test-aarch64: firmware
+	swift build -c release --product onset
+	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release/onset
+
+fuzz:
+	swift build -c release --scratch-path $(SANITIZED) --product onset-fuzz --sanitize address
+	$(SANITIZED)/release/onset-fuzz all --iterations $(FUZZ_ITERATIONS)
+
+bench: firmware
+	swift build -c release
+	.build/release/onset bench loop
+	python3 Tests/System/bench_firmware.py $(FIRMWARE)/release/onsetd .build/release
+
+format:
+	swift format --configuration .swift-format --in-place $(SWIFT_FILES)
+
+lint:
+	swift format lint --configuration .swift-format --strict $(SWIFT_FILES)
+
+packages:
+	@$(call install,$(TOOL_PACKAGES))
+
+packages-test:
+	@$(call install,$(TEST_PACKAGES))
+
+clean:
+	rm -rf .build .cache

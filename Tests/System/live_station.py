@@ -1,0 +1,108 @@
+"""A running onsetd on the simulated card, and the socket at its other end."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Tests" / "Golden"))
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class LiveStation:
+    """A folder with everything that onsetd needs, and the process while the context is open."""
+
+    def __init__(self, onsetd, tools, folder, frames=None, board="", station=""):
+        self.onsetd, self.tools, self.folder = onsetd, tools, folder
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(30)
+        self.listen_port = free_udp_port()
+        self.key = bytes(range(32))
+        self.process = None
+        self.messages = []
+        self.write_files(frames, board, station)
+
+    def write_files(self, frames, board, station):
+        folder = self.folder
+        if not (folder / "boards").exists():
+            shutil.copytree(ROOT / "boards" / "host", folder / "boards" / "host")
+            shutil.copytree(ROOT / "calibration" / "instruments", folder / "calibration" / "instruments")
+        host = folder / "boards" / "host"
+        (host / "state").mkdir(exist_ok=True)
+        key = host / "station.key"
+        key.write_bytes(self.key)
+        key.chmod(0o600)
+        text = (host / "station.toml").read_text()
+        text = text.replace("port = 6464", f"port = {self.socket.getsockname()[1]}")
+        (host / "station.toml").write_text(text.replace("listen_port = 6465", f"listen_port = {self.listen_port}"))
+        raw = folder / "synthetic.raw"
+        if frames is None:
+            # Three seconds of a small ramp: enough for a start, and never stuck.
+            frames = b"".join((n % 977).to_bytes(4, "little") * 3 for n in range(3 * 8000))
+        raw.write_bytes(frames)
+
+    @property
+    def host(self):
+        return self.folder / "boards" / "host"
+
+    def environment(self):
+        return dict(os.environ, ALSA_CONFIG_PATH=str(self.host / "asound.conf"),
+                    ALSA_PLUGIN_DIR=str(self.tools))
+
+    def arguments(self):
+        return [str(self.onsetd), "--board", str(self.host / "board.toml"),
+                "--station", str(self.host / "station.toml")]
+
+    def start(self):
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(self.arguments(), cwd=self.folder, env=self.environment(),
+                                        stderr=subprocess.PIPE, text=True)
+
+    def stop(self):
+        """Asks to stop as the service manager does; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        status, self.process = self.process.returncode, None
+        return status
+
+    def refusal(self):
+        """Starts what must not start; returns its exit status and what it said."""
+        done = subprocess.run(self.arguments(), cwd=self.folder, env=self.environment(),
+                              capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stderr
+
+    def receive(self, wanted):
+        """The next message that `wanted` accepts; every one on the way is verified and kept."""
+        from receiver import message
+        while True:
+            datagram = self.socket.recv(401)
+            self.received_at = time.monotonic()
+            found, length = message(datagram, self.key)
+            assert length == len(datagram)
+            self.messages.append(found)
+            if wanted(found):
+                return found
+
+    def resident_kibibytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.kill()
+            self.process.communicate()
+        self.socket.close()

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""test_firmware.py ONSETD TOOLS: the firmware itself, started as an operator would start it.
+
+Nothing is mocked but the card: libasound, sockets, signals, files and the machine's clock are real.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from live_station import LiveStation
+
+ONSETD, TOOLS = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+FRAME_BYTES, RATE = 12, 8000
+
+
+class FirmwareTest(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.temporary.name)
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def station(self, frames=None):
+        return LiveStation(ONSETD, TOOLS, self.folder, frames)
+
+    def replace(self, path, old, new):
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new))
+
+    def test_earthquake_in_real_time(self):
+        """P comes 7 s after the start; the pick must follow, provisional, then confirmed."""
+        raw = self.folder / "demo.raw"
+        subprocess.run([TOOLS / "onset", "demo", "--raw", raw], check=True, capture_output=True)
+        frames = raw.read_bytes()[8 * RATE * FRAME_BYTES:20 * RATE * FRAME_BYTES]
+        with self.station(frames) as station:
+            first = station.receive(lambda m: m["type"] == "pick")
+            second = station.receive(lambda m: m["type"] == "pick")
+            self.assertEqual([first["status"], second["status"]], [1, 2])
+            self.assertEqual(first["id"], second["id"])
+            self.assertLess((first["emitted_ns"] - first["time_ns"]) * 1e-9, 0.5)
+            self.assertLess((second["emitted_ns"] - second["time_ns"]) * 1e-9, 4)
+            self.assertEqual(station.stop(), 0)
+        start = next(m for m in station.messages if m["type"] == "health")
+        # The first message left with the first block; P lies 7 s and one period after that block's start.
+        onset = (first["time_ns"] - start["emitted_ns"]) * 1e-9
+        self.assertAlmostEqual(onset, 7.0, delta=0.1)
+        self.assertEqual([m["sequence"] for m in station.messages], list(range(len(station.messages))))
+
+    def test_ping_health_memory_and_restart(self):
+        with self.station() as station:
+            health = station.receive(lambda m: m["type"] == "health" and m["frames"] > 8000)
+            self.assertEqual(health["gaps"], 0)
+            self.assertEqual(health["boot"], 1)
+            self.assertLessEqual(station.resident_kibibytes(), 8 * 1024)
+            key = str(station.host / "station.key")
+            target = f"127.0.0.1:{station.listen_port}"
+            pong = subprocess.run([TOOLS / "onset", "ping", target, "--key", key],
+                                  check=True, capture_output=True, text=True).stdout
+            self.assertEqual(json.loads(pong)["station"], "XX.ONST1.00.EH")
+            self.assertEqual(json.loads(pong)["type"], "pong")
+            wrong = self.folder / "wrong.key"
+            wrong.write_bytes(bytes(32))
+            wrong.chmod(0o600)
+            refused = subprocess.run([TOOLS / "onset", "ping", target, "--key", str(wrong)],
+                                     capture_output=True, text=True)
+            self.assertEqual(refused.returncode, 1)
+            counted = station.receive(lambda m: m["type"] == "health" and m["datagrams_rejected"] >= 3)
+            self.assertEqual(counted["datagrams_rejected"], 3)
+            self.assertEqual(station.stop(), 0)
+        with self.station() as again:
+            self.assertEqual(again.receive(lambda m: True)["boot"], 2)
+
+    def test_vanished_card_is_opened_again(self):
+        """The simulated card is gone after three seconds of file and starts over when it is opened."""
+        with self.station() as station:
+            back = station.receive(lambda m: m["type"] == "health" and m["gaps"] > 0)
+            self.assertGreaterEqual(back["reopenings"], 1)
+            # 0.1 s of back-off at 8 kHz, and as long again at most for the loop's own waiting.
+            self.assertGreater(back["gap_frames"], 700)
+            self.assertEqual(station.stop(), 0)
+
+    def refuse(self, change, phrase):
+        station = self.station()
+        change(station)
+        status, said = station.refusal()
+        station.socket.close()
+        self.assertEqual(status, 1, said)
+        self.assertIn(phrase, said)
+        self.assertEqual(said.count("\n"), 1, said)
+
+    def test_refusals(self):
+        board, toml = "boards/host/board.toml", "boards/host/station.toml"
+        geophone = "calibration/instruments/geophone-4.5hz.toml"
+
+        def edit(file, old, new):
+            return lambda station: self.replace(station.folder / file, old, new)
+
+        cases = {
+            "missing device": (edit(board, 'device = "onset_host"', 'device = "absent"'),
+                               'device "absent" refuses open'),
+            "rate beyond the card": (edit("boards/host/asound.conf", "channels 3", "channels 2"),
+                                     "refuses channels as configured"),
+            "impossible rate": (edit(board, "= 8000000", "= 50000"), "from 100000 to 192000000"),
+            "contradictory channels": (edit(board, "east_channel = 2", "east_channel = 1"),
+                                       "names a channel that another component has already"),
+            "unreadable key": (lambda s: (s.host / "station.key").unlink(), "cannot be read"),
+            "key for everyone": (lambda s: (s.host / "station.key").chmod(0o604), "open to everyone"),
+            "short key": (lambda s: (s.host / "station.key").write_bytes(b"short"), "exactly 32 bytes"),
+            "unknown board key": (edit(board, "period_frames", "period_frame"), "period_frame"),
+            "calibration out of date": (edit(geophone, 'valid_until = "2030-12-31"',
+                                             'valid_until = "2026-01-02"'), "is valid from"),
+            "damaged boot counter": (lambda s: (s.host / "state" / "boot-counter").write_text("x\n"),
+                                     "does not hold a number"),
+        }
+        for name, (change, phrase) in cases.items():
+            with self.subTest(name):
+                self.tearDown()
+                self.setUp()
+                self.refuse(change, phrase)
+
+    def test_usage(self):
+        done = subprocess.run([ONSETD, "--bord", "x"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("usage", done.stderr)
+        version = subprocess.run([ONSETD, "--version"], capture_output=True, text=True, check=True)
+        self.assertRegex(version.stdout, r"^onsetd \d+\.\d+\.\d+\n$")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
