@@ -5,7 +5,8 @@
 // composition is the target. What is served to the samples follows the target by changing its own rate,
 // never by a jump backwards: an error e is worked off as e/5 s, at most 5 % of time, so that even a leap
 // second is absorbed within 20 s while every stamp states the error that is left. A target more than 2 s
-// ahead is jumped to; one more than 2 s behind is not believed: it is counted and shown until a restart.
+// ahead is jumped to; one more than 2 s behind is not believed: it is counted and shown, and time runs on
+// beside it until the source is back.
 //
 //   edge      a pulse's rising (or falling) flank, on the monotonic clock
 //   label     the UTC second that an edge stands for, from the system clock at first, then counted on
@@ -189,19 +190,22 @@ public struct SampleClock: ~Copyable {
     }
     let elapsed = Double(frame - servedFrame) * servedNanosecondsPerFrame
     var now = served + Int64(Elementary.nearestInteger(elapsed))
-    var error = target.time - now + refusedOffsetNanoseconds
-    if error > SampleClock.jumpNanoseconds {
+    let distance = target.time - now
+    var error = distance
+    if distance > SampleClock.jumpNanoseconds {
       counters.forwardSteps &+= 1
-      now = target.time + refusedOffsetNanoseconds
-      if refusedOffsetNanoseconds > 0 {  // the clock came back from a step behind: trust it again
-        refusedOffsetNanoseconds = 0
-        now = max(served + Int64(Elementary.nearestInteger(elapsed)), target.time)
-      }
-      error = target.time + refusedOffsetNanoseconds - now
-    } else if error < -SampleClock.jumpNanoseconds {
-      counters.refusedBackwardSteps &+= 1
-      refusedOffsetNanoseconds -= error
+      refusedOffsetNanoseconds = 0
+      now = target.time
       error = 0
+    } else if distance >= -SampleClock.jumpNanoseconds {
+      refusedOffsetNanoseconds = 0  // the source is back where it was, or never left
+    } else {
+      error += refusedOffsetNanoseconds
+      if error.magnitude > UInt64(SampleClock.jumpNanoseconds) {
+        counters.refusedBackwardSteps &+= 1
+        refusedOffsetNanoseconds = -distance
+        error = 0
+      }
     }
     let correction = min(
       max(Double(error) * 1e-9 / SampleClock.correctionSeconds, -SampleClock.correctionRateMaximum),

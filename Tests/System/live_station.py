@@ -34,9 +34,8 @@ class LiveStation:
 
     def write_files(self, frames, board, station):
         folder = self.folder
-        if not (folder / "boards").exists():
-            shutil.copytree(ROOT / "boards" / "host", folder / "boards" / "host")
-            shutil.copytree(ROOT / "calibration" / "instruments", folder / "calibration" / "instruments")
+        for part in ("boards/host", "calibration/instruments"):
+            shutil.copytree(ROOT / part, folder / part, dirs_exist_ok=True)
         host = folder / "boards" / "host"
         (host / "state").mkdir(exist_ok=True)
         key = host / "station.key"

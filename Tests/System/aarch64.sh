@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# aarch64.sh CACHE OUT ONSETD ONSET: builds the firmware for AArch64 Linux from an x86-64 Debian, proves that
+# no multiplication and addition were fused, and runs it under qemu-user as a Raspberry Pi 4 (Cortex-A72) and 5
+# (Cortex-A76): for the same frames the datagrams must be the same bytes as those of ONSETD, the x86-64
+# firmware. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64 libraries) and OUT.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+absolute() { mkdir -p "$1"; (cd "$1"; pwd); }
+CACHE=$(absolute "$1"); OUT=$(absolute "$2"); ONSETD=$(realpath "$3"); ONSET=$(realpath "$4"); S=$CACHE/root
+
+# The station's targets, dependencies first; the last one holds @main. A missing one fails to link.
+C_TARGETS="Linux Alsa Gpiod Sodium"
+MODULES="Core Board Digitizer Conditioning Picker Uplink Station onsetd"
+# Only -dev packages: apt resolves the runtime ones, whose names differ between Debian releases.
+PACKAGES="libc6-dev linux-libc-dev libasound2-dev libgpiod-dev libsodium-dev"
+
+sysroot() {  # Debian's arm64 packages through a private apt: own state and dpkg status, the machine's own sources and keys
+  local A=$CACHE/apt
+  rm -rf "$A" "$S"
+  mkdir -p "$A/lists/partial" "$A/cache/archives/partial" "$A/etc" "$S/usr/lib"
+  : > "$A/status"
+  (cd /etc/apt; cp -rL sources.list* preferences* apt.conf* trusted.gpg* "$A/etc" 2> /dev/null) || true
+  # Hooks would act on the real system.
+  { grep -ls Invoke "$A"/etc/apt.conf.d/* || true; } | xargs -rd '\n' rm
+  cat > "$A/conf" <<END
+Dir::Etc "$A/etc"; Dir::State "$A"; Dir::State::status "$A/status"; Dir::Cache "$A/cache"; Debug::NoLocking "1";
+APT::Architecture "arm64"; APT::Architectures { "arm64"; }; APT::Sandbox::User "root"; APT::Install-Recommends "false";
+END
+  APT_CONFIG=$A/conf apt-get -qq update
+  APT_CONFIG=$A/conf apt-get -qq --yes --download-only install $PACKAGES > /dev/null
+  ln -s usr/lib "$S/lib"  # merged /usr, as on a real system; from Debian 13 on no package creates this link
+  for deb in "$A"/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$deb" |
+      tar x -C "$S" --keep-directory-symlink --no-same-owner --exclude='./usr/share/'{doc,man,locale}
+  done
+  find "$S" -type l -lname '/*' | while read -r link; do
+    ln -sfn "$(realpath -m --relative-to="$(dirname "$link")" "$S$(readlink "$link")")" "$link"
+  done
+  rm -rf "$A"
+  echo "$PACKAGES" > "$CACHE/complete"  # last: an interrupted fetch starts again
+}
+[ "$(cat "$CACHE/complete" 2> /dev/null)" = "$PACKAGES" ] || sysroot
+
+INCLUDES=()
+for c in $C_TARGETS; do INCLUDES+=(-I "Sources/CSystem/$c/include"); done
+SWIFT=(swiftc
+  -target aarch64-none-none-elf  # the AArch64 ELF triple that the toolchain has an Embedded library for; the same ABI
+  -Xfrontend -clang-target -Xfrontend aarch64-unknown-linux-gnu  # but C headers are read as Linux
+  -Xcc --sysroot="$S"
+  -Xcc -ffp-contract=off  # Swift never fuses a*b+c; clang does in the inline functions of C headers
+  -enable-experimental-feature Embedded -wmo -O -Xfrontend -no-allocations -Xfrontend -function-sections
+  -swift-version 6 -package-name onset -parse-as-library
+  -module-cache-path "$OUT/cache" "${INCLUDES[@]}" -I "$OUT" -c)
+# -B: our C library before the one of libc6-dev-arm64-cross. GCC's own default is to fuse.
+CC=(aarch64-linux-gnu-gcc --sysroot="$S" -B "$S/usr/lib/aarch64-linux-gnu" -O2 -ffp-contract=off)
+
+rm -f "$OUT"/*.o "$OUT"/*.swiftmodule
+for c in $C_TARGETS; do
+  for file in Sources/CSystem/"$c"/*.c; do "${CC[@]}" "${INCLUDES[@]}" -c "$file" -o "$OUT/${file//\//-}.o"; done
+done
+for m in $MODULES; do
+  find "Sources/$m" -name '*.swift' -print0 | sort -z | xargs -0 "${SWIFT[@]}" -module-name "$m" \
+    -emit-module -emit-module-path "$OUT/$m.swiftmodule" -o "$OUT/$m.o"
+done
+SODIUM=-lsodium
+if [ -e "$S/usr/lib/aarch64-linux-gnu/libsodium.a" ]; then SODIUM=-l:libsodium.a; fi
+"${CC[@]}" "$OUT"/*.o -o "$OUT/onsetd" -Wl,--gc-sections -lasound -lgpiod $SODIUM -lm
+
+# x86-64 without FMA rounds twice, so AArch64 must too. This is the guarantee, whatever the flags.
+aarch64-linux-gnu-objdump -d --no-show-raw-insn "$OUT"/*.o > "$OUT/listing"
+if grep -P '\t(fn?m(add|sub)|fml[as])l?2?\t' "$OUT/listing"; then
+  echo "a fused multiply-add is in the objects above" >&2
+  exit 1
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -r boards calibration "$work"
+host=$work/boards/host
+mkdir -p "$host/state"
+head -c 32 /dev/zero | tr '\0' '\7' > "$host/station.key"
+chmod 600 "$host/station.key"
+"$ONSET" demo --raw "$work/frames.raw" > /dev/null
+run() {  # NAME COMMAND…
+  local name=$1
+  shift
+  "$@" --board "$host/board.toml" --station "$host/station.toml" --recording "$work/frames.raw" --wire "$work/$name.bin"
+}
+run x86-64 "$ONSETD"
+picks=$("$ONSET" decode --key "$host/station.key" "$work/x86-64.bin" | grep -c '"type":"pick"')
+[ "$picks" -ge 2 ] || { echo "the recording gave $picks picks: there is nothing to compare" >&2; exit 1; }
+for cpu in cortex-a72 cortex-a76; do
+  run $cpu qemu-aarch64-static -cpu $cpu -L "$S" "$OUT/onsetd"
+  cmp "$work/x86-64.bin" "$work/$cpu.bin"
+  echo "$cpu: $(stat -c %s "$work/$cpu.bin") bytes of datagrams with $picks picks, the same as on x86-64"
+done
