@@ -49,6 +49,7 @@ public struct DigitizerSettings: Sendable {
   /// From the sensor's terminal to the frame's time stamp: the converter's own filter delay.
   public var delayMicroseconds = 0
   public var lanes = InlineArray<4, ChannelAssignment>(repeating: ChannelAssignment())
+  public init() {}
 }
 
 /// A pulse a second on a GPIO line.

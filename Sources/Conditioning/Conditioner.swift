@@ -18,6 +18,17 @@ public struct Sample {
   public var flags: ChannelFlags
   /// The first sample after a start or a gap: what went before says nothing about it.
   public var isRestart: Bool
+
+  public init(
+    number: Int64, time: UTC, counts: Lanes, motion: Motion?, flags: ChannelFlags, isRestart: Bool
+  ) {
+    self.number = number
+    self.time = time
+    self.counts = counts
+    self.motion = motion
+    self.flags = flags
+    self.isRestart = isRestart
+  }
 }
 
 public struct ConditionerSettings: Sendable {

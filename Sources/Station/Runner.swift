@@ -25,7 +25,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
 
   public var station: Station
   public private(set) var clock: SampleClock
-  private var hostClock: Clock
+  var hostClock: Clock
   private var capture: AlsaCapture
   private let unpacker: FrameUnpacker
   private var pulse: PulseInput?

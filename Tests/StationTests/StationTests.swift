@@ -1,1 +1,162 @@
+import CAllocationGuard
+import Conditioning
+import Core
+import Digitizer
 import Testing
+import Uplink
+
+@testable import Station
+
+@Suite(.serialized) struct StationTests {
+  @Test func earthquakeBecomesSignedDatagramsInOrder() throws {
+    var station = Station(stationSettings())
+    var datagrams: [Datagram] = []
+    feed(&station, earthquakeFrames(seconds: 60)) { datagrams.append($0) }
+    let headers = try datagrams.map(open)
+    #expect(headers.map(\.sequence) == Array(0..<UInt32(headers.count)))
+    #expect(headers.allSatisfy { $0.bootCounter == 5 && $0.station.equals("XX.TEST..EH") })
+    #expect(headers.allSatisfy { $0.clockState == 3 && $0.clockUncertaintyNanoseconds == 2000 })
+    for (a, b) in zip(headers, headers.dropFirst()) { #expect(a.emitted <= b.emitted) }
+    let picks = try datagrams.compactMap(pick)
+    #expect(picks.map(\.status) == [1, 2])
+    let onset = Double(picks[1].time - streamStart) * 1e-9
+    #expect((onset - 30).magnitude < 0.1)
+    let emitted = try #require(headers.first { $0.type == .pick }).emitted
+    // The last frame that was needed had arrived.
+    #expect(Double(emitted - picks[0].time) * 1e-9 > 0.04)
+  }
+
+  @Test func healthComesEveryTenSecondsAndOnChange() throws {
+    var station = Station(stationSettings())
+    var times: [Double] = []
+    let quiet = earthquakeFrames(seconds: 80).prefix(3500)
+    func note(_ datagram: Datagram) {
+      guard let header = try? open(datagram), header.type == .health else { return }
+      times.append(Double(header.emitted - streamStart) * 1e-9)
+    }
+    feed(&station, Array(quiet)) { note($0) }
+    // The first block, the moment in which the picker is live, and then every ten seconds.
+    #expect(times.count == 5)
+    #expect(times[0] < 0.1)
+    #expect((times[1] - 5.04).magnitude < 0.1)
+    #expect(zip(times.dropFirst(), times.dropFirst(2)).allSatisfy { ($1 - $0 - 10).magnitude < 0.1 })
+    times = []
+    var frames = [Frame](repeating: Frame(8_388_607, 0, 0, 0), count: 4)
+    frames += Array(quiet[0..<46])
+    station.host.digitizer.gaps = 1
+    feed(&station, frames, firstFrame: 4000) { note($0) }
+    #expect(!times.isEmpty, "a gap is told at once")
+  }
+
+  @Test func pingIsAnsweredOnlyWhenItIsSigned() throws {
+    var station = Station(stationSettings())
+    feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
+    func ping(_ key: Key, code: String = "", type: MessageType = .ping) -> Datagram {
+      var station = Text<24>()
+      for byte in code.utf8 { station.append(byte: byte) }
+      let header = Header(
+        type: type, station: station, bootCounter: 0, sequence: 0,
+        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: .max)
+      return Datagram(header, key: key) { PingMessage(nonce: 77).write(to: &$0) }
+    }
+    func answer(_ datagram: Datagram) throws -> PongMessage? {
+      datagram.withBytes { station.receive($0, address: 0x7F00_0001, port: 4000) }
+      guard let answer = station.nextDatagram() else { return nil }
+      #expect(answer.address == 0x7F00_0001 && answer.port == 4000)
+      return try answer.withBytes { bytes throws in
+        try PongMessage(try OpenedDatagram(bytes, key: testKey).payload)
+      }
+    }
+    let pong = try #require(try answer(ping(testKey)))
+    #expect(pong.nonce == 77)
+    #expect(pong.health.datagramsAccepted == 1)
+    #expect(try answer(ping(testKey, code: "XX.TEST..EH")) != nil)
+    #expect(try answer(ping(testKey, code: "XX.OTHER..EH")) == nil)
+    #expect(try answer(ping(Key(InlineArray(repeating: 1)))) == nil)
+    #expect(try answer(ping(testKey, type: .pick)) == nil)
+    #expect(try answer(ping(testKey, type: .command)) == nil)
+    let last = try #require(try answer(ping(testKey)))
+    #expect(last.health.datagramsRejected == 4)
+    #expect(last.health.datagramsAccepted == 3)
+    #expect(try answer(ping(testKey)) != nil)
+    #expect(try answer(ping(testKey)) != nil)
+    #expect(try answer(ping(testKey)) == nil, "five answers a second are enough for anybody")
+  }
+
+  /// What leaves does not depend on how the digitizer cuts its blocks, but for the time of leaving.
+  @Test(arguments: [1, 3, 10, 25]) func blocksOfAnySizeGiveTheSamePicks(blockFrames: Int) throws {
+    let frames = earthquakeFrames(seconds: 60, seed: 3)
+    func picks(_ size: Int) throws -> [PickMessage] {
+      var station = Station(stationSettings())
+      var picks: [PickMessage] = []
+      feed(&station, frames, blockFrames: size) { if let p = try? pick($0) { picks.append(p) } }
+      return picks
+    }
+    let reference = try picks(4)
+    #expect(reference.count == 2)
+    #expect(try picks(blockFrames) == reference)
+  }
+
+  @Test func tickKeepsReportingWithoutADigitizer() throws {
+    var station = Station(stationSettings())
+    var reports = 0
+    for tenth in 0..<400 {
+      station.tick(streamStart + Int64(tenth) * 100_000_000, clock: ClockReading())
+      while let datagram = station.nextDatagram() {
+        if try health(datagram)?.isLive == 0 { reports += 1 }
+      }
+    }
+    #expect(reports == 4)
+  }
+
+  @Test func guardIsActive() {
+    #expect(allocation_guard_is_active() == 1, "without it the next test means nothing")
+  }
+
+  /// 100,000 turns of the loop's body, with earthquakes, picks, health and pings among them.
+  @Test func hundredThousandStepsAllocateNothing() {
+    let frames = earthquakeFrames(seconds: 400)
+    var station = Station(stationSettings())
+    let ping = Datagram(
+      Header(
+        type: .ping, station: Text<24>(), bootCounter: 0, sequence: 0,
+        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
+        clockUncertaintyNanoseconds: .max), key: testKey
+    ) { PingMessage(nonce: 1).write(to: &$0) }
+    var sent = 0
+    func run(_ steps: Int, from start: Int) {
+      frames.withUnsafeBufferPointer { frames in
+        for step in start..<(start + steps) {
+          let index = step * 4 % frames.count
+          station.process(
+            Block(
+              frames: UnsafeBufferPointer(rebasing: frames[index..<(index + 4)]),
+              firstFrame: Int64(step) * 4, firstFrameTime: streamStart + Int64(step) * 40_000_000,
+              clock: lockedClock()),
+            nanosecondsPerFrame: 1e7)
+          if step % 1000 == 0 {
+            ping.withBytes { station.receive($0, address: 1, port: 1) }
+          }
+          while station.nextDatagram() != nil { sent += 1 }
+        }
+      }
+    }
+    run(20_000, from: 0)  // debug builds make generic metadata once
+    let before = sent
+    allocation_guard_begin()
+    run(100_000, from: 20_000)
+    let count = allocation_guard_end()
+    #expect(count.allocations == 0 && count.releases == 0, "\(count)")
+    #expect(sent - before > 500, "the loop did what it does in an earthquake")
+  }
+
+  /// The negative control: the guard sees a single allocation among as many steps.
+  @Test func guardSeesOneAllocation() {
+    var values: [Int] = []
+    allocation_guard_begin()
+    values.append(1)
+    let count = allocation_guard_end()
+    #expect(count.allocations >= 1)
+    #expect(values.count == 1)
+  }
+}

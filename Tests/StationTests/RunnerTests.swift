@@ -1,0 +1,153 @@
+// The runner on the simulated card, in simulated time: overrun, loss and return of the digitizer, and the
+// socket, as far as the machine's clock is not needed for them.
+
+import Board
+import CAllocationGuard
+import CLinux
+import Core
+import Digitizer
+import Foundation
+import Testing
+import Tools
+import Uplink
+
+@testable import Station
+
+/// Time that moves with the frames, and at one frame by as much as an overrun lost.
+struct LossyClock: HostClock {
+  var time: FrameClock
+  var delivered = 0
+  let lossAt: Int
+  let lost: Int
+
+  mutating func monotonicNanoseconds() -> Int64 { time.monotonicNanoseconds() }
+  mutating func systemClock() -> SystemClockReading { time.systemClock() }
+  mutating func delivered(frames: Int) {
+    if delivered < lossAt && delivered + frames >= lossAt { pending = lost }
+    delivered += frames
+    time.delivered(frames: frames)
+  }
+  private var pending = 0
+  /// The frames that were lost have passed when the card runs again.
+  mutating func passLoss() {
+    time.delivered(frames: pending)
+    pending = 0
+  }
+
+  init(lossAt: Int, lost: Int) {
+    time = FrameClock(start: streamStart, rateMillihertz: 8_000_000)
+    self.lossAt = lossAt
+    self.lost = lost
+  }
+}
+
+@Suite(.serialized) struct RunnerTests {
+  /// Everything that a runner needs, and the messages that it sent.
+  final class Setup {
+    let files: StationFolder
+    let receiverPort: Int
+    let receiver: Int32
+    let raw: URL
+    var definition: UnsafeMutablePointer<CChar>
+
+    init(frames: Int, extra: String = "speed 0") throws {
+      files = try StationFolder()
+      receiver = clinux_udp_socket()
+      #expect(clinux_bind_any(receiver, 0x7F00_0001, 0) == 0)
+      receiverPort = Int(clinux_bound_port(receiver))
+      try files.write(
+        "station.toml",
+        StationFolder.station.replacingOccurrences(of: "port = 9\n", with: "port = \(receiverPort)\n")
+          .replacingOccurrences(of: "listen_port = 6999", with: "listen_port = \(try Setup.freePort())"))
+      raw = files.folder.appendingPathComponent("frames.raw")
+      var bytes = Data(capacity: frames * 12)
+      for frame in earthquakeFrames(seconds: frames / 8000, rateHertz: 8000) {
+        for lane in 0..<3 { withUnsafeBytes(of: frame[lane]) { bytes.append(contentsOf: $0) } }
+      }
+      try bytes.write(to: raw)
+      definition = strdup(
+        try SimulatedCard.definition(file: raw.path, channels: 3, extra: extra))!
+    }
+
+    deinit {
+      close(receiver)
+      free(definition)
+    }
+
+    static func freePort() throws -> Int {
+      let probe = try UdpEndpoint(listenPort: 0, address: 0x7F00_0001)
+      return probe.boundPort
+    }
+
+    func runner<Clock: HostClock>(_ clock: Clock) throws -> Runner<Clock> {
+      try Runner(
+        try files.configuration(), bootCounter: 1, hostClock: clock,
+        deviceDefinition: UnsafePointer(definition), listenAddress: 0x7F00_0001)
+    }
+
+    func messages() throws -> [(header: Header, json: String, health: HealthMessage?)] {
+      var messages: [(Header, String, HealthMessage?)] = []
+      var buffer = [UInt8](repeating: 0, count: 401)
+      while true {
+        var address: UInt32 = 0
+        var port: UInt16 = 0
+        let count = clinux_receive_from(receiver, &buffer, buffer.count, &address, &port)
+        guard count > 0 else { return messages }
+        try buffer[0..<Int(count)].withUnsafeBufferPointer { bytes in
+          let opened = try OpenedDatagram(bytes, key: testKey)
+          let health = opened.header.type == .health ? try HealthMessage(opened.payload) : nil
+          messages.append((opened.header, try JsonLine.text(opened), health))
+        }
+      }
+    }
+  }
+
+  @Test func captureToDatagramOverTheLoopback() throws {
+    let setup = try Setup(frames: 240_000)
+    var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
+    var messages: [(header: Header, json: String, health: HealthMessage?)] = []
+    var isThere = true
+    while isThere {
+      if case .digitizerLost = runner.step() { isThere = false }
+      messages += try setup.messages()
+    }
+    let frames = runner.framesProcessed
+    #expect(frames == 240_000)
+    #expect(messages.filter { $0.header.type == .pick }.count == 2)
+    #expect(messages.map(\.header.sequence) == Array(0..<UInt32(messages.count)))
+    #expect(messages.allSatisfy { $0.header.clockState == ClockState.locked.rawValue })
+  }
+
+  @Test func overrunLeavesAGapOfItsLength() throws {
+    let setup = try Setup(
+      frames: 80_000, extra: "speed 0 overrun_at 40000 overrun_frames 4000")
+    var runner = try setup.runner(LossyClock(lossAt: 40_000, lost: 4000))
+    var last: HealthMessage?
+    var isThere = true
+    while isThere {
+      if case .digitizerLost = runner.step() { isThere = false }
+      runner.hostClock.passLoss()
+      for message in try setup.messages() { last = message.health ?? last }
+    }
+    let health = try #require(last)
+    #expect(health.overruns == 1)
+    #expect(health.gaps == 1)
+    #expect(abs(Int(health.gapFrames) - 4000) <= 4, "\(health.gapFrames) frames")
+    // 76,000 frames were delivered, the other 4000 are in the numbering.
+    let frames = runner.framesProcessed
+    #expect(abs(frames - 80_000) <= 4)
+  }
+
+  /// The whole of the runner, libasound and the socket included.
+  @Test func turnsOfTheRunnerAllocateNothing() throws {
+    let setup = try Setup(frames: 1_800_000)
+    var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
+    for _ in 0..<500 { _ = runner.step() }
+    allocation_guard_begin()
+    for _ in 0..<2000 { _ = runner.step() }
+    let count = allocation_guard_end()
+    #expect(count.allocations == 0, "\(count)")
+    let frames = runner.framesProcessed
+    #expect(frames > 500_000)
+  }
+}

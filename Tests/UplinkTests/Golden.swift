@@ -1,0 +1,95 @@
+// The messages of the golden datagrams: every field differs from its default and from its neighbours.
+
+import Core
+import Foundation
+
+@testable import Uplink
+
+enum Golden {
+  static let nonce: UInt64 = 0x0123_4567_89AB_CDEF
+  static let key: Key = {
+    var bytes = InlineArray<32, UInt8>(repeating: 0)
+    for index in 0..<32 { bytes[index] = UInt8(index) }
+    return Key(bytes)
+  }()
+
+  static func header(_ type: MessageType) -> Header {
+    Header(
+      type: type, station: Text<24>("XX.ONST1.00.EH"), bootCounter: 3, sequence: 41,
+      emitted: UTC(nanoseconds: 1_398_903_127_910_000_000), clockState: 3, clockSource: 2,
+      clockUncertaintyNanoseconds: 2100)
+  }
+
+  static var pick: PickMessage {
+    var pick = PickMessage()
+    pick.id = 17
+    pick.status = 1
+    pick.phase = 1
+    pick.firstMotion = 1
+    pick.quality = 1
+    pick.time = UTC(nanoseconds: 1_398_903_127_430_000_000)
+    pick.timeSigmaMicroseconds = 30_000
+    pick.firstMotionProbability = 8800
+    pick.signalToNoiseCentidecibels = 1720
+    pick.picker = 1
+    return pick
+  }
+
+  static var health: HealthMessage {
+    var h = HealthMessage()
+    h.clockOffsetNanoseconds = -12_345
+    h.clockRatePartsPerBillion = 30_250
+    h.edges = 3600
+    h.missedEdges = 2
+    h.rejectedEdges = 1
+    h.forwardSteps = 4
+    h.refusedBackwardSteps = 5
+    h.frames = 28_800_000_123
+    h.gapFrames = 4242
+    h.gaps = 6
+    h.overruns = 7
+    h.shortReads = 8
+    h.suspends = 9
+    h.reopenings = 10
+    h.clippedFrames = 11
+    h.spikes = 12
+    h.clippedLanes = 1
+    h.spikedLanes = 2
+    h.stuckLanes = 4
+    h.deadLanes = 8
+    h.loopMedianNanoseconds = 1500
+    h.loop999Nanoseconds = 52_000
+    h.loopMaximumNanoseconds = 910_000
+    h.ringFillPerMille = 125
+    h.temperatureCentidegrees = -1250
+    h.residentKibibytes = 6800
+    h.memoryAvailableMebibytes = 3411
+    h.diskFreeMebibytes = 27_000
+    h.uptimeSeconds = 86_400
+    h.datagramsSent = 9001
+    h.sendFailures = 13
+    h.datagramsAccepted = 14
+    h.datagramsRejected = 15
+    h.picks = 16
+    h.noiseCountsBits = Float(61.5).bitPattern
+    h.lastPick = UTC(nanoseconds: 1_398_903_127_430_000_000)
+    h.isLive = 1
+    h.software.append("0.1.0")
+    h.model.append("sta-lta")
+    return h
+  }
+
+  static func datagram(_ type: MessageType) -> Datagram {
+    Datagram(header(type), key: key) { writer in
+      switch type {
+      case .pick: pick.write(to: &writer)
+      case .health: health.write(to: &writer)
+      case .ping: PingMessage(nonce: nonce).write(to: &writer)
+      default: PongMessage(nonce: nonce, health: health).write(to: &writer)
+      }
+    }
+  }
+
+  static let folder = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden")
+}

@@ -1,0 +1,100 @@
+// The golden datagrams, and a receiver in another language that was written from the document alone.
+
+import Core
+import Foundation
+import Testing
+import Tools
+
+@testable import Uplink
+
+@Suite struct GoldenTests {
+  /// All four messages, one after another, as in a file of --wire. To change the format on purpose: run
+  /// ONSET_WRITE_GOLDEN=1 swift test --filter datagramsAreTheGoldenBytes and review the difference.
+  @Test func datagramsAreTheGoldenBytes() throws {
+    var bytes = Data()
+    for type in [MessageType.pick, .health, .ping, .pong] {
+      Golden.datagram(type).withBytes { bytes.append($0) }
+    }
+    let file = Golden.folder.appendingPathComponent("datagrams.bin")
+    if ProcessInfo.processInfo.environment["ONSET_WRITE_GOLDEN"] != nil { try bytes.write(to: file) }
+    #expect(try Data(contentsOf: file) == bytes)
+  }
+
+  /// The document's own example, byte by byte.
+  @Test func documentsExampleIsTheGoldenPick() throws {
+    let document = try String(
+      contentsOf: Golden.folder.appendingPathComponent("../../Sources/Uplink/WIRE-FORMAT.md"),
+      encoding: .utf8)
+    let lines = document.split(separator: "\n").drop { !$0.hasPrefix("    4F 4E 53 54 01 01") }
+    let hex = lines.prefix { $0.hasPrefix("    ") }.joined(separator: " ")
+    let stated = hex.split(separator: " ").compactMap { UInt8($0, radix: 16) }
+    #expect(stated == Golden.datagram(.pick).withBytes { Array($0) })
+  }
+
+  @Test func pythonReceiverReadsTheSame() throws {
+    let output = try runReceiver(key: Array(0..<32), file: Golden.folder.appendingPathComponent("datagrams.bin"))
+    try #require(output.status == 0, "\(output.error)")
+    let lines = try output.text.split(separator: "\n").map {
+      try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }
+    try #require(lines.map { $0["type"] as? String } == ["pick", "health", "ping", "pong"])
+    for line in lines {
+      #expect(line["station"] as? String == "XX.ONST1.00.EH")
+      #expect(line["boot"] as? Int == 3)
+      #expect(line["sequence"] as? Int == 41)
+      #expect(line["emitted_ns"] as? Int == 1_398_903_127_910_000_000)
+      #expect(line["clock_uncertainty_ns"] as? Int == 2100)
+    }
+    #expect(lines[0]["time_ns"] as? Int == 1_398_903_127_430_000_000)
+    #expect(lines[0]["probability"] is NSNull)
+    #expect(lines[0]["first_motion_probability"] as? Double == 0.88)
+    #expect(lines[0]["snr_centidecibels"] as? Int == 1720)
+    for line in [lines[1], lines[3]] {
+      #expect(line["frames"] as? Int == 28_800_000_123)
+      #expect(line["noise_counts"] as? Double == 61.5)
+      #expect(line["temperature_centidegrees"] as? Int == -1250)
+      #expect(line["last_pick_ns"] as? Int == 1_398_903_127_430_000_000)
+      #expect(line["software"] as? String == "0.1.0")
+      #expect(line["model"] as? String == "sta-lta")
+      #expect(line["datagrams_rejected"] as? Int == 15)
+    }
+    #expect(lines[3]["nonce"] as? UInt64 == Golden.nonce)
+  }
+
+  @Test func pythonReceiverRefusesAForgery() throws {
+    let output = try runReceiver(
+      key: [UInt8](repeating: 1, count: 32), file: Golden.folder.appendingPathComponent("datagrams.bin"))
+    #expect(output.status == 1)
+    #expect(output.error.contains("is not signed with this key"))
+  }
+
+  @Test func receiverIsShort() throws {
+    let text = try String(
+      contentsOf: Golden.folder.appendingPathComponent("receiver.py"), encoding: .utf8)
+    #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count - 1 <= 60)
+  }
+
+  private func runReceiver(
+    key: [UInt8], file: URL
+  ) throws -> (status: Int32, text: String, error: String) {
+    let keyFile = FileManager.default.temporaryDirectory
+      .appendingPathComponent("onset-key-\(UUID().uuidString)")
+    try Data(key).write(to: keyFile)
+    defer { try? FileManager.default.removeItem(at: keyFile) }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "python3", Golden.folder.appendingPathComponent("receiver.py").path, keyFile.path, file.path,
+    ]
+    let (out, err) = (Pipe(), Pipe())
+    (process.standardOutput, process.standardError) = (out, err)
+    try process.run()
+    let text = out.fileHandleForReading.readDataToEndOfFile()
+    let error = err.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return (
+      process.terminationStatus, String(decoding: text, as: UTF8.self),
+      String(decoding: error, as: UTF8.self)
+    )
+  }
+}
