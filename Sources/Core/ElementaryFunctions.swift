@@ -10,7 +10,7 @@
 //   exponential    1 ulp for |x| ≤ 700
 //   logarithm      2 ulp from 10⁻³⁰⁴ to 10³⁰⁴, next to 1 too
 //   logarithm10    2 ulp there
-//   powerOfTen     4|x| + 2 ulp for |x| ≤ 300: the rounding of x ln 10 is magnified
+//   powerOfTen     5|x| + 2 ulp for |x| ≤ 300: the rounding of x ln 10 is magnified
 //   sine, cosine   2⁻⁵³ absolute for |x| ≤ 10⁵
 //   tangent        3 ulp for |x| ≤ 1.5
 // Sine, cosine and tangent trap beyond 10¹⁹ and for NaN, which no filter design asks them.
