@@ -56,7 +56,7 @@ extension ConfigurationFile {
     }
     guard !isQuoted else { throw failure(line: line, "has a text without closing quotes") }
     guard isComment(end..<range.upperBound) else {
-      throw failure(line: line, "has a comment that is not UTF-8 text, or a control character in it")
+      throw failure(line: line, "has a comment that is not UTF-8 text, or a control character")
     }
     return trimmed(range.lowerBound..<end)
   }

@@ -102,8 +102,8 @@ private let good = Lines(
   }
 
   @Test(arguments: [
-    "format", "name", "description", "device", "sample_format", "sample_rate_millihertz", "channels",
-    "period_frames", "buffer_frames", "chip", "line", "edge",
+    "format", "name", "description", "device", "sample_format", "sample_rate_millihertz",
+    "channels", "period_frames", "buffer_frames", "chip", "line", "edge",
   ])
   func missingKeys(_ key: String) {
     #expect(refused(good.without(key)).hasPrefix("t.toml: missing key \(key) in ["))
@@ -151,7 +151,7 @@ private let good = Lines(
     let lines = good.without("vertical_channel", "vertical_gain")
     #expect(
       refused(lines).hasPrefix(
-        "t.toml:\(lines.number(of: "vertical_polarity")): vertical_polarity is given for a component"))
+        "t.toml:\(lines.number(of: "vertical_polarity")): vertical_polarity is given for a"))
   }
 
   @Test func aGainWithoutAChannelIsRefused() {
@@ -172,7 +172,7 @@ private let good = Lines(
   ])
   func twoComponentsCannotShareAChannel(_ key: String, _ value: String) {
     let sentence = refused(good.with(key, value))
-    #expect(sentence.hasPrefix("t.toml:\(good.number(of: key)): \(key) names a channel that another"))
+    #expect(sentence.hasPrefix("t.toml:\(good.number(of: key)): \(key) names a channel that"))
   }
 
   @Test func unknownKeysAreRefusedWithTheNearest() {

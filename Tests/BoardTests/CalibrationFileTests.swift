@@ -201,7 +201,8 @@ private let accelerometer = Lines(
   @Test func cornerAndPolesExcludeEachOther() {
     let both = goodPoles.adding("corner_hertz = 4.5", after: "poles")
     #expect(
-      refused(both) == "t.toml:\(both.number(of: "poles")): poles must not stand beside corner_hertz: write one or the other")
+      refused(both).hasPrefix(
+        "t.toml:\(both.number(of: "poles")): poles must not stand beside corner_hertz"))
     #expect(
       refused(good.without("corner_hertz", "damping"))
         == "t.toml: [response] has either corner_hertz and damping, or poles and zeros")

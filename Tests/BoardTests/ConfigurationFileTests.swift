@@ -89,24 +89,25 @@ import Tools
   }
 
   /// Bytes that no String can hold, or that an editor hides.
-  @Test(arguments: [
-    ([0x0D], "not printable ASCII"),  // a carriage return with no line feed after it
-    ([0x0D, 0x20], "not printable ASCII"),
-    ([0x00], "not printable ASCII"),
-    ([0xFF], "not printable ASCII"),
-    ([0x23, 0x00], "has a comment that is not UTF-8 text"),
-    ([0x23, 0x0D], "has a comment that is not UTF-8 text"),
-    ([0x23, 0x0D, 0x78], "has a comment that is not UTF-8 text"),
-    ([0x23, 0x7F], "has a comment that is not UTF-8 text"),
-    ([0x23, 0xE9], "has a comment that is not UTF-8 text"),  // é in Latin-1
-    ([0x23, 0x80], "has a comment that is not UTF-8 text"),
-    ([0x23, 0xC0, 0xAF], "has a comment that is not UTF-8 text"),  // overlong
-    ([0x23, 0xE0, 0x80, 0xAF], "has a comment that is not UTF-8 text"),
-    ([0x23, 0xED, 0xA0, 0x80], "has a comment that is not UTF-8 text"),  // a surrogate
-    ([0x23, 0xF0, 0x80, 0x80, 0xAF], "has a comment that is not UTF-8 text"),
-    ([0x23, 0xF4, 0x90, 0x80, 0x80], "has a comment that is not UTF-8 text"),  // beyond Unicode
-    ([0x23, 0xE2, 0x82], "has a comment that is not UTF-8 text"),  // cut short
-  ] as [([UInt8], String)])
+  @Test(
+    arguments: [
+      ([0x0D], "not printable ASCII"),  // a carriage return with no line feed after it
+      ([0x0D, 0x20], "not printable ASCII"),
+      ([0x00], "not printable ASCII"),
+      ([0xFF], "not printable ASCII"),
+      ([0x23, 0x00], "has a comment that is not UTF-8 text"),
+      ([0x23, 0x0D], "has a comment that is not UTF-8 text"),
+      ([0x23, 0x0D, 0x78], "has a comment that is not UTF-8 text"),
+      ([0x23, 0x7F], "has a comment that is not UTF-8 text"),
+      ([0x23, 0xE9], "has a comment that is not UTF-8 text"),  // é in Latin-1
+      ([0x23, 0x80], "has a comment that is not UTF-8 text"),
+      ([0x23, 0xC0, 0xAF], "has a comment that is not UTF-8 text"),  // overlong
+      ([0x23, 0xE0, 0x80, 0xAF], "has a comment that is not UTF-8 text"),
+      ([0x23, 0xED, 0xA0, 0x80], "has a comment that is not UTF-8 text"),  // a surrogate
+      ([0x23, 0xF0, 0x80, 0x80, 0xAF], "has a comment that is not UTF-8 text"),
+      ([0x23, 0xF4, 0x90, 0x80, 0x80], "has a comment that is not UTF-8 text"),  // beyond Unicode
+      ([0x23, 0xE2, 0x82], "has a comment that is not UTF-8 text"),  // cut short
+    ] as [([UInt8], String)])
   func refusesBytes(_ bytes: [UInt8], _ phrase: String) {
     expect(grammarRefusal(Array("[a]\nb = 1 ".utf8) + bytes), 2, phrase)
   }

@@ -26,9 +26,8 @@ private func python(_ script: String, input: Data = Data(), arguments: [String] 
 {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments =
-    ["python3", "-c", "import sys\ntry: import tomllib\nexcept ImportError: sys.exit(77)\n" + script]
-    + arguments
+  let imports = "import sys\ntry: import tomllib\nexcept ImportError: sys.exit(77)\n"
+  process.arguments = ["python3", "-c", imports + script] + arguments
   // From a file, because a pipe whose reader ends early would end this process by SIGPIPE.
   let file = FileManager.default.temporaryDirectory
     .appendingPathComponent("onset-board-\(UUID().uuidString)")
@@ -87,8 +86,9 @@ private func python(_ script: String, input: Data = Data(), arguments: [String] 
       flag = true
       whole = +7
       """.utf8)
-    let pieces = ["\n", "\r", "\r\n", "[", "]", "[first]", "\"", "#", "=", "e", ".", "0", "-", "\t"]
-      .map { Array($0.utf8) } + [[0x00], [0x7F], [0xC3], [0xA9], [0xC3, 0xA9], [0xED, 0xA0, 0x80]]
+    let texts = ["\n", "\r", "\r\n", "[", "]", "[first]", "\"", "#", "=", "e", ".", "0", "-", "\t"]
+    let oddities: [[UInt8]] = [[0x00], [0x7F], [0xC3], [0xA9], [0xC3, 0xA9], [0xED, 0xA0, 0x80]]
+    let pieces = texts.map { Array($0.utf8) } + oddities
     var random = RandomGenerator(seed: 12)
     var accepted = Data()
     var count = 0

@@ -30,7 +30,8 @@ private let good = Lines(
   """)
 
 @Suite struct StationFileTests {
-  private func read(_ lines: Lines, path: String = "/etc/onset/station.toml") throws -> StationFile {
+  private func read(_ lines: Lines, path: String = "/etc/onset/station.toml") throws -> StationFile
+  {
     try parse(lines.text, path: path) { file throws(Diagnostic) in try StationFile(&file) }
   }
 
@@ -83,8 +84,9 @@ private let good = Lines(
     ]
     let lines = keys.reduce(good) { $0.without($1) }
     #expect(try read(lines).picker == PickerSettings())
-    #expect(try read(lines.without("vertical_calibration", "north_calibration", "[sensor]"))
-      .calibrations[0].isEmpty)
+    #expect(
+      try read(lines.without("vertical_calibration", "north_calibration", "[sensor]"))
+        .calibrations[0].isEmpty)
   }
 
   @Test(arguments: [
@@ -127,7 +129,8 @@ private let good = Lines(
     ("long_term_seconds", "short_term_seconds", "2.1", "at least five times"),
     ("release_ratio", "trigger_ratio", "1.5", "below trigger_ratio"),
   ])
-  func aContradictionOfADefault(_ absent: String, _ key: String, _ value: String, _ phrase: String) {
+  func aContradictionOfADefault(_ absent: String, _ key: String, _ value: String, _ phrase: String)
+  {
     let lines = good.without(absent).with(key, value)
     let sentence = refused(lines)
     #expect(sentence.hasPrefix("t.toml:\(lines.number(of: key)): \(key) "))
@@ -141,7 +144,8 @@ private let good = Lines(
 
   @Test func theKeyFileIsNeeded() {
     #expect(
-      refused(good.without("key_file")) == "t.toml:17: host needs a key_file beside it: 32 secret bytes")
+      refused(good.without("key_file"))
+        == "t.toml:17: host needs a key_file beside it: 32 secret bytes")
   }
 
   @Test func theStateDirectoryIsNeeded() {
@@ -153,7 +157,8 @@ private let good = Lines(
     let lines = good.adding("trigger_ration = 3", after: "trigger_ratio")
     #expect(
       refused(lines)
-        == "t.toml:13: unknown key trigger_ration in [picker]; did you mean trigger_ratio in [picker]?")
+        == "t.toml:13: unknown key trigger_ration in [picker]; "
+        + "did you mean trigger_ratio in [picker]?")
   }
 
   @Test(arguments: [

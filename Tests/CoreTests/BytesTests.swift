@@ -85,10 +85,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    [0x61, 0, 0x62], [0x61, 0x80, 0], [0xC3, 0xA9, 0], [0x61, 0x1F, 0], [0x61, 0x7F, 0],
-    [0, 0, 0x61], [0x0A, 0, 0],
-  ] as [[UInt8]])
+  @Test(
+    arguments: [
+      [0x61, 0, 0x62], [0x61, 0x80, 0], [0xC3, 0xA9, 0], [0x61, 0x1F, 0], [0x61, 0x7F, 0],
+      [0, 0, 0x61], [0x0A, 0, 0],
+    ] as [[UInt8]])
   func refusesTextThatIsNotPrintableAscii(_ field: [UInt8]) {
     reading(field) { reader in
       #expect(reader.readText(Text<3>.self) == nil)

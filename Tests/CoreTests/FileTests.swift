@@ -95,14 +95,15 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("42\n", 0, 42), ("42", 0, 42), ("  7 8 9", 0, 7), ("7 8 9\n", 2, 9), ("7 8 9\n", 3, nil),
-    ("", 0, nil), ("none\n", 0, nil), ("MemTotal: 12 kB\nMemFree: 34 kB\n", 1, 34),
-    ("-5000\n", 0, -5000),
-    ("3 -5", 1, -5), ("a-b 5", 0, 5), ("5-3", 1, -3), ("9223372036854775807", 0, Int.max),
-    ("9223372036854775808", 0, nil), ("99999999999999999999 5", 0, nil),
-    ("99999999999999999999 5", 1, 5),
-  ] as [(String, Int, Int?)])
+  @Test(
+    arguments: [
+      ("42\n", 0, 42), ("42", 0, 42), ("  7 8 9", 0, 7), ("7 8 9\n", 2, 9), ("7 8 9\n", 3, nil),
+      ("", 0, nil), ("none\n", 0, nil), ("MemTotal: 12 kB\nMemFree: 34 kB\n", 1, 34),
+      ("-5000\n", 0, -5000),
+      ("3 -5", 1, -5), ("a-b 5", 0, 5), ("5-3", 1, -3), ("9223372036854775807", 0, Int.max),
+      ("9223372036854775808", 0, nil), ("99999999999999999999 5", 0, nil),
+      ("99999999999999999999 5", 1, 5),
+    ] as [(String, Int, Int?)])
   func integersInText(_ text: String, _ fields: Int, _ expected: Int?) {
     var text = text
     #expect(text.withUTF8 { File.integer(in: $0, skippingFields: fields) } == expected)

@@ -76,7 +76,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (7, 2, 3), (-7, 2, -4), (7, -2, -4), (-7, -2, 3), (6, 2, 3), (-6, 2, -3), (0, 5, 0), (-1, 5, -1),
+    (7, 2, 3), (-7, 2, -4), (7, -2, -4), (-7, -2, 3), (6, 2, 3), (-6, 2, -3), (0, 5, 0),
+    (-1, 5, -1),
   ])
   func floorQuotients(_ a: Int64, _ b: Int64, _ expected: Int64) {
     #expect(floorQuotient(a, b) == expected)
