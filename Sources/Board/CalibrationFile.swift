@@ -72,7 +72,9 @@ extension SensorCorner {
     guard hasCorner != file.has("response", "poles") else {
       throw file.contradiction(
         "response", hasCorner ? "poles" : "corner_hertz",
-        "[response] has either corner_hertz and damping, or poles and zeros")
+        hasCorner
+          ? "must not stand beside corner_hertz: write one or the other"
+          : "[response] has either corner_hertz and damping, or poles and zeros")
     }
     var corner = 0.0
     var damping = 0.0
@@ -108,24 +110,31 @@ extension SensorCorner {
     let limit = 1e5
     var product = 1.0
     var sum = 0.0
-    var imaginarySum = 0.0
+    var first = (real: 0.0, imaginary: 0.0)
+    var isPair = false
     var inBand = 0
     for index in 0..<poleCount {
       let real = try file.decimal("response", keys[index].0, in: -limit...0)
       let imaginary = try file.decimal("response", keys[index].1, in: -limit...limit)
       let magnitude = (real * real + imaginary * imaginary).squareRoot()
       guard magnitude <= twoPi * 100 else { continue }
+      if inBand == 0 { first = (real, imaginary) }
+      isPair = first.imaginary == -imaginary && (imaginary == 0 || first.real == real)
       inBand += 1
       product *= magnitude
       sum += real
-      imaginarySum += imaginary
     }
-    guard inBand == 2, product > 0, imaginarySum == 0 else {
+    guard inBand == 2, isPair, product > 0 else {
       throw file.contradiction(
         "response", "poles",
         "must hold one conjugate pair or two real poles below 100 Hz: a second-order sensor")
     }
     let angular = product.squareRoot()
-    return (angular / twoPi, -sum / (2 * angular))
+    let (corner, damping) = (angular / twoPi, -sum / (2 * angular))
+    guard (0.001...20).contains(corner), (0.05...5).contains(damping) else {
+      throw file.contradiction(
+        "response", "poles", "must make a corner of 0.001 to 20 Hz and a damping of 0.05 to 5")
+    }
+    return (corner, damping)
   }
 }

@@ -8,6 +8,13 @@ extension ConfigurationFile {
       throw failure(line: 0, "is too long: a configuration file has fewer than 32768 bytes")
     }
     var section = 0..<0
+    var sectionLine = 0
+    var entriesBefore = 0
+    func checkSection() throws(Diagnostic) {
+      guard sectionLine == 0 || entryCount > entriesBefore else {
+        throw failure(line: sectionLine, "this section has no keys: write some or leave it out")
+      }
+    }
     var line = 0
     var start = 0
     while start < bytes.count {
@@ -18,33 +25,71 @@ extension ConfigurationFile {
       start = end + 1
       if content.isEmpty { continue }
       if bytes[content.lowerBound] == UInt8(ascii: "[") {
+        try checkSection()
         section = try parseSection(content, line: line)
+        sectionLine = line
+        entriesBefore = entryCount
       } else {
         try parseEntry(content, section: section, line: line)
       }
     }
+    try checkSection()
   }
 
   /// The line without comment and surrounding blanks.
   private func contentOf(_ range: Range<Int>, line: Int) throws(Diagnostic) -> Range<Int> {
+    var range = range
+    // TOML knows a carriage return before a line feed only, so not at the end of the last line.
+    if range.upperBound < bytes.count, !range.isEmpty, bytes[range.upperBound - 1] == 0x0D {
+      range = range.lowerBound..<(range.upperBound - 1)
+    }
     var end = range.lowerBound
     var isQuoted = false
     while end < range.upperBound {
       let byte = bytes[end]
       if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
       if byte == UInt8(ascii: "#") && !isQuoted { break }
-      let isCarriageReturnAtEnd = byte == 0x0D && end == range.upperBound - 1
-      guard (byte >= 0x20 && byte <= 0x7E) || byte == 0x09 || isCarriageReturnAtEnd else {
+      guard (byte >= 0x20 && byte <= 0x7E) || byte == 0x09 else {
         throw failure(line: line, "has a byte that is not printable ASCII outside a comment")
       }
       end += 1
     }
     guard !isQuoted else { throw failure(line: line, "has a text without closing quotes") }
+    guard isComment(end..<range.upperBound) else {
+      throw failure(line: line, "has a comment that is not UTF-8 text, or a control character")
+    }
     return trimmed(range.lowerBound..<end)
   }
 
+  /// Well-formed UTF-8 (RFC 3629, section 4) without control characters but the tab.
+  private func isComment(_ range: Range<Int>) -> Bool {
+    var missing = 0
+    var wanted: ClosedRange<UInt8> = 0x80...0xBF
+    for index in range {
+      let byte = bytes[index]
+      if missing > 0 {
+        guard wanted.contains(byte) else { return false }
+        missing -= 1
+        wanted = 0x80...0xBF
+        continue
+      }
+      switch byte {
+      case 0x09, 0x20...0x7E: continue
+      case 0xC2...0xDF: missing = 1
+      case 0xE0: (missing, wanted) = (2, 0xA0...0xBF)
+      case 0xED: (missing, wanted) = (2, 0x80...0x9F)
+      case 0xE1...0xEF: missing = 2
+      case 0xF0: (missing, wanted) = (3, 0x90...0xBF)
+      case 0xF1...0xF3: missing = 3
+      case 0xF4: (missing, wanted) = (3, 0x80...0x8F)
+      default: return false
+      }
+    }
+    return missing == 0
+  }
+
   private func trimmed(_ range: Range<Int>) -> Range<Int> {
-    func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+    func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
     var low = range.lowerBound
     var high = range.upperBound
     while low < high && isBlank(bytes[low]) { low += 1 }
@@ -120,15 +165,15 @@ extension ConfigurationFile {
       entry.kind = .yes
     } else if value.count >= 2 && bytes[value.lowerBound] == UInt8(ascii: "\"") {
       entry.kind = .text
+      guard bytes[value.upperBound - 1] == UInt8(ascii: "\"") else {
+        throw failure(entry, "has something after its text: only a # comment may follow")
+      }
       entry.value = (value.lowerBound + 1)..<(value.upperBound - 1)
       for index in entry.value
       where bytes[index] == UInt8(ascii: "\"") || bytes[index] == UInt8(ascii: "\\")
         || bytes[index] == 0x09
       {
         throw failure(entry, "has quotes, a tab or a backslash inside its text: leave them out")
-      }
-      guard bytes[value.upperBound - 1] == UInt8(ascii: "\"") else {
-        throw failure(entry, "has something after its text: only a # comment may follow")
       }
     } else if isNumber(value, allowFraction: false) {
       entry.kind = .integer

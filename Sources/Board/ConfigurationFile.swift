@@ -1,8 +1,8 @@
 // ConfigurationFile: the strict TOML subset of boards, stations and calibrations.
 //
 //   file     = { line }
-//   line     = [ section | key "=" value ] [ "#" comment ]
-//   section  = "[" name "]"               one level, each once
+//   line     = [ section | key "=" value ] [ "#" comment ]     a comment may hold any UTF-8
+//   section  = "[" name "]"               one level, each once and with a key at least
 //   key      = a-z 0-9 _                  each once in its section
 //   value    = integer | decimal | "printable ASCII without \ and quotes" | true
 //

@@ -1,5 +1,6 @@
 // Little-endian fields in a fixed buffer. The writer traps when a message outgrows its buffer (a
-// programming error); the reader returns zero past the end and remembers that it did (an operating error).
+// programming error; in release too, where a buffer's own subscript checks nothing). The reader returns
+// zero past the end and remembers that it did (an operating error).
 
 public struct ByteWriter {
   private let buffer: UnsafeMutableBufferPointer<UInt8>
@@ -8,6 +9,7 @@ public struct ByteWriter {
   public init(_ buffer: UnsafeMutableBufferPointer<UInt8>) { self.buffer = buffer }
 
   public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
+    precondition(Value.bitWidth / 8 <= buffer.count - count, "the message outgrows its buffer")
     var rest = value
     for _ in 0..<(Value.bitWidth / 8) {
       buffer[count] = UInt8(truncatingIfNeeded: rest)

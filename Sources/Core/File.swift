@@ -28,6 +28,8 @@ public enum File {
   public static func replace<let capacity: Int>(
     _ path: Text<capacity>, directory: Text<capacity>, with bytes: UnsafeBufferPointer<UInt8>
   ) -> Bool {
+    // Cut at the capacity, the temporary name would be the file's own.
+    guard path.count + 4 <= capacity else { return false }
     var temporary = Text<capacity>()
     temporary.append(path)
     temporary.append(".new")
@@ -45,8 +47,8 @@ public enum File {
     return fsync(folder) == 0
   }
 
-  /// The first decimal integer in a file such as /sys/class/thermal/thermal_zone0/temp, skipping
-  /// `fields` of them before it; nil when there is none.
+  /// The first decimal integer in the first 128 bytes of a file such as
+  /// /sys/class/thermal/thermal_zone0/temp, skipping `fields` of them before it; nil when there is none.
   public static func readInteger(_ path: StaticString, skippingFields fields: Int = 0) -> Int? {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { buffer in
       var text = Text<96>()
@@ -56,22 +58,32 @@ public enum File {
     }
   }
 
-  private static func integer(
-    in bytes: UnsafeBufferPointer<UInt8>, skippingFields fields: Int
+  /// `readInteger` on bytes in memory. A minus right before the digits belongs to them: winter stations
+  /// have chips below zero. nil also when the number does not fit.
+  public static func integer(
+    in bytes: UnsafeBufferPointer<UInt8>, skippingFields fields: Int = 0
   ) -> Int? {
     var skip = fields
     var value: Int?
+    var isNegative = false
+    var fits = true
     for byte in bytes {
       if byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") {
         let (scaled, overflow) = (value ?? 0).multipliedReportingOverflow(by: 10)
-        guard !overflow else { return nil }
-        value = scaled + Int(byte - UInt8(ascii: "0"))
-      } else if value != nil {
-        if skip == 0 { break }
-        skip -= 1
-        value = nil
+        let (sum, carry) = scaled.addingReportingOverflow(Int(byte - UInt8(ascii: "0")))
+        value = sum
+        fits = fits && !overflow && !carry
+      } else {
+        if value != nil {
+          if skip == 0 { break }
+          skip -= 1
+          value = nil
+          fits = true
+        }
+        isNegative = byte == UInt8(ascii: "-")
       }
     }
-    return skip == 0 ? value : nil
+    guard skip == 0, fits, let value else { return nil }
+    return isNegative ? -value : value
   }
 }

@@ -64,6 +64,7 @@ public struct Text<let capacity: Int>: Sendable {
 
   /// A value in thousandths written as a decimal: 8_000_000 becomes "8000", 31_250 becomes "31.25".
   public mutating func append(thousandths value: Int) {
+    if value < 0 && value > -1000 { append(byte: UInt8(ascii: "-")) }
     append(value / 1000)
     var fraction = Int(value.magnitude % 1000)
     guard fraction > 0 else { return }

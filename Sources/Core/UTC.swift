@@ -46,7 +46,7 @@ public struct CalendarDate: Equatable, Sendable {
   }
 
   public init(daysSince1970: Int) {
-    // A first guess by the mean Gregorian year of 365.2425 days is never late, and early by one at most.
+    // A first guess by the mean Gregorian year of 365.2425 days is off by one at most, either way.
     var year = 1970 + (daysSince1970 * 400) / 146_097
     while CalendarDate(year: year + 1, month: 1, day: 1).daysSince1970 <= daysSince1970 { year += 1 }
     while CalendarDate(year: year, month: 1, day: 1).daysSince1970 > daysSince1970 { year -= 1 }
@@ -110,7 +110,8 @@ extension Text {
   /// ISO 8601 to the microsecond, rounded down: "2014-05-01T00:12:07.430000Z".
   public mutating func append(_ time: UTC) {
     let seconds = floorQuotient(time.nanoseconds, nanosecondsPerSecond)
-    let micro = Int((time.nanoseconds - seconds * nanosecondsPerSecond) / 1000)
+    // Wrapping, because the product passes the smallest Int64 within the first second of the scale.
+    let micro = Int((time.nanoseconds &- seconds &* nanosecondsPerSecond) / 1000)
     let secondOfDay = Int(seconds - floorQuotient(seconds, 86_400) * 86_400)
     append(time.date)
     append(byte: UInt8(ascii: "T"))

@@ -1,0 +1,176 @@
+import Board
+import Core
+import Testing
+import Tools
+
+private let good = Lines(
+  """
+  [station]
+  format = 1
+  code = "XX.ONST1.00.EH"
+  [sensor]
+  vertical_calibration = "cal/z.toml"
+  north_calibration = "/etc/onset/n.toml"
+  [picker]
+  band_low_hertz = 3
+  band_high_hertz = 30.5
+  short_term_seconds = 0.5
+  long_term_seconds = 20
+  trigger_ratio = 8
+  release_ratio = 2.5
+  minimum_duration_milliseconds = 200
+  refractory_milliseconds = 5000
+  [uplink]
+  host = "collector.example.org"
+  port = 6464
+  listen_port = 6465
+  key_file = "station.key"
+  [state]
+  directory = "state"
+  """)
+
+@Suite struct StationFileTests {
+  private func read(_ lines: Lines, path: String = "/etc/onset/station.toml") throws -> StationFile
+  {
+    try parse(lines.text, path: path) { file throws(Diagnostic) in try StationFile(&file) }
+  }
+
+  private func refused(_ lines: Lines) -> String {
+    refusal(lines.text) { file throws(Diagnostic) in try StationFile(&file) } ?? "accepted"
+  }
+
+  @Test func everyKeyArrives() throws {
+    let station = try read(good)
+    #expect(station.code.string == "XX.ONST1.00.EH")
+    #expect(station.picker.bandLowHertz == 3)
+    #expect(station.picker.bandHighHertz == 30.5)
+    #expect(station.picker.shortTermSeconds == 0.5)
+    #expect(station.picker.longTermSeconds == 20)
+    #expect(station.picker.triggerRatio == 8)
+    #expect(station.picker.releaseRatio == 2.5)
+    #expect(station.picker.minimumDurationMilliseconds == 200)
+    #expect(station.picker.refractoryMilliseconds == 5000)
+    #expect(station.uplink.host.string == "collector.example.org")
+    #expect(station.uplink.port == 6464)
+    #expect(station.uplink.listenPort == 6465)
+  }
+
+  @Test func pathsAreRelativeToTheFolderOfTheFile() throws {
+    let station = try read(good)
+    #expect(station.calibrations[0].string == "/etc/onset/cal/z.toml")
+    #expect(station.calibrations[1].string == "/etc/onset/n.toml")
+    #expect(station.calibrations[2].isEmpty)
+    #expect(station.uplink.keyFile.string == "/etc/onset/station.key")
+    #expect(station.stateDirectory.string == "/etc/onset/state")
+    #expect(try read(good, path: "station.toml").uplink.keyFile.string == "station.key")
+    #expect(try read(good, path: "a/b").uplink.keyFile.string == "a/station.key")
+  }
+
+  @Test func aPathTooLongWithItsFolderIsRefused() throws {
+    let folder = String(repeating: "f", count: 199) + "/"
+    let fits = good.with("key_file", "\"\(String(repeating: "k", count: 56))\"")
+    #expect(try read(fits, path: folder + "s.toml").uplink.keyFile.count == 256)
+    let tooLong = good.with("key_file", "\"\(String(repeating: "k", count: 57))\"")
+    let sentence = refusal(tooLong.text, path: folder + "s.toml") { file throws(Diagnostic) in
+      try StationFile(&file)
+    }
+    #expect(sentence?.contains(":20: key_file is too long together with the folder") == true)
+  }
+
+  @Test func thePickerHasDefaults() throws {
+    let keys = [
+      "[picker]", "band_low_hertz", "band_high_hertz", "short_term_seconds", "long_term_seconds",
+      "trigger_ratio", "release_ratio", "minimum_duration_milliseconds", "refractory_milliseconds",
+    ]
+    let lines = keys.reduce(good) { $0.without($1) }
+    #expect(try read(lines).picker == PickerSettings())
+    #expect(
+      try read(lines.without("vertical_calibration", "north_calibration", "[sensor]"))
+        .calibrations[0].isEmpty)
+  }
+
+  @Test(arguments: [
+    ("format", "2", "from 1 to 1"),
+    ("code", "\"XX.ONST1.00\"", "must be NET.STA.LOC.BS"),
+    ("code", "\"xx.ONST1.00.EH\"", "must be NET.STA.LOC.BS"),
+    ("code", "\"ABCDEFGH.ABCDEFGH.00.EH12\"", "1 to 24 characters"),
+    ("vertical_calibration", "\"\"", "1 to 256 characters"),
+    ("band_low_hertz", "0.09", "from 0.1 to 20"),
+    ("band_high_hertz", "40.1", "from 1 to 40"),
+    ("band_high_hertz", "5.9", "leaves no octave"),
+    ("short_term_seconds", "5.5", "from 0.05 to 5"),
+    ("long_term_seconds", "2.4", "at least five times short_term_seconds"),
+    ("trigger_ratio", "1.4", "from 1.5 to 1000"),
+    ("release_ratio", "8", "must leave release_ratio below trigger_ratio"),
+    ("minimum_duration_milliseconds", "9", "from 10 to 1000"),
+    ("refractory_milliseconds", "2999", "from 3000 to 60000"),
+    ("host", "6464", "a text in double quotes of 1 to 128"),
+    ("port", "0", "from 1 to 65535"),
+    ("port", "65536", "from 1 to 65535"),
+    ("listen_port", "6465.0", "a whole number from 1 to 65535"),
+  ])
+  func valuesThatAreWrong(_ key: String, _ value: String, _ phrase: String) {
+    let sentence = refused(good.with(key, value))
+    #expect(sentence.hasPrefix("t.toml:\(good.number(of: key)): \(key) "))
+    #expect(sentence.contains(phrase))
+  }
+
+  @Test(arguments: [
+    ("band_high_hertz", "6", 6), ("long_term_seconds", "2.5", 2.5), ("release_ratio", "7.9", 7.9),
+  ])
+  func theLimitsBetweenTwoKeysAreFine(_ key: String, _ value: String, _ expected: Double) throws {
+    let picker = try read(good.with(key, value)).picker
+    #expect([picker.bandHighHertz, picker.longTermSeconds, picker.releaseRatio].contains(expected))
+  }
+
+  /// Against a default, the line to blame is the one that is there.
+  @Test(arguments: [
+    ("band_high_hertz", "band_low_hertz", "15", "leaves no octave"),
+    ("long_term_seconds", "short_term_seconds", "2.1", "at least five times"),
+    ("release_ratio", "trigger_ratio", "1.5", "below trigger_ratio"),
+  ])
+  func aContradictionOfADefault(_ absent: String, _ key: String, _ value: String, _ phrase: String)
+  {
+    let lines = good.without(absent).with(key, value)
+    let sentence = refused(lines)
+    #expect(sentence.hasPrefix("t.toml:\(lines.number(of: key)): \(key) "))
+    #expect(sentence.contains(phrase))
+  }
+
+  @Test(arguments: ["format", "code", "host", "port", "listen_port"])
+  func missingKeys(_ key: String) {
+    #expect(refused(good.without(key)).hasPrefix("t.toml: missing key \(key) in ["))
+  }
+
+  @Test func theKeyFileIsNeeded() {
+    #expect(
+      refused(good.without("key_file"))
+        == "t.toml:17: host needs a key_file beside it: 32 secret bytes")
+  }
+
+  @Test func theStateDirectoryIsNeeded() {
+    #expect(
+      refused(good.without("[state]", "directory")) == "t.toml: missing key directory in [state]")
+  }
+
+  @Test func unknownKeysAreRefused() {
+    let lines = good.adding("trigger_ration = 3", after: "trigger_ratio")
+    #expect(
+      refused(lines)
+        == "t.toml:13: unknown key trigger_ration in [picker]; "
+        + "did you mean trigger_ratio in [picker]?")
+  }
+
+  @Test(arguments: [
+    ("XX.ONST1.00.EH", true), ("XX.ONST1..EH", true), ("A.B.C.DE", true),
+    ("12345678.12345678.12.EH", true), ("X.ABC.12345678.EH", true), ("", false), ("XX", false),
+    ("XX.ONST1.EH", false), (".ONST1.00.EH", false), ("XX..00.EH", false), ("XX.ONST1.00.E", false),
+    ("XX.ONST1.00.EHZ", false), ("XX.ONST1.00.", false), ("XX.ONST1.00.EH.", false),
+    ("XX.ONST1.00.E.H", false), ("XX.onst1.00.EH", false), ("XX.ON-T1.00.EH", false),
+    ("123456789.A.00.EH", false), ("XX.123456789.00.EH", false), ("XX.A.123456789.EH", false),
+    ("XX.A. .EH", false),
+  ])
+  func stationCodes(_ code: String, _ isGood: Bool) {
+    #expect(StationCode(code).isStationCode == isGood)
+  }
+}
