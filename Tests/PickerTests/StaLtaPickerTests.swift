@@ -129,7 +129,7 @@ import Testing
     var stream = SyntheticStream(seed: 8)
     // A burst that is over within 0.2 s: long enough for an unguarded trigger, too short for a guarded one.
     func burst(_ time: Double) -> SIMD4<Double> {
-      SIMD4(waveTrain(time, onset: 20, hertz: 15, lasting: 0.06, amplitude: 1500), 0, 0, 0)
+      SIMD4(waveTrain(time, onset: 20, hertz: 15, lasting: 0.15, amplitude: 1500), 0, 0, 0)
     }
     _ = listen(&guarded, &stream, seconds: 19.9)
     stream.flags.spiked = 0b001
