@@ -6,6 +6,8 @@
 //   dead      zero for a second: a cable that is off
 //
 // A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for two.
+// From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does: up to eight of its first
+// peaks are taken for spikes before the mean step has grown.
 
 import Board
 import Core

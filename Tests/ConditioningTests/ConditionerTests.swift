@@ -49,11 +49,8 @@ import Testing
     #expect(reference.count > 150)
     #expect(samples.count == reference.count)
     for (a, b) in zip(samples, reference) {
-      #expect(a.number == b.number)
-      #expect(a.counts == b.counts)
-      #expect(a.motion == b.motion)
-      #expect(a.flags == b.flags)
-      #expect(a.isRestart == b.isRestart)
+      #expect(a.number == b.number && a.isRestart == b.isRestart && a.flags == b.flags)
+      #expect(a.counts == b.counts && a.motion == b.motion)
       // The time of a block and the offset in it are both rounded to a nanosecond.
       #expect(abs(a.time - b.time) <= 2)
     }
@@ -72,7 +69,6 @@ import Testing
       }, rateMillihertz: rateMillihertz
     ) { samples.append((secondsAfterStart($0.time), $0.counts[0] / 1e6)) }
     let shift = chirp.shift(of: samples)
-    report("stamps \(rateMillihertz): \(shift * 1e3) ms")
     #expect(abs(shift) < 0.001)
   }
 
@@ -97,8 +93,8 @@ import Testing
     var fresh = Conditioner(ConditionerTests.settings(rateMillihertz))
     var alone: [Sample] = []
     feed(&fresh, quiet, rateMillihertz: rateMillihertz) { alone.append($0) }
-    #expect(alone.map(\.counts) == after.map(\.counts))
-    #expect(alone.map(\.motion) == after.map(\.motion))
+    #expect(zip(alone, after).allSatisfy { $0.counts == $1.counts && $0.motion == $1.motion })
+    #expect(alone.count == after.count)
 
     // Numbers and times across it.
     let elapsed = Double(after[0].time - before[before.count - 1].time) / 1e7
@@ -136,7 +132,6 @@ import Testing
         }
       }
     }
-    report("offset \(rateMillihertz): \(largest) counts, \(motion) m")
     #expect(largest < 1000)
     // 50 counts of noise in the first frame, times the gain of 3, are a step of 1.5e-4 m/s²; with the
     // high-passes' time constant of 2 s squared that is 6e-4 m, the offset itself would be 10 m.
@@ -187,7 +182,6 @@ import Testing
     feed(&conditioner, impulse, rateMillihertz: rateMillihertz) { _ in }
     let second = [Frame](repeating: .zero, count: Int(rate))
     var tiny = 0
-    var last = Lanes.zero
     var subnormalSeconds = 0
     var at = Int64(impulse.count)
     for _ in 0..<1000 {
@@ -196,12 +190,10 @@ import Testing
         for value in [sample.counts, motion.acceleration, motion.velocity, motion.displacement] {
           for lane in 0..<4 where value[lane] != 0 && abs(value[lane]) < 1e-300 { tiny += 1 }
         }
-        last = motion.displacement
       }
       at += Int64(second.count)
       if ConditionerTests.hasSubnormal(&conditioner) { subnormalSeconds += 1 }
     }
-    report("silence \(rateMillihertz): tiny \(tiny), subnormal \(subnormalSeconds) s, last \(last)")
     #expect(tiny == 0)
     #expect(subnormalSeconds == 0)
   }

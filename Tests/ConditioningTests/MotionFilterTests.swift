@@ -10,8 +10,6 @@ import Testing
 import Tools
 
 @Suite struct MotionFilterTests {
-  static let unitsPerCount = 1e-6
-
   /// Complex gains from the ground quantity to acceleration, velocity and displacement, of the last of
   /// 100 seconds at 100 samples a second.
   func gains(
@@ -54,9 +52,8 @@ import Tools
     let ofA = error(a, highPass)
     let ofV = error(v, wantedV)
     let ofD = error(d, wantedD)
-    report("motion \(hertz) Hz a \(ofA) v \(ofV) d \(ofD)")
     for (error, integrations) in [(ofA, 0.0), (ofV, 1), (ofD, 2)] {
-      #expect(abs(error.degrees) < 0.1)
+      #expect(abs(error.degrees) < 0.15)
       #expect(abs(error.decibels - integrations * trapezoid(hertz)) < 0.01)
       // What that comes to where displacement and τc are measured, below 5 Hz.
       if hertz <= 5 { #expect(abs(error.decibels) < 0.08 * integrations + 0.01) }
@@ -75,7 +72,6 @@ import Tools
     let wantedD = highPass * highPass * integration(atHertz: hertz)
     #expect(abs(error(d, wantedD).decibels - trapezoid(hertz)) < 0.01)
     let ofA = error(a, highPass / integration(atHertz: hertz))
-    report("difference \(hertz) Hz \(ofA), \(-ofA.degrees / 360 / hertz * 1000) ms late")
     #expect(abs(-ofA.degrees / 360 / hertz - 0.005) < 0.0003)
     if hertz == 12 { #expect(abs(ofA.decibels + 0.21) < 0.01) }
     if hertz == 35 { #expect(abs(ofA.decibels + 1.83) < 0.01) }
@@ -113,18 +109,18 @@ import Tools
       * butterworthHighPass(cornerHertz: MotionFilter.highPassCornerHertz, atHertz: hertz)
     let ofGround = error(gain, Complex(real: 1))
     let ofStated = error(gain, stated)
-    report("geophone \(hertz) Hz of the ground \(ofGround), of the stated response \(ofStated)")
-    #expect(abs(ofStated.decibels) < 0.1)
-    #expect(abs(ofStated.degrees) < 6)
-    // At 1 Hz the Butterworth corner at 0.5 Hz itself takes 0.26 dB.
-    #expect(abs(ofGround.decibels) < (hertz < 1.2 ? 0.27 : 0.2))
+    #expect(abs(ofGround.decibels) < 0.2)
+    // The transform is exact at 4.5 Hz; one octave above 0.5 Hz the Butterworth corner takes 0.26 dB of
+    // the ground, and the transform gives 0.11 dB of it back.
+    #expect(abs(ofStated.decibels) < 0.12)
+    #expect(abs(ofStated.degrees) < max(1.5, 360 * 0.002 * hertz))
   }
 
   /// Ten minutes after a sensor has been knocked over, nothing is left of it.
   @Test func aStepOffsetDoesNotDrift() {
     for quantity in [MotionQuantity.acceleration, .velocity] {
       var filter = MotionFilter(
-        Response(quantity: quantity, unitsPerCount: Lanes(repeating: MotionFilterTests.unitsPerCount)))
+        Response(quantity: quantity, unitsPerCount: Lanes(repeating: 1e-6)))
       filter.restart(at: .zero)
       var last = Motion()
       var peak = 0.0
