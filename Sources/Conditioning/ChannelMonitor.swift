@@ -141,7 +141,9 @@ public struct ChannelMonitor: ~Copyable {
     var flags = recent
     recent = ChannelFlags()
     for lane in 0..<4 where present[lane] != 0 && run[lane] >= stuckFrames {
-      if previousRaw[lane] == 0 { flags.dead |= 1 << UInt8(lane) } else {
+      if previousRaw[lane] == 0 {
+        flags.dead |= 1 << UInt8(lane)
+      } else {
         flags.stuck |= 1 << UInt8(lane)
       }
     }

@@ -25,7 +25,7 @@ import Testing
 
   static let seeded: [Double] = {
     var random = RandomGenerator(seed: 50)
-    return (0..<80).map { _ in 50.5 + random.uniform() * (3999 - 50.5) }
+    return (0..<40).map { _ in 50.5 + random.uniform() * (3999 - 50.5) }
   }()
 
   static let tones = worst + seeded
@@ -48,7 +48,7 @@ import Testing
     #expect(decibels(b) < -100, "\(second) Hz")
   }
 
-  @Test(arguments: (0..<35).map { (Double($0) + 0.5, Double($0) + 1) })
+  @Test(arguments: (0..<18).map { (Double(2 * $0) + 0.5, min(Double(2 * $0) + 1.5, 35)) })
   func tonesUpTo35HertzKeepTheirAmplitudeWithin0Point1Decibels(_ first: Double, _ second: Double) {
     let (a, b) = amplitudes(first, second)
     #expect(abs(decibels(a)) < 0.1, "\(first) Hz")

@@ -32,7 +32,9 @@ import Testing
   /// Images of the zeros that were stuffed: the filter leaves 104 dB of each of up to sixteen, together
   /// 92 dB. Where none are, only the polynomial's error and the rounding remain.
   static func residualDecibels(_ rateMillihertz: Int) -> Double {
-    let unstuffed = [192_000_000, 48_000_000, 44_100_000, 8_013_000, 8_000_000, 3_200_000, 1_000_000]
+    let unstuffed = [
+      192_000_000, 48_000_000, 44_100_000, 8_013_000, 8_000_000, 3_200_000, 1_000_000,
+    ]
     return unstuffed.contains(rateMillihertz) ? -140 : -92
   }
 

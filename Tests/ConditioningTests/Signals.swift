@@ -89,7 +89,9 @@ func convert(
 }
 
 /// The constant complex gain that fits best, and the RMS of what it leaves relative to it.
-func fit(_ points: ArraySlice<Point>, pair: Int, hertz: Double) -> (gain: Complex, residual: Double) {
+func fit(
+  _ points: ArraySlice<Point>, pair: Int, hertz: Double
+) -> (gain: Complex, residual: Double) {
   var mean = Complex()
   for point in points {
     let gain = point.gain(pair: pair, hertz: hertz)
