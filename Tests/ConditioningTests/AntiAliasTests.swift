@@ -31,6 +31,11 @@ import Testing
   static let tones = worst + seeded
   static let couples = (0..<(tones.count / 2)).map { (tones[2 * $0], tones[2 * $0 + 1]) }
 
+  static let passed: [(Double, Double)] = (0..<18).map { index in
+    let hertz = Double(2 * index) + 0.5
+    return (hertz, min(hertz + 1, 35))
+  }
+
   /// Amplitudes in the last tenth of a second of two; the start of the tones has decayed by then.
   func amplitudes(_ first: Double, _ second: Double) -> (Double, Double) {
     let points = convert(rateMillihertz: AntiAliasTests.rateMillihertz, seconds: 2.1) {
@@ -48,7 +53,7 @@ import Testing
     #expect(decibels(b) < -100, "\(second) Hz")
   }
 
-  @Test(arguments: (0..<18).map { (Double(2 * $0) + 0.5, min(Double(2 * $0) + 1.5, 35)) })
+  @Test(arguments: AntiAliasTests.passed)
   func tonesUpTo35HertzKeepTheirAmplitudeWithin0Point1Decibels(_ first: Double, _ second: Double) {
     let (a, b) = amplitudes(first, second)
     #expect(abs(decibels(a)) < 0.1, "\(first) Hz")
