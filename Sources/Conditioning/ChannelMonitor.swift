@@ -6,6 +6,8 @@
 //   dead      zero for a second: a cable that is off
 //
 // A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for two.
+// From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does: up to eight of its first
+// peaks are taken for spikes before the mean step has grown.
 
 import Board
 import Core
@@ -31,7 +33,8 @@ public struct ChannelMonitor: ~Copyable {
   /// What was seen since the flags were last taken; stuck and dead as they stand.
   private var recent = ChannelFlags()
 
-  private let present: Lanes
+  /// All bits of the lanes that are there.
+  private let present: SIMD4<Int32>
   private let clip: SIMD4<Int32>
   private let stuckFrames: Int32
   private let levelWeight: Double
@@ -43,19 +46,23 @@ public struct ChannelMonitor: ~Copyable {
   private var previousRaw = Frame.zero
   private var run = SIMD4<Int32>.zero
   private var level = Lanes.zero
+  private var framesSinceRestart: Int32 = 0
 
   /// A step of twenty times the mean step, and eight counts at least: a quiet converter's own noise
   /// toggles by one or two.
   private static let spikeFactor = 20.0
   private static let spikeCountsMinimum = 8.0
   private static let returnFraction = 0.25
+  /// So many frames tell the mean step before anything is called a spike: a monitor that starts at a
+  /// level of zero would take the spikes out of ordinary noise until it has learnt better.
+  private static let learningFrames: Int32 = 16
 
   /// How many frames later than its input the output is.
   public static let delayFrames = 2
 
   public init(presentLanes: UInt8, clipCounts: Int, rateHertz: Double) {
-    var mask = Lanes.zero
-    for lane in 0..<4 where presentLanes & (1 << UInt8(lane)) != 0 { mask[lane] = 1 }
+    var mask = SIMD4<Int32>.zero
+    for lane in 0..<4 where presentLanes & (1 << UInt8(lane)) != 0 { mask[lane] = -1 }
     present = mask
     clip = SIMD4(repeating: Int32(clamping: clipCounts))
     stuckFrames = Int32(rateHertz < 1 ? 1 : rateHertz)
@@ -63,16 +70,19 @@ public struct ChannelMonitor: ~Copyable {
   }
 
   public mutating func restart(at frame: Frame) {
-    before = Lanes(frame)
+    previousRaw = frame & present
+    before = Lanes(previousRaw)
     candidate = before
     after = before
-    previousRaw = frame
     run = .zero
+    level = .zero
+    framesSinceRestart = -Int32(ChannelMonitor.delayFrames)
   }
 
   /// Takes the newest frame and returns the one two before it, spikes removed.
   @inline(__always)
-  public mutating func push(_ frame: Frame) -> Lanes {
+  public mutating func push(_ raw: Frame) -> Lanes {
+    let frame = raw & present
     let newest = Lanes(frame)
     let isSame = frame .== previousRaw
     previousRaw = frame
@@ -85,15 +95,21 @@ public struct ChannelMonitor: ~Copyable {
     let threshold = level * ChannelMonitor.spikeFactor + ChannelMonitor.spikeCountsMinimum
     let magnitude = step.replacing(with: -step, where: step .< 0)
     let isFar = magnitude .> threshold
-    if isAnySet(isFar) { removeSpike(isFar, magnitude, newest) }
-    let bounded = magnitude.replacing(with: threshold, where: isFar)
-    level += (bounded - level) * levelWeight
+    if framesSinceRestart < ChannelMonitor.learningFrames {
+      // The mean of the steps so far; the first two are between copies of the first frame.
+      framesSinceRestart += 1
+      if framesSinceRestart > 0 { level += (magnitude - level) / Double(framesSinceRestart) }
+    } else {
+      if isAnySet(isFar) { removeSpike(isFar, magnitude, newest) }
+      let bounded = magnitude.replacing(with: threshold, where: isFar)
+      level += (bounded - level) * levelWeight
+    }
 
     let output = candidate
     before = candidate
     candidate = after
     after = newest
-    return output * present
+    return output
   }
 
   private mutating func noteClipping(_ mask: SIMDMask<SIMD4<Int32>>) {
@@ -115,12 +131,19 @@ public struct ChannelMonitor: ~Copyable {
     }
   }
 
+  /// The level of a channel that has gone silent decays for ever otherwise.
+  public mutating func flushTinyStates() {
+    level.replace(with: 0, where: level .< 1e-100)
+  }
+
   /// The flags since the last call.
   public mutating func takeFlags() -> ChannelFlags {
     var flags = recent
     recent = ChannelFlags()
     for lane in 0..<4 where present[lane] != 0 && run[lane] >= stuckFrames {
-      if previousRaw[lane] == 0 { flags.dead |= 1 << UInt8(lane) } else {
+      if previousRaw[lane] == 0 {
+        flags.dead |= 1 << UInt8(lane)
+      } else {
         flags.stuck |= 1 << UInt8(lane)
       }
     }

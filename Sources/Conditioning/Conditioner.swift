@@ -56,7 +56,7 @@ public struct Conditioner: ~Copyable {
 
   public var channelCounters: ChannelCounters { monitor.counters }
   public private(set) var flags = ChannelFlags()
-  /// From the ground to the end of the last filter, at 5 Hz.
+  /// From the ground to the end of the last filter, at the frequency that the converter states.
   public let delaySeconds: Double
 
   private let gains: Lanes
@@ -78,7 +78,9 @@ public struct Conditioner: ~Copyable {
 
   public init(_ settings: ConditionerSettings) {
     let rate = Double(settings.rateMillihertz) / 1000
-    gains = settings.gains
+    var gains = settings.gains
+    for lane in 0..<4 where settings.presentLanes & (1 << UInt8(lane)) == 0 { gains[lane] = 0 }
+    self.gains = gains
     monitor = ChannelMonitor(
       presentLanes: settings.presentLanes, clipCounts: settings.clipCounts, rateHertz: rate)
     converter = RateConverter(rateMillihertz: settings.rateMillihertz)
@@ -147,6 +149,7 @@ public struct Conditioner: ~Copyable {
   }
 
   private mutating func flushTinyStates() {
+    monitor.flushTinyStates()
     converter.flushTinyStates()
     baseline.flushTinyStates()
     motionFilter.flushTinyStates()

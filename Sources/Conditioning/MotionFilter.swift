@@ -5,7 +5,10 @@
 //
 //   accelerometer   a = high-pass(x), v = high-pass(∫a), d = high-pass(∫v)
 //   velocity sensor v = high-pass(equalised x), d = high-pass(∫v), a = the two-point difference of v,
-//                   which is 5 ms late and 0.2 dB low at 12 Hz, 1.7 dB at 35 Hz
+//                   which is 5 ms late and 0.2 dB low at 12 Hz, 1.8 dB at 35 Hz
+//
+// An integration is the trapezoidal rule: without phase error, and low by 0.07 dB at 5 Hz, 0.3 dB at
+// 10 Hz, 1.3 dB at 20 Hz.
 
 import Board
 import Core

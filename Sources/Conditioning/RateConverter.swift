@@ -22,6 +22,8 @@ public struct RateConverter: ~Copyable {
     public var inputPosition: Double
   }
 
+  /// At 5 Hz; for slower inputs at the same fraction of the pass-band, 1 Hz for 20 frames a second: near
+  /// its edge the delay grows, and an onset is made of what lies below.
   public let groupDelaySeconds: Double
   private let isPassThrough: Bool
   private let inputRateHertz: Double
@@ -48,6 +50,7 @@ public struct RateConverter: ~Copyable {
   private static let workingRateHertz = 1600.0
   private static let passEdgeHertz = 35.5
   private static let firstStageEdgeHertz = 84.0
+  private static let delayReferenceHertz = 5.0
 
   public static func supports(rateMillihertz: Int) -> Bool {
     (20_000...192_000_000).contains(rateMillihertz)
@@ -63,22 +66,25 @@ public struct RateConverter: ~Copyable {
     (stuffing, interpolates) = RateConverter.chooseStuffing(rateMillihertz, decimation)
     let working = reduced * Double(stuffing)
     valuesPerOutput = working / outputRateHertz
+    let bandScale = min(reduced / outputRateHertz, 1)
     var delay = 0.0
     if decimation > 1 {
       for index in 0..<2 {
         let section = BiquadCoefficients(
           firstStagePrototype[index], edgeHertz: RateConverter.firstStageEdgeHertz, rateHertz: rate)
         firstStage[index] = Biquad(section)
-        delay += section.groupDelaySeconds(hertz: 5, rateHertz: rate)
+        delay += section.groupDelaySeconds(
+          hertz: RateConverter.delayReferenceHertz, rateHertz: rate)
       }
     }
     if !isPassThrough {
-      let edge = RateConverter.passEdgeHertz * min(reduced / outputRateHertz, 1)
+      let edge = RateConverter.passEdgeHertz * bandScale
       for index in 0..<5 {
         let section = BiquadCoefficients(
           antiAliasPrototype[index], edgeHertz: edge, rateHertz: working)
         antiAlias[index] = Biquad(section)
-        delay += section.groupDelaySeconds(hertz: 5, rateHertz: working)
+        delay += section.groupDelaySeconds(
+          hertz: RateConverter.delayReferenceHertz * bandScale, rateHertz: working)
       }
     }
     groupDelaySeconds = delay
