@@ -137,7 +137,8 @@ extension ConfigurationFile {
     while equals < range.upperBound && bytes[equals] != UInt8(ascii: "=") { equals += 1 }
     let key = trimmed(range.lowerBound..<equals)
     guard equals < range.upperBound, isName(key) else {
-      throw failure(line: line, "expected [section] or key = value, with lower-case letters in keys")
+      throw failure(
+        line: line, "expected [section] or key = value, with lower-case letters in keys")
     }
     guard !section.isEmpty else {
       throw failure(line: line, "a key stands before the first [section]")
@@ -197,7 +198,9 @@ extension ConfigurationFile {
     func skipSign() {
       if index < range.upperBound,
         bytes[index] == UInt8(ascii: "-") || bytes[index] == UInt8(ascii: "+")
-      { index += 1 }
+      {
+        index += 1
+      }
     }
     skipSign()
     let whole = digits()

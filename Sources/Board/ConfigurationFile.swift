@@ -126,7 +126,8 @@ public struct ConfigurationFile: ~Copyable {
   ) throws(Diagnostic) -> Int {
     if let fallback = `default`, find(section, key) == nil { return fallback }
     let entry = try require(section, key, "a whole number is needed")
-    guard entry.kind == .integer, let value = parseInteger(entry.value), range.contains(value) else {
+    guard entry.kind == .integer, let value = parseInteger(entry.value), range.contains(value)
+    else {
       var diagnostic = failure(entry, "must be a whole number from ")
       diagnostic.text.append(range.lowerBound)
       diagnostic.text.append(" to ")

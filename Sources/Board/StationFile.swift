@@ -76,10 +76,12 @@ extension PickerSettings {
       "picker", "long_term_seconds", in: 1...120, default: longTermSeconds)
     guard longTermSeconds >= 5 * shortTermSeconds else {
       throw file.contradiction(
-        "picker", file.has("picker", "long_term_seconds") ? "long_term_seconds" : "short_term_seconds",
+        "picker",
+        file.has("picker", "long_term_seconds") ? "long_term_seconds" : "short_term_seconds",
         "must leave long_term_seconds at least five times short_term_seconds")
     }
-    triggerRatio = try file.decimal("picker", "trigger_ratio", in: 1.5...1000, default: triggerRatio)
+    triggerRatio = try file.decimal(
+      "picker", "trigger_ratio", in: 1.5...1000, default: triggerRatio)
     releaseRatio = try file.decimal("picker", "release_ratio", in: 1...500, default: releaseRatio)
     guard releaseRatio < triggerRatio else {
       throw file.contradiction(

@@ -95,7 +95,8 @@ public struct Conditioner: ~Copyable {
   /// To be called before a block's frames are pushed. Frames that do not follow on the last ones start
   /// the filters anew; returns whether they did.
   public mutating func begin(_ block: Block, nanosecondsPerFrame: Double) -> Bool {
-    guard let first = block.frames.first else { return false }
+    guard block.frames.count > 0 else { return false }
+    let first = block.frames[0]
     blockTime = block.firstFrameTime
     self.nanosecondsPerFrame = nanosecondsPerFrame
     frameInBlock = 0

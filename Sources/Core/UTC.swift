@@ -48,7 +48,9 @@ public struct CalendarDate: Equatable, Sendable {
   public init(daysSince1970: Int) {
     // A first guess by the mean Gregorian year of 365.2425 days is off by one at most, either way.
     var year = 1970 + (daysSince1970 * 400) / 146_097
-    while CalendarDate(year: year + 1, month: 1, day: 1).daysSince1970 <= daysSince1970 { year += 1 }
+    while CalendarDate(year: year + 1, month: 1, day: 1).daysSince1970 <= daysSince1970 {
+      year += 1
+    }
     while CalendarDate(year: year, month: 1, day: 1).daysSince1970 > daysSince1970 { year -= 1 }
     var rest = daysSince1970 - CalendarDate(year: year, month: 1, day: 1).daysSince1970
     var month = 1

@@ -123,7 +123,8 @@ public struct AlsaCapture: ~Copyable {
     } else if code == -ESTRPIPE {
       counters.suspends &+= 1
       let resumed = snd_pcm_resume(handle)
-      if resumed == -EAGAIN { return .nothingYet }  // still suspended: ask again at the next wake-up
+      // Still suspended: ask again at the next wake-up.
+      if resumed == -EAGAIN { return .nothingYet }
       restarted = resumed >= 0 || (snd_pcm_prepare(handle) >= 0 && snd_pcm_start(handle) >= 0)
     }
     guard !restarted else { return .interrupted }

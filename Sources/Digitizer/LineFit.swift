@@ -127,6 +127,8 @@ struct LineFit: ~Copyable {
       for index in 0..<count where residual(index).magnitude <= r { notLarger += 1 }
       if notLarger * 2 >= count && (median == 0 || r < median) { median = r }
     }
-    for index in 0..<count where residual(index).magnitude > 4 * median + 1000 { weights[index] = 0 }
+    for index in 0..<count where residual(index).magnitude > 4 * median + 1000 {
+      weights[index] = 0
+    }
   }
 }

@@ -95,7 +95,7 @@ public struct SyntheticEarthquake: ~Copyable {
     let hypocentralMetres =
       1000
       * (settings.epicentralKilometres * settings.epicentralKilometres
-        + settings.depthKilometres * settings.depthKilometres).squareRoot()
+      + settings.depthKilometres * settings.depthKilometres).squareRoot()
     timeOfP = settings.leadSeconds
     timeOfS =
       settings.leadSeconds

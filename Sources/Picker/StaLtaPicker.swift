@@ -84,7 +84,8 @@ public struct StaLtaPicker: ~Copyable {
     lastNumber = sample.number
     let lanes = lowPass.step(highPass.step(sample.counts))
     chooseComponent(sample.flags)
-    let value = usesHorizontals ? (lanes[1] * lanes[1] + lanes[2] * lanes[2]).squareRoot() : lanes[0]
+    let value =
+      usesHorizontals ? (lanes[1] * lanes[1] + lanes[2] * lanes[2]).squareRoot() : lanes[0]
     history.append(
       filtered: value, broadband: usesHorizontals ? 0 : sample.counts[0],
       horizontal: (lanes[1] * lanes[1] + lanes[2] * lanes[2]).squareRoot(), time: sample.time)
@@ -146,7 +147,8 @@ public struct StaLtaPicker: ~Copyable {
     frozen = isTriggered ? frozen + 1 : 0
     if !isTriggered || frozen > StaLtaPicker.frozenSamplesMaximum {
       // Bounded, so that neither a spike nor the onset itself, before it is seen, counts as noise.
-      let bounded = isLive ? min(energy, settings.triggerRatio * (long + StaLtaPicker.energyFloor)) : energy
+      let bounded =
+        isLive ? min(energy, settings.triggerRatio * (long + StaLtaPicker.energyFloor)) : energy
       long += weight * (bounded - long)
     }
     ratio = short / (long + StaLtaPicker.energyFloor)

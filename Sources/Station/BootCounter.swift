@@ -22,7 +22,8 @@ public enum BootCounter {
     let isFirst = path.withCString { access($0, F_OK) } != 0 && clinux_errno() == ENOENT
     if !isFirst {
       guard let stored = read(path) else {
-        throw refusal(": boot-counter does not hold a number of 1 to 4294967294; put the last one there")
+        throw refusal(
+          ": boot-counter does not hold a number of 1 to 4294967294; put the last one there")
       }
       previous = stored
     }
@@ -32,7 +33,8 @@ public enum BootCounter {
     text.append("\n")
     let isStored = text.withBytes { File.replace(path, directory: directory, with: $0) }
     guard isStored else {
-      throw refusal(": boot-counter cannot be written; make the directory and let onsetd write to it")
+      throw refusal(
+        ": boot-counter cannot be written; make the directory and let onsetd write to it")
     }
     return next
   }

@@ -124,22 +124,25 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       memset(descriptors.baseAddress!, 0, 8 * MemoryLayout<pollfd>.stride)
       var count = capture.pollDescriptors(
         UnsafeMutableBufferPointer(rebasing: descriptors[0..<4]))
-      func add(_ descriptor: Int32) {
-        guard descriptor >= 0 else { return }
-        descriptors[count].fd = descriptor
-        descriptors[count].events = Int16(POLLIN)
-        count += 1
-      }
-      add(socket.descriptor)
-      add(pulseDescriptor)
+      Self.add(socket.descriptor, to: descriptors, &count)
+      Self.add(pulseDescriptor, to: descriptors, &count)
       let signalIndex = count
-      add(signalDescriptor)
+      Self.add(signalDescriptor, to: descriptors, &count)
       let timeout =
         capture.isLost
         ? Runner.retryMilliseconds : Runner.waitMilliseconds
       _ = poll(descriptors.baseAddress, nfds_t(count), timeout)
       return signalDescriptor >= 0 && descriptors[signalIndex].revents != 0
     }
+  }
+
+  private static func add(
+    _ descriptor: Int32, to descriptors: UnsafeMutableBufferPointer<pollfd>, _ count: inout Int
+  ) {
+    guard descriptor >= 0 else { return }
+    descriptors[count].fd = descriptor
+    descriptors[count].events = Int16(POLLIN)
+    count += 1
   }
 
   private var pulseDescriptor: Int32 {

@@ -31,7 +31,8 @@ public struct CommandLineArguments {
     guard let text = values[name] else { return nil }
     guard let value = Double(text), range.contains(value) else {
       throw ToolError(
-        "\(name) must be a number from \(decimal(range.lowerBound, 3)) to \(decimal(range.upperBound, 3))")
+        "\(name) must be a number from \(decimal(range.lowerBound, 3)) to \(decimal(range.upperBound, 3))"
+      )
     }
     return value
   }

@@ -132,7 +132,8 @@ public struct LoopBenchmark {
           + "\(decimal(r.limitMicroseconds, 0))), \(decimal(1e6 / r.median, 0)) times real time")
       lines.append(
         "  one block: median \(decimal(r.blockMedianMicroseconds, 2)) µs, 99.9 % "
-          + "\(decimal(r.block999Microseconds, 2)) µs, maximum \(decimal(r.blockMaximumMicroseconds, 1)) µs")
+          + "\(decimal(r.block999Microseconds, 2)) µs, maximum \(decimal(r.blockMaximumMicroseconds, 1)) µs"
+      )
     }
     return lines.joined(separator: "\n")
   }

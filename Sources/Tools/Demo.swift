@@ -59,13 +59,16 @@ public struct Demo {
   public func run() throws -> Outcome {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let rawFile = options.rawPath.map { URL(fileURLWithPath: $0) }
+    let rawFile =
+      options.rawPath.map { URL(fileURLWithPath: $0) }
       ?? folder.appendingPathComponent("frames.raw")
     var outcome = Outcome()
     let recorded = try writeFrames(to: rawFile, &outcome)
     outcome.trace = recorded
     try capture(rawFile, &outcome)
-    if let path = options.svgPath { try draw(outcome).write(toFile: path, atomically: true, encoding: .utf8) }
+    if let path = options.svgPath {
+      try draw(outcome).write(toFile: path, atomically: true, encoding: .utf8)
+    }
     return outcome
   }
 
@@ -273,7 +276,8 @@ public struct Demo {
       lines.append(
         lead > 0
           ? "The first datagram left \(decimal(lead, 1)) s before the strong shaking."
-          : "The first datagram left \(decimal(-lead, 1)) s after the S wave: P was below the noise.")
+          : "The first datagram left \(decimal(-lead, 1)) s after the S wave: P was below the noise."
+      )
     } else {
       lines.append("No pick: the earthquake stays below the noise at this station.")
     }

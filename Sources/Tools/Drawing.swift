@@ -144,13 +144,13 @@ public struct Drawing {
     let line = decimal(panelTop(panel) + y(triggerRatio), 1)
     return frame(panel: panel, label: "STA/LTA")
       + path(ranges, panel: panel, color: "#7a4b9d", scale: y)
-      + """
-      <line x1="\(decimal(Drawing.left, 0))" x2="\(decimal(Drawing.left + plotWidth, 0))" y1="\(line)" \
-      y2="\(line)" stroke="#7a4b9d" stroke-dasharray="4 3"/>
-      <text x="\(decimal(Drawing.left - 8, 0))" y="\(decimal(panelTop(panel) + y(triggerRatio) + 4, 0))" \
-      text-anchor="end" font-size="10" fill="#7a4b9d">\(decimal(triggerRatio, 0))</text>
+        + """
+        <line x1="\(decimal(Drawing.left, 0))" x2="\(decimal(Drawing.left + plotWidth, 0))" y1="\(line)" \
+        y2="\(line)" stroke="#7a4b9d" stroke-dasharray="4 3"/>
+        <text x="\(decimal(Drawing.left - 8, 0))" y="\(decimal(panelTop(panel) + y(triggerRatio) + 4, 0))" \
+        text-anchor="end" font-size="10" fill="#7a4b9d">\(decimal(triggerRatio, 0))</text>
 
-      """
+        """
   }
 
   private static let colors = ["#e08a00", "#c8102e", "#8a8f98"]
@@ -184,7 +184,9 @@ public struct Drawing {
   }
 
   private func timeAxis(y: Double) -> String {
-    let steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14_400, 43_200, 86_400.0]
+    let steps = [
+      1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14_400, 43_200, 86_400.0,
+    ]
     let step = steps.first { seconds / $0 <= 10 } ?? 604_800
     var out = ""
     var t = 0.0

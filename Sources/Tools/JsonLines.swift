@@ -150,7 +150,8 @@ public struct DatagramFile {
         throw ToolError("byte \(offset): the file ends within a datagram")
       }
       let length = Int(bytes[offset + 6]) | Int(bytes[offset + 7]) << 8
-      guard length >= Wire.headerByteCount + Wire.tagByteCount, offset + length <= bytes.count else {
+      guard length >= Wire.headerByteCount + Wire.tagByteCount, offset + length <= bytes.count
+      else {
         throw ToolError("byte \(offset): no datagram of version 1 begins here")
       }
       do {

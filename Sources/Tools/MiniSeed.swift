@@ -239,7 +239,8 @@ public enum MiniSeed {
       }
       segments.append(
         FrameSegment(
-          firstFrame: run.first, start: UTC(nanoseconds: origin + Int64(Double(run.first) * period)),
+          firstFrame: run.first,
+          start: UTC(nanoseconds: origin + Int64(Double(run.first) * period)),
           frames: frames))
     }
     report.gaps += max(segments.count - 1, 0)

@@ -53,7 +53,9 @@ func demo(_ arguments: [String]) throws {
   if let value = try parsed.number("--depth", in: 1...700) {
     options.synthetic.depthKilometres = value
   }
-  if let value = try parsed.number("--seed", in: 0...1e15) { options.synthetic.seed = UInt64(value) }
+  if let value = try parsed.number("--seed", in: 0...1e15) {
+    options.synthetic.seed = UInt64(value)
+  }
   let demo = try Demo(options)
   print(demo.story(try demo.run()))
 }
@@ -70,7 +72,8 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   let counts = try parsed.number("--counts-per-unit", in: 1e-9...1e18)
   if let path = parsed.values["--station"] {
     guard parsed.values["--kind"] == nil, counts == nil else {
-      throw ToolError("--station brings its own calibration: leave --kind and --counts-per-unit out")
+      throw ToolError(
+        "--station brings its own calibration: leave --kind and --counts-per-unit out")
     }
     let today = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9)).date
     (options.response, options.picker) = try ReplayStation.read(path, today: today)

@@ -55,7 +55,9 @@ struct Onsetd {
       signalDescriptor: signals)
     // Both are wanted and neither is needed: without the privilege the station runs, a little less even.
     if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }
-    if clinux_realtime_priority(50) != 0 { say("priority is ordinary: raise LimitRTPRIO to have it so") }
+    if clinux_realtime_priority(50) != 0 {
+      say("priority is ordinary: raise LimitRTPRIO to have it so")
+    }
     let ready: StaticString = "READY=1"
     clinux_notify_service_manager(ready.utf8Start, ready.utf8CodeUnitCount)
     var wasLost = false

@@ -150,7 +150,9 @@ func digitizer(
     let at = try #require(listener.interruptions.first)
     #expect(listener.frames.count == 2750)
     #expect(Int(listener.frames[at - 1][0]) == rampValue(at - 1, 1))
-    #expect(Int(listener.frames[at][0]) == rampValue(at + 250, 1), "the lost frames are missing, not moved")
+    #expect(
+      Int(listener.frames[at][0]) == rampValue(at + 250, 1),
+      "the lost frames are missing, not moved")
   }
 
   @Test func vanishedCardIsReopenedWithBackOff() throws {

@@ -31,7 +31,8 @@ struct SimulatedWorld {
   var missingEdges: Set<Int> = []
   var doubledEdges: Set<Int> = []
 
-  static let start = UTC(CalendarDate(year: 2026, month: 12, day: 31)) + 86_000 * nanosecondsPerSecond
+  static let start =
+    UTC(CalendarDate(year: 2026, month: 12, day: 31)) + 86_000 * nanosecondsPerSecond
 
   /// Nanoseconds since the start of true time at which the loop has arrived.
   private(set) var elapsed: Int64 = 0

@@ -21,7 +21,9 @@ import Uplink
   static func rows() throws -> [Row] {
     let text = try String(
       contentsOf: folder.appendingPathComponent("index.csv"), encoding: .utf8)
-    var lines = text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+    var lines = text.split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
     let header = lines.removeFirst().map(String.init)
     func field(_ line: [Substring], _ name: String) -> Substring {
       line[header.firstIndex(of: name)!]

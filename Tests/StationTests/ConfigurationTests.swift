@@ -69,7 +69,9 @@ import Tools
   @Test func bootCounterGrowsByOneAndRefusesDamage() throws {
     let files = try StationFolder()
     let directory = Path(files.folder.path)
-    for expected in 1...3 { #expect(try BootCounter.advance(directory: directory) == UInt32(expected)) }
+    for expected in 1...3 {
+      #expect(try BootCounter.advance(directory: directory) == UInt32(expected))
+    }
     for damage in ["", "x\n", "0\n", "12", "4294967295\n", "99999999999\n", "1\n2\n"] {
       try files.write("boot-counter", damage)
       #expect(throws: Diagnostic.self, "\(damage)") {

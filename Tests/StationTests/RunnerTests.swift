@@ -57,8 +57,11 @@ struct LossyClock: HostClock {
       receiverPort = Int(clinux_bound_port(receiver))
       try files.write(
         "station.toml",
-        StationFolder.station.replacingOccurrences(of: "port = 9\n", with: "port = \(receiverPort)\n")
-          .replacingOccurrences(of: "listen_port = 6999", with: "listen_port = \(try Setup.freePort())"))
+        StationFolder.station.replacingOccurrences(
+          of: "port = 9\n", with: "port = \(receiverPort)\n"
+        )
+        .replacingOccurrences(
+          of: "listen_port = 6999", with: "listen_port = \(try Setup.freePort())"))
       raw = files.folder.appendingPathComponent("frames.raw")
       var bytes = Data(capacity: frames * 12)
       for frame in earthquakeFrames(seconds: frames / 8000, rateHertz: 8000) {

@@ -39,7 +39,8 @@ import Uplink
     #expect(times.count == 5)
     #expect(times[0] < 0.1)
     #expect((times[1] - 5.04).magnitude < 0.1)
-    #expect(zip(times.dropFirst(), times.dropFirst(2)).allSatisfy { ($1 - $0 - 10).magnitude < 0.1 })
+    #expect(
+      zip(times.dropFirst(), times.dropFirst(2)).allSatisfy { ($1 - $0 - 10).magnitude < 0.1 })
     times = []
     var frames = [Frame](repeating: Frame(8_388_607, 0, 0, 0), count: 4)
     frames += Array(quiet[0..<46])
@@ -56,7 +57,8 @@ import Uplink
       for byte in code.utf8 { station.append(byte: byte) }
       let header = Header(
         type: type, station: station, bootCounter: 0, sequence: 0,
-        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: .max)
+        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
+        clockUncertaintyNanoseconds: .max)
       return Datagram(header, key: key) { PingMessage(nonce: 77).write(to: &$0) }
     }
     func answer(_ datagram: Datagram) throws -> PongMessage? {

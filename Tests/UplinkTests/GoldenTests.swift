@@ -16,7 +16,9 @@ import Tools
       Golden.datagram(type).withBytes { bytes.append($0) }
     }
     let file = Golden.folder.appendingPathComponent("datagrams.bin")
-    if ProcessInfo.processInfo.environment["ONSET_WRITE_GOLDEN"] != nil { try bytes.write(to: file) }
+    if ProcessInfo.processInfo.environment["ONSET_WRITE_GOLDEN"] != nil {
+      try bytes.write(to: file)
+    }
     #expect(try Data(contentsOf: file) == bytes)
   }
 
@@ -32,7 +34,8 @@ import Tools
   }
 
   @Test func pythonReceiverReadsTheSame() throws {
-    let output = try runReceiver(key: Array(0..<32), file: Golden.folder.appendingPathComponent("datagrams.bin"))
+    let output = try runReceiver(
+      key: Array(0..<32), file: Golden.folder.appendingPathComponent("datagrams.bin"))
     try #require(output.status == 0, "\(output.error)")
     let lines = try output.text.split(separator: "\n").map {
       try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
@@ -63,7 +66,8 @@ import Tools
 
   @Test func pythonReceiverRefusesAForgery() throws {
     let output = try runReceiver(
-      key: [UInt8](repeating: 1, count: 32), file: Golden.folder.appendingPathComponent("datagrams.bin"))
+      key: [UInt8](repeating: 1, count: 32),
+      file: Golden.folder.appendingPathComponent("datagrams.bin"))
     #expect(output.status == 1)
     #expect(output.error.contains("is not signed with this key"))
   }

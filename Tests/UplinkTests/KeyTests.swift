@@ -6,7 +6,9 @@ import Tools
 @testable import Uplink
 
 @Suite struct KeyTests {
-  private func sentence(_ bytes: Int, permissions: Int, name: String = "station.key") throws -> String? {
+  private func sentence(_ bytes: Int, permissions: Int, name: String = "station.key") throws
+    -> String?
+  {
     let folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("onset-keys-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
