@@ -64,6 +64,7 @@ bench: firmware
 	swift build -c release
 	.build/release/onset bench loop
 	python3 Tests/System/bench_firmware.py $(FIRMWARE)/release/onsetd .build/release
+	@echo "against ObsPy: python3 Tests/System/bench_obspy.py .build/release/onset FILE.mseed"
 
 format:
 	swift format --configuration .swift-format --in-place $(SWIFT_FILES)

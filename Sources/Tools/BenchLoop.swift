@@ -55,7 +55,40 @@ public struct LoopBenchmark {
       response: Response(quantity: .velocity, unitsPerCount: Lanes(repeating: 1e-9))),
   ]
 
-  public func run() -> [Result] { LoopBenchmark.cases.map(measure) }
+  public func run() -> [Result] { LoopBenchmark.cases.map(measure) + [measureReplay()] }
+
+  /// `onset replay` without its files: a record joined to frames, through the station, to JSON lines.
+  private func measureReplay() -> Result {
+    let seconds = signalSeconds ?? 6 * 3600
+    let spec = LoopBenchmark.cases[0]
+    let record = InstrumentRecord(
+      code: "XX.BENCH..HH", rateMillihertz: 100_000, presentLanes: 0b111,
+      segments: [
+        FrameSegment(
+          firstFrame: 0, start: UTC(nanoseconds: 0), frames: signal(spec, seconds))
+      ])
+    var lines = DurationHistogram()
+    var costs: [Double] = []
+    for _ in 0..<repetitions {
+      let begin = clinux_thread_cpu_nanoseconds()
+      var replay = Replay(ReplayOptions())
+      var last = begin
+      try? replay.run(record) { datagram in
+        try datagram.withBytes { bytes throws in
+          _ = try JsonLine.text(try OpenedDatagram(bytes, key: nil))
+        }
+        let now = clinux_thread_cpu_nanoseconds()
+        lines.add(now - last)
+        last = now
+      }
+      costs.append(Double(clinux_thread_cpu_nanoseconds() - begin) * 1e-3 / Double(seconds))
+    }
+    return Result(
+      name: "replay of 3 components at 100 sps to JSON lines", microsecondsPerSecond: costs,
+      blockMedianMicroseconds: Double(lines.quantileNanoseconds(0.5)) * 1e-3,
+      block999Microseconds: Double(lines.quantileNanoseconds(0.999)) * 1e-3,
+      blockMaximumMicroseconds: Double(lines.maximumNanoseconds) * 1e-3, limitMicroseconds: 100)
+  }
 
   /// Noise and one earthquake, so that picks are part of the cost.
   private func signal(_ spec: Case, _ seconds: Int) -> [Frame] {
@@ -131,7 +164,7 @@ public struct LoopBenchmark {
           + "(\(decimal(spread.first!, 1)) to \(decimal(spread.last!, 1)); limit "
           + "\(decimal(r.limitMicroseconds, 0))), \(decimal(1e6 / r.median, 0)) times real time")
       lines.append(
-        "  one block: median \(decimal(r.blockMedianMicroseconds, 2)) µs, 99.9 % "
+        "  one \(r.name.hasPrefix("replay") ? "line" : "block"): median \(decimal(r.blockMedianMicroseconds, 2)) µs, 99.9 % "
           + "\(decimal(r.block999Microseconds, 2)) µs, maximum \(decimal(r.blockMaximumMicroseconds, 1)) µs"
       )
     }

@@ -1,0 +1,34 @@
+// The demonstration is the whole chain: card, libasound, runner, socket, receiver.
+
+import Core
+import Foundation
+import Testing
+import Tools
+
+@Suite(.serialized) struct DemoTests {
+  static let golden = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Golden/demo.svg")
+
+  /// The picture of the README is what `make demo` draws, to the byte. To change it on purpose:
+  /// `onset demo --svg Tests/Golden/demo.svg`, and look at it.
+  @Test func demoTellsAndDrawsTheSameStoryEverywhere() throws {
+    let svg = FileManager.default.temporaryDirectory
+      .appendingPathComponent("onset-\(UUID().uuidString).svg")
+    defer { try? FileManager.default.removeItem(at: svg) }
+    var options = DemoOptions()
+    options.svgPath = svg.path
+    let demo = try Demo(options)
+    let outcome = try demo.run()
+    #expect(outcome.rejected == 0)
+    #expect(outcome.frames == 480_000)
+    #expect(outcome.picks.map(\.message.status) == [1, 2])
+    let pick = try #require(outcome.picks.last).message
+    #expect(Double((pick.time - outcome.timeOfP).magnitude) * 1e-9 < 0.1)
+    let first = try #require(outcome.picks.first)
+    #expect(Double(first.emitted - outcome.timeOfP) * 1e-9 < 0.5)
+    let story = demo.story(outcome)
+    #expect(story.contains("The first datagram left 4.8 s before the strong shaking."))
+    #expect(try Data(contentsOf: svg) == Data(contentsOf: Self.golden))
+  }
+}
