@@ -110,7 +110,9 @@ extension Text {
   /// ISO 8601 to the microsecond, rounded down: "2014-05-01T00:12:07.430000Z".
   public mutating func append(_ time: UTC) {
     let seconds = floorQuotient(time.nanoseconds, nanosecondsPerSecond)
-    let micro = Int((time.nanoseconds - seconds * nanosecondsPerSecond) / 1000)
+    // Not the difference to the whole seconds, which for the earliest times have no place in 64 bits.
+    let rest = time.nanoseconds % nanosecondsPerSecond
+    let micro = Int((rest < 0 ? rest + nanosecondsPerSecond : rest) / 1000)
     let secondOfDay = Int(seconds - floorQuotient(seconds, 86_400) * 86_400)
     append(time.date)
     append(byte: UInt8(ascii: "T"))
