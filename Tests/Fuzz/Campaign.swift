@@ -60,10 +60,12 @@ struct Campaign {
       }
     }
     alarm(0)
+    Watch.end()
     let seconds = Date().timeIntervalSince(begin)
-    print(
+    let line =
       "\(name): \(count) inputs from seed \(seed), \(accepted) accepted, "
-        + "\(count - accepted) refused, \(Int(Double(count) / max(seconds, 1e-6))) a second")
+      + "\(count - accepted) refused, \(Int(Double(count) / max(seconds, 1e-6))) a second\n"
+    FileHandle.standardOutput.write(Data(line.utf8))
   }
 }
 
@@ -86,7 +88,9 @@ final class GuardedRegion {
   func place(_ bytes: [UInt8]) -> UnsafeBufferPointer<UInt8> {
     precondition(bytes.count <= byteCount)
     let start = base + (byteCount - bytes.count)
-    bytes.withUnsafeBytes { if $0.count > 0 { start.copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
+    bytes.withUnsafeBytes {
+      if $0.count > 0 { start.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    }
     return UnsafeBufferPointer(
       start: start.assumingMemoryBound(to: UInt8.self), count: bytes.count)
   }

@@ -15,7 +15,8 @@ struct ConfigurationTarget: Target {
   let dialect = Dialect(
     tokens: [
       "=", "[", "]", "\"", "\n", "\r\n", "#", "-", "+", ".", "e", "e99", "e-22", "0", "00", "true",
-      "false", "\\", "\t", "\u{0}", "é", "[board]\n", "[station]\n", "[instrument]\n", "[response]\n",
+      "false", "\\", "\t", "\u{0}", "é", "[board]\n", "[station]\n", "[instrument]\n",
+      "[response]\n",
       "[pps]\n", "[picker]\n", "format = 1\n", "999999999999999", "9223372036854775807",
       "9223372036854775808", "-9223372036854775808", "0.000000000000001", "1e22", "\"\"", "/",
       "2026-02-29", "0000-00-00", "9999-12-31", "\"S24_3\"", "\"acceleration\"", "_",
@@ -163,7 +164,8 @@ struct ConfigurationTarget: Target {
     try require(
       corner.cornerHertz > 0 && corner.damping > 0 && corner.damping.isFinite
         && corner.extendedCornerHertz <= corner.cornerHertz
-        && corner.extendedCornerHertz >= corner.cornerHertz / 10, "the corner is impossible: \(corner)")
+        && corner.extendedCornerHertz >= corner.cornerHertz / 10,
+      "the corner is impossible: \(corner)")
     var filter = MotionFilter(
       Response(quantity: .velocity, unitsPerCount: Lanes(repeating: 1), corner: corner))
     let motion = filter.step(Lanes(repeating: 1))

@@ -57,7 +57,9 @@ struct JsonText {
       switch byte {
       case UInt8(ascii: "\""): return true
       case UInt8(ascii: "\\"):
-        guard index < bytes.count, bytes[index] == 0x22 || bytes[index] == 0x5C else { return false }
+        guard index < bytes.count, bytes[index] == 0x22 || bytes[index] == 0x5C else {
+          return false
+        }
         index += 1
       case ..<0x20: return false
       default: continue

@@ -16,7 +16,8 @@ struct MiniSeedTarget: Target {
   let corpus: [[UInt8]]
   let dialect = Dialect(
     tokens: [
-      Array("EHZ".utf8), Array("LHZ".utf8), Array("000001D ".utf8), [0, 9], [0x03, 0xE8], [0x07, 0xD0],
+      Array("EHZ".utf8), Array("LHZ".utf8), Array("000001D ".utf8), [0, 9], [0x03, 0xE8],
+      [0x07, 0xD0],
       [0, 100, 0, 1], [0x7F, 0xFF, 0x7F, 0xFF], [0x80, 0x00, 0x80, 0x00], [0, 64, 0, 48],
       [0x03, 0xE8, 0, 0, 11, 1, 9, 0], [0x07, 0xD0, 0, 0, 0, 1], [0, 100, 0, 0, 0x7F, 0x80, 0, 0],
     ],

@@ -10,12 +10,16 @@ enum Watch {
   private nonisolated(unsafe) static var message: UnsafeMutablePointer<CChar>?
   private nonisolated(unsafe) static let previous =
     UnsafeMutablePointer<sigaction>.allocate(capacity: 65)
+  /// A bit for each signal whose handler of before is kept: a second campaign must not keep our own.
+  private nonisolated(unsafe) static var previousIsSet: UInt64 = 0
 
   /// Handlers for this campaign; `path` is where an offending input goes.
   static func start(path name: String) {
+    free(path)
+    free(message)
     path = strdup(name)
     message = strdup("onset-fuzz: the offending input is in \(name)\n")
-    input(UnsafeBufferPointer(start: nil, count: 0))
+    end()
     for signal in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {
       // The fault happens again after the handler and meets whoever was there before: the sanitizer.
       install(signal) { signal in
@@ -35,7 +39,8 @@ enum Watch {
     }
   }
 
-  private static func install(_ signal: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) {
+  private static func install(_ signal: Int32, _ handler: @escaping @convention(c) (Int32) -> Void)
+  {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = handler
     action.sa_flags = SA_ONSTACK
@@ -44,13 +49,14 @@ enum Watch {
     if previousIsSet & (1 << UInt64(signal)) == 0 { previous[Int(signal)] = old }
     previousIsSet |= 1 << UInt64(signal)
   }
-  private nonisolated(unsafe) static var previousIsSet: UInt64 = 0
-
   /// The input that is being tested from now on.
   static func input(_ bytes: UnsafeBufferPointer<UInt8>) {
     start = bytes.baseAddress
     count = bytes.count
   }
+
+  /// No input is being tested: what happens now is nobody's fault.
+  static func end() { input(UnsafeBufferPointer(start: nil, count: 0)) }
 
   static func writeInput() {
     guard let path, let start, count > 0 else { return }
