@@ -39,10 +39,16 @@ struct DatagramTarget: Target, ~Copyable {
         picker: .init()))
   }
 
-  /// Half of the mutants are given a true length and a valid tag, so that they reach the decoders.
+  /// Half of the mutants are given their type's size, a true length and a valid tag, so that they reach the
+  /// decoders.
   mutating func finish(_ bytes: inout [UInt8], _ random: inout RandomGenerator) {
     guard random.below(2) == 0, (72...Wire.maximumByteCount).contains(bytes.count) else { return }
     if random.below(8) > 0 {
+      bytes.replaceSubrange(0..<5, with: Array("ONST".utf8) + [Wire.version])
+      if let size = MessageType(rawValue: bytes[5]).flatMap(Self.byteCount) {
+        bytes.removeLast(max(bytes.count - size, 0))
+        bytes += repeatElement(0, count: size - bytes.count)
+      }
       bytes[6] = UInt8(truncatingIfNeeded: bytes.count)
       bytes[7] = UInt8(truncatingIfNeeded: bytes.count >> 8)
     }
@@ -51,6 +57,18 @@ struct DatagramTarget: Target, ~Copyable {
       _ = csodium_tag(
         $0.baseAddress! + signed, Wire.tagByteCount, $0.baseAddress!, signed, Self.keyBytes, 32)
     }
+  }
+
+  private static func byteCount(_ type: MessageType) -> Int? {
+    let payload: Int
+    switch type {
+    case .pick: payload = PickMessage.byteCount
+    case .health: payload = HealthMessage.byteCount
+    case .ping: payload = PingMessage.byteCount
+    case .pong: payload = PongMessage.byteCount
+    case .estimate, .alert, .acknowledgement, .command: return nil
+    }
+    return Wire.headerByteCount + payload + Wire.tagByteCount
   }
 
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool {

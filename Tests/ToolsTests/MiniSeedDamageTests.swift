@@ -154,6 +154,34 @@ import Tools
     #expect(datagrams > 0)
   }
 
+  /// Every record a piece of its own, from the last to the first, with a frame missing between them.
+  @Test func twentyThousandPieces() throws {
+    let count = 20_000
+    var record = HandWrittenRecord()
+    record.lengthExponent = 7
+    record.encoding = .int16
+    record.values = (0..<9).map { Double(sample($0)) }
+    var file: [UInt8] = []
+    file.reserveCapacity(count * 128)
+    let bytes = record.bytes
+    for index in (0..<count).reversed() {
+      var own = bytes
+      let second = index / 10
+      own[24] = UInt8(second / 3600)
+      own[25] = UInt8(second / 60 % 60)
+      own[26] = UInt8(second % 60)
+      let fraction = UInt16(index % 10 * 1000)
+      own[28] = UInt8(fraction >> 8)
+      own[29] = UInt8(fraction & 255)
+      file += own
+    }
+    let (instruments, report) = try read(file)
+    #expect(instruments[0].segments.count == count)
+    #expect(instruments[0].ranges.last == (count - 1) * 10..<(count - 1) * 10 + 9)
+    #expect(report.gaps == count - 1)
+    #expect(report.outOfOrder == count - 1)
+  }
+
   @Test func ratesNobodySamplesAtAreLeftOut() throws {
     // 1/32767², 32767², none, and 1 Hz, which is a rate but none for a picker.
     for (factor, multiplier) in [(-32_768, -32_768), (32_767, 32_767), (0, 0), (1, 1)] {
