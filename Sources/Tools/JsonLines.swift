@@ -38,6 +38,16 @@ public enum JsonLine {
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
+  /// Printable ASCII in quotes: the wire format lets quotes and backslashes through.
+  private static func quoted<let capacity: Int>(_ text: Text<capacity>) -> String {
+    var out = "\""
+    for scalar in text.string.unicodeScalars {
+      if scalar == "\"" || scalar == "\\" { out.unicodeScalars.append("\\") }
+      out.unicodeScalars.append(scalar)
+    }
+    return out + "\""
+  }
+
   private static func time(_ time: UTC) -> String { "\"\(time.iso8601)\"" }
 
   private static func probability(_ value: UInt16) -> String {
@@ -72,7 +82,7 @@ public enum JsonLine {
     return object(
       [
         ("type", "\"pick\""), ("id", "\(pick.id)"), ("status", "\"\(status)\""),
-        ("station", "\"\(header.station.string)\""), ("phase", pick.phase == 1 ? "\"P\"" : "\"S\""),
+        ("station", quoted(header.station)), ("phase", pick.phase == 1 ? "\"P\"" : "\"S\""),
         ("time", time(pick.time)),
         ("time_sigma_s", decimal(Double(pick.timeSigmaMicroseconds) * 1e-6, 3)),
         ("probability", probability(pick.probability)),
@@ -104,7 +114,7 @@ public enum JsonLine {
     }
     let source = ["none", "system", "pps", "record"][Int(header.clockSource)]
     return [
-      ("station", "\"\(header.station.string)\""), ("live", h.isLive == 1 ? "true" : "false"),
+      ("station", quoted(header.station)), ("live", h.isLive == 1 ? "true" : "false"),
       ("clock_source", "\"\(source)\""),
       ("clock_offset_s", decimal(Double(h.clockOffsetNanoseconds) * 1e-9, 9)),
       ("clock_rate_ppm", decimal(Double(h.clockRatePartsPerBillion) * 1e-3, 3)),
@@ -133,7 +143,7 @@ public enum JsonLine {
       ("rejected", "\(h.datagramsRejected)"), ("picks", "\(h.picks)"),
       ("last_pick", h.lastPick.nanoseconds == .min ? "null" : time(h.lastPick)),
       ("noise_counts", decimal(Double(Float(bitPattern: h.noiseCountsBits)), 2)),
-      ("software", "\"\(h.software.string)\""), ("model", "\"\(h.model.string)\""),
+      ("software", quoted(h.software)), ("model", quoted(h.model)),
     ]
   }
 }

@@ -16,6 +16,7 @@ public struct MiniSeedReport: Equatable {
   public var otherRate = 0
   public var foreignBytes = 0
   public var unknownChannels: Set<String> = []
+  public init() {}
 
   /// A sentence for each thing that is not as it should be.
   public var complaints: [String] {

@@ -14,6 +14,11 @@ public struct TracePoint {
   public var time: UTC
   public var counts: SIMD4<Double>
   public var ratio: Double
+  public init(time: UTC, counts: SIMD4<Double>, ratio: Double) {
+    self.time = time
+    self.counts = counts
+    self.ratio = ratio
+  }
 }
 
 /// The conditioned trace and the trigger function beside a station, for drawing: the same filters and the

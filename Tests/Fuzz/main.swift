@@ -1,1 +1,54 @@
-print("fuzz")
+// onset-fuzz: damaged inputs, from a seed, into everything that reads what others wrote.
+//
+//   config     board, station and calibration files
+//   datagram   what comes from the network, and files of it
+//   mseed      records of ground motion, and the replay of what was read
+//
+// Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0, or the
+// offending input in a file, its name, and another status.
+
+import Foundation
+import Tools
+
+let usage = """
+  onset-fuzz config|datagram|mseed|all [--iterations N] [--seed S]
+  onset-fuzz config|datagram|mseed --input FILE      one input again, unchanged
+  """
+
+func run(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(
+    arguments, named: ["--iterations", "--seed", "--input"])
+  let known = ["config", "datagram", "mseed"]
+  guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
+    throw ToolError("which inputs?\n" + usage)
+  }
+  let iterations = Int(try parsed.number("--iterations", in: 1...1e12) ?? 100_000)
+  let seed = UInt64(try parsed.number("--seed", in: 0...1e15) ?? 1)
+  for name in parsed.rest[0] == "all" ? known : parsed.rest {
+    let campaign = Campaign(name: name, seed: seed)
+    let input = try parsed.values["--input"].map { path in
+      guard let data = FileManager.default.contents(atPath: path) else {
+        throw ToolError("\(path): cannot be read")
+      }
+      return [UInt8](data)
+    }
+    switch name {
+    case "config":
+      var target = try ConfigurationTarget()
+      try campaign.run(&target, iterations: iterations, input: input)
+    case "datagram":
+      var target = try DatagramTarget()
+      try campaign.run(&target, iterations: iterations, input: input)
+    default:
+      var target = try MiniSeedTarget()
+      try campaign.run(&target, iterations: iterations, input: input)
+    }
+  }
+}
+
+do {
+  try run(Array(CommandLine.arguments.dropFirst()))
+} catch {
+  FileHandle.standardError.write(Data("onset-fuzz: \(error)\n".utf8))
+  exit(1)
+}
