@@ -51,13 +51,19 @@ test-firmware: firmware
 	swift build -c release --product onset
 	swift build -c release --product asound_module_pcm_onset
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
+	python3 Tests/System/test_tools.py .build/release
 
+# The same datagrams from Embedded and ordinary Swift, on x86-64 and AArch64.
 test-aarch64: firmware
 	swift build -c release --product onset
-	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release/onset
+	swift build -c release --product onsetd
+	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release
 
+# Swift and the C shims under AddressSanitizer; the shims under UndefinedBehaviorSanitizer too (swiftc has
+# none on Linux). libmseed comes uninstrumented from Debian: its input ends at an inaccessible page.
 fuzz:
-	swift build -c release --scratch-path $(SANITIZED) --product onset-fuzz --sanitize address
+	swift build -c release --scratch-path $(SANITIZED) --product onset-fuzz --sanitize address \
+	  -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined
 	$(SANITIZED)/release/onset-fuzz all --iterations $(FUZZ_ITERATIONS)
 
 bench: firmware

@@ -16,6 +16,7 @@ public struct MiniSeedReport: Equatable {
   public var otherRate = 0
   public var foreignBytes = 0
   public var unknownChannels: Set<String> = []
+  public var unusableInstruments: [String] = []
   public init() {}
 
   /// A sentence for each thing that is not as it should be.
@@ -30,6 +31,11 @@ public struct MiniSeedReport: Equatable {
     add(undecodable, "records cannot be decoded: left out")
     add(otherRate, "records have another sample rate than the first of their channel: left out")
     add(foreignBytes, "bytes belong to no miniSEED 2 record: skipped")
+    if !unusableInstruments.isEmpty {
+      lines.append(
+        "left out, because the rate is not 20 to 1000 Hz or differs between components: "
+          + unusableInstruments.joined(separator: " "))
+    }
     if !unknownChannels.isEmpty {
       lines.append(
         "channels without a component Z N E 1 2 3 left out: "
@@ -90,10 +96,11 @@ public enum MiniSeed {
     var instruments: [InstrumentRecord] = []
     for code in Set(channels.keys.map(\.instrument)).sorted() {
       let lanes = (0..<3).map { channels[ChannelKey(instrument: code, lane: $0)] }
-      if let record = try join(code, lanes, &report) { instruments.append(record) }
+      if let record = join(code, lanes, &report) { instruments.append(record) }
     }
     guard !instruments.isEmpty else {
-      throw ToolError("no channel with a component Z, N, E, 1, 2 or 3 and a rate of 20 Hz or more")
+      throw ToolError(
+        "no instrument to replay: components Z, N, E, 1, 2 or 3 of one rate, 20 to 1000 Hz, are needed")
     }
     return (instruments, report)
   }
@@ -201,13 +208,13 @@ public enum MiniSeed {
 
   private static func join(
     _ code: String, _ lanes: [Channel?], _ report: inout MiniSeedReport
-  ) throws -> InstrumentRecord? {
+  ) -> InstrumentRecord? {
     let present = lanes.compactMap { $0 }
-    guard let rate = present.first?.rateMillihertz, (20_000...1_000_000).contains(rate) else {
+    guard let rate = present.first?.rateMillihertz, (20_000...1_000_000).contains(rate),
+      present.allSatisfy({ $0.rateMillihertz == rate })
+    else {
+      report.unusableInstruments.append(code)
       return nil
-    }
-    guard present.allSatisfy({ $0.rateMillihertz == rate }) else {
-      throw ToolError("\(code): its components have different sample rates")
     }
     let origin = present.flatMap(\.pieces).map(\.start).min()!
     let runs: [[Run]] = lanes.map { lane in

@@ -88,7 +88,7 @@ public struct Replay {
     let nanosecondsPerFrame = 1e12 / Double(record.rateMillihertz)
     let blockFrames = max(record.rateMillihertz / 1000 / Replay.blocksPerSecond, 1)
     let pacer = Pacer(speed: options.speed, start: record.segments[0].start)
-    var nextFrame: Int64 = 0
+    var nextFrame = record.segments[0].firstFrame
     for segment in record.segments {
       if segment.firstFrame != nextFrame {
         counters.gaps += 1

@@ -161,7 +161,7 @@ extension DatagramTarget {
     pick.time = UTC(nanoseconds: 1_769_904_000_000_000_000)
     pick.timeSigmaMicroseconds = 21_000
     pick.firstMotionProbability = 9500
-    pick.signalToNoiseCentibels = 2345
+    pick.signalToNoiseCentidecibels = 2345
     let health = makeHealth()
     let messages = [
       bytes(Datagram(header(.pick), key: key) { pick.write(to: &$0) }),

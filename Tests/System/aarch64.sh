@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# aarch64.sh CACHE OUT ONSETD ONSET: builds the firmware for AArch64 Linux from an x86-64 Debian, proves that
+# aarch64.sh CACHE OUT ONSETD TOOLS: builds the firmware for AArch64 Linux from an x86-64 Debian, proves that
 # no multiplication and addition were fused, and runs it under qemu-user as a Raspberry Pi 4 (Cortex-A72) and 5
 # (Cortex-A76): for the same frames the datagrams must be the same bytes as those of ONSETD, the x86-64
-# firmware. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64 libraries) and OUT.
+# firmware, and as those of the ordinary build in TOOLS. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64 libraries) and OUT.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 absolute() { mkdir -p "$1"; (cd "$1"; pwd); }
-CACHE=$(absolute "$1"); OUT=$(absolute "$2"); ONSETD=$(realpath "$3"); ONSET=$(realpath "$4"); S=$CACHE/root
+CACHE=$(absolute "$1"); OUT=$(absolute "$2"); ONSETD=$(realpath "$3"); TOOLS=$(realpath "$4"); S=$CACHE/root
 
 # The station's targets, dependencies first; the last one holds @main. A missing one fails to link.
 C_TARGETS="Linux Alsa Gpiod Sodium"
@@ -80,14 +80,16 @@ host=$work/boards/host
 mkdir -p "$host/state"
 head -c 32 /dev/zero | tr '\0' '\7' > "$host/station.key"
 chmod 600 "$host/station.key"
-"$ONSET" demo --raw "$work/frames.raw" > /dev/null
+"$TOOLS/onset" demo --raw "$work/frames.raw" > /dev/null
 run() {  # NAME COMMAND…
   local name=$1
   shift
   "$@" --board "$host/board.toml" --station "$host/station.toml" --recording "$work/frames.raw" --wire "$work/$name.bin"
 }
 run x86-64 "$ONSETD"
-picks=$("$ONSET" decode --key "$host/station.key" "$work/x86-64.bin" | grep -c '"type":"pick"')
+run ordinary "$TOOLS/onsetd"
+cmp "$work/x86-64.bin" "$work/ordinary.bin"
+picks=$("$TOOLS/onset" decode --key "$host/station.key" "$work/x86-64.bin" | grep -c '"type":"pick"')
 [ "$picks" -ge 2 ] || { echo "the recording gave $picks picks: there is nothing to compare" >&2; exit 1; }
 for cpu in cortex-a72 cortex-a76; do
   run $cpu qemu-aarch64-static -cpu $cpu -L "$S" "$OUT/onsetd"

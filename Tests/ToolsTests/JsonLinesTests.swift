@@ -32,7 +32,7 @@ import Uplink
     pick.time = UTC(nanoseconds: 1_583_020_812_345_678_901)
     pick.timeSigmaMicroseconds = 42_000
     pick.firstMotionProbability = 9312
-    pick.signalToNoiseCentibels = 2350
+    pick.signalToNoiseCentidecibels = 2350
     return pick
   }
 
@@ -59,7 +59,7 @@ import Uplink
     pick.probability = 10_000
     pick.quality = 4
     pick.picker = 2
-    pick.signalToNoiseCentibels = -150
+    pick.signalToNoiseCentidecibels = -150
     var header = Self.header(.pick)
     header.clockState = 0
     header.clockUncertaintyNanoseconds = .max
