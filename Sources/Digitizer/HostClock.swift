@@ -19,7 +19,8 @@ public struct MachineClock: HostClock {
   public func systemClock() -> SystemClockReading {
     var status: Int32 = 0
     var maximumErrorMicroseconds = 0
-    _ = clinux_kernel_clock(&status, &maximumErrorMicroseconds)
+    // Negative where a container forbids to ask, which must not read as synchronised.
+    let state = clinux_kernel_clock(&status, &maximumErrorMicroseconds)
     // The realtime clock between two readings of the monotonic one: the middle is right to half their
     // distance, which preemption can stretch, so the closest of three tries counts.
     var best = Int64.max
@@ -37,7 +38,7 @@ public struct MachineClock: HostClock {
     }
     return SystemClockReading(
       monotonicNanoseconds: monotonic, realtime: UTC(nanoseconds: realtime),
-      isSynchronised: status & clinux_kernel_clock_unsynchronised_bit() == 0,
+      isSynchronised: state >= 0 && status & clinux_kernel_clock_unsynchronised_bit() == 0,
       maximumErrorNanoseconds: Int64(maximumErrorMicroseconds) * 1000)
   }
 

@@ -12,6 +12,7 @@ struct LineFit: ~Copyable {
   private var ys = InlineArray<64, Int64>(repeating: 0)
   private(set) var count = 0
   private var next = 0
+  private var pointsForSlope = 4
   /// y = yOrigin + offset + (1 + slopeError) · (x − xOrigin)
   private(set) var xOrigin: Int64 = 0
   private var yOrigin: Int64 = 0
@@ -19,10 +20,11 @@ struct LineFit: ~Copyable {
   private(set) var slopeError = 0.0
   private(set) var residualNanoseconds = 0.0
 
-  /// Forgets the points, keeps the slope.
+  /// Forgets the points, keeps the slope until there are enough new ones for a better.
   mutating func restart() {
     count = 0
     next = 0
+    if slopeError != 0 { pointsForSlope = 16 }
   }
 
   mutating func add(x: Int64, y: Int64) {
@@ -55,7 +57,7 @@ struct LineFit: ~Copyable {
     let latest = (next + 63) % 64
     xOrigin = xs[latest]
     yOrigin = ys[latest]
-    guard count >= 4 else {
+    guard count >= pointsForSlope else {
       // Too few for a slope: the mean distance from the line with the slope known so far.
       var sum = 0.0
       for index in 0..<count { sum += deviation(index) - slopeError * distance(index) }

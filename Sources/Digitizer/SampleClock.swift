@@ -6,10 +6,7 @@
 // never by a jump backwards: an error e is worked off as e/5 s, at most 5 % of time, so that even a leap
 // second is absorbed within 20 s while every stamp states the error that is left. A target more than 2 s
 // ahead is jumped to; one more than 2 s behind is not believed: it is counted and shown, and time runs on
-// beside it until the source is back.
-//
-//   edge      a pulse's rising (or falling) flank, on the monotonic clock
-//   label     the UTC second that an edge stands for, from the system clock at first, then counted on
+// beside it until the source is back or, when it insists, the program starts anew (needsRestart).
 
 import Core
 
@@ -43,7 +40,9 @@ public struct SampleClock: ~Copyable {
   private static let correctionSeconds = 5.0
   private static let correctionRateMaximum = 0.05
   private static let jumpNanoseconds: Int64 = 2 * nanosecondsPerSecond
-  private static let minimumEdges = 5
+  /// How long a source must insist on a time far behind before a restart follows it.
+  private static let doubtNanoseconds: Int64 = 300 * nanosecondsPerSecond
+  private static let firstDoubtNanoseconds: Int64 = 10 * nanosecondsPerSecond
   /// Rate uncertainty in holdover: a crystal in a shelter moves by about 1 ppm over hours of temperature.
   private static let holdoverRateError = 1e-6
 
@@ -59,28 +58,41 @@ public struct SampleClock: ~Copyable {
   private var binEarliest = Int64.max
   private var binStart: Int64?
 
-  // Monotonic → UTC by edges.
-  private var edges = LineFit()
-  private var lastEdgeMonotonic: Int64?
-  private var pendingStepSeconds: Int64 = 0
-  private var pendingStepCount = 0
-
+  // Monotonic → UTC by edges, and by the system clock.
+  private var pulse = PulseLine()
   private var system: SystemClockReading?
   private var lastSynchronisedMonotonic: Int64?
-  private var lockedSinceBoot = false
 
-  // What is served: UTC at a frame, and the rate from there on.
-  private var servedFrame: Int64 = 0
-  private var servedTime: UTC?
-  private var servedNanosecondsPerFrame: Double
+  // What is served.
+  private var served: ServedLine?
   private var refusedOffsetNanoseconds: Int64 = 0
+  private var refusedSinceMonotonic: Int64?
+  private var wasLocked = false
+  private var lastError: Int64 = 0
+
+  /// UTC along the frames, with a correction that ends when the error it was made for is worked off:
+  /// a gap of hours must not carry it on.
+  private struct ServedLine {
+    var frame: Int64
+    var time: UTC
+    var nanosecondsPerFrame: Double
+    var correctionRate = 0.0
+    var errorNanoseconds = 0.0
+
+    func time(atFrame number: Double) -> UTC {
+      let elapsed = (number - Double(frame)) * nanosecondsPerFrame
+      let correction = elapsed * correctionRate
+      let bounded =
+        correction.magnitude > errorNanoseconds.magnitude ? errorNanoseconds : correction
+      return time + Int64(Elementary.nearestInteger(elapsed + bounded))
+    }
+  }
 
   /// `frameDelayNanoseconds`: from the ground to the frame's stamp, inside the converter.
   public init(
     rateMillihertz: Int, frameDelayNanoseconds: Int64 = 0, pulseDelayNanoseconds: Int64 = 0
   ) {
     nominalNanosecondsPerFrame = 1e12 / Double(rateMillihertz)
-    servedNanosecondsPerFrame = nominalNanosecondsPerFrame
     self.frameDelayNanoseconds = frameDelayNanoseconds
     self.pulseDelayNanoseconds = pulseDelayNanoseconds
   }
@@ -123,54 +135,20 @@ public struct SampleClock: ~Copyable {
   public mutating func observe(_ reading: SystemClockReading) {
     system = reading
     if reading.isSynchronised { lastSynchronisedMonotonic = reading.monotonicNanoseconds }
-    relabelEdgesIfNeeded(reading)
+    pulse.observe(reading)
+    countEdges()
   }
 
-  /// A pulse's edge. Edges less than 0.9 s apart are bounces or noise; a missing one is counted.
   public mutating func observe(edgeMonotonicNanoseconds stamp: Int64) {
-    let edge = stamp - pulseDelayNanoseconds
     guard let system else { return }
-    guard let last = lastEdgeMonotonic else {
-      let label = system.realtime.nanoseconds + (edge - system.monotonicNanoseconds)
-      startLabels(at: edge, near: label)
-      return
-    }
-    let elapsed = edge - last
-    let seconds = floorQuotient(elapsed + nanosecondsPerSecond / 2, nanosecondsPerSecond)
-    let deviation = elapsed - seconds * nanosecondsPerSecond
-    // 200 ppm of crystal and a millisecond of latency: anything further off is no second's edge.
-    guard seconds >= 1, deviation.magnitude < 1_000_000 + UInt64(seconds) * 200_000 else {
-      counters.rejectedEdges &+= 1
-      if elapsed > 10 * nanosecondsPerSecond { lastEdgeMonotonic = nil }
-      return
-    }
-    counters.missedEdges &+= UInt32(clamping: seconds - 1)
-    let label = edges.y(at: edge)
-    let rounded = floorQuotient(label + nanosecondsPerSecond / 2, nanosecondsPerSecond)
-    lastEdgeMonotonic = edge
-    counters.edges &+= 1
-    edges.add(x: edge, y: rounded * nanosecondsPerSecond)
+    pulse.observe(edge: stamp - pulseDelayNanoseconds, system: system)
+    countEdges()
   }
 
-  private mutating func startLabels(at edge: Int64, near label: Int64) {
-    edges.restart()
-    let rounded = floorQuotient(label + nanosecondsPerSecond / 2, nanosecondsPerSecond)
-    edges.add(x: edge, y: rounded * nanosecondsPerSecond)
-    lastEdgeMonotonic = edge
-    counters.edges &+= 1
-  }
-
-  /// A leap second, or a system clock that learnt the time after the first edges, shows as a whole
-  /// second's difference that lasts. Three readings in a row agree before labels move.
-  private mutating func relabelEdgesIfNeeded(_ reading: SystemClockReading) {
-    guard edges.count > 0, reading.isSynchronised || !lockedSinceBoot else { return }
-    let difference = reading.realtime.nanoseconds - edges.y(at: reading.monotonicNanoseconds)
-    let seconds = floorQuotient(difference + nanosecondsPerSecond / 2, nanosecondsPerSecond)
-    pendingStepCount = seconds != 0 && seconds == pendingStepSeconds ? pendingStepCount + 1 : 0
-    pendingStepSeconds = seconds
-    guard pendingStepCount >= 2 else { return }
-    edges.shift(by: seconds * nanosecondsPerSecond)
-    pendingStepCount = 0
+  private mutating func countEdges() {
+    counters.edges = pulse.edges
+    counters.rejectedEdges = pulse.rejectedEdges
+    counters.missedEdges = pulse.missedEdges
   }
 
   // MARK: What is served
@@ -182,58 +160,78 @@ public struct SampleClock: ~Copyable {
   ) -> (first: UTC, nanosecondsPerFrame: Double) {
     chooseSource(monotonicNow)
     let target = target(ofFrame: frame)
-    guard let served = servedTime else {
-      servedFrame = frame
-      servedTime = target.time
-      servedNanosecondsPerFrame = target.nanosecondsPerFrame
-      return (target.time, servedNanosecondsPerFrame)
+    guard let line = served else {
+      served = ServedLine(
+        frame: frame, time: target.time, nanosecondsPerFrame: target.nanosecondsPerFrame)
+      return (target.time, target.nanosecondsPerFrame)
     }
-    let elapsed = Double(frame - servedFrame) * servedNanosecondsPerFrame
-    var now = served + Int64(Elementary.nearestInteger(elapsed))
-    let distance = target.time - now
-    var error = distance
-    if distance > SampleClock.jumpNanoseconds {
-      counters.forwardSteps &+= 1
-      refusedOffsetNanoseconds = 0
-      now = target.time
-      error = 0
-    } else if distance >= -SampleClock.jumpNanoseconds {
-      refusedOffsetNanoseconds = 0  // the source is back where it was, or never left
-    } else {
-      error += refusedOffsetNanoseconds
-      if error.magnitude > UInt64(SampleClock.jumpNanoseconds) {
-        counters.refusedBackwardSteps &+= 1
-        refusedOffsetNanoseconds = -distance
-        error = 0
-      }
-    }
+    var now = line.time(atFrame: Double(frame))
+    let error = steer(&now, towards: target.time, monotonicNow)
     let correction = min(
       max(Double(error) * 1e-9 / SampleClock.correctionSeconds, -SampleClock.correctionRateMaximum),
       SampleClock.correctionRateMaximum)
-    servedFrame = frame
-    servedTime = now
-    servedNanosecondsPerFrame = target.nanosecondsPerFrame * (1 + correction)
-    report(error: error)
-    return (now, servedNanosecondsPerFrame)
+    served = ServedLine(
+      frame: frame, time: now, nanosecondsPerFrame: target.nanosecondsPerFrame,
+      correctionRate: correction, errorNanoseconds: Double(error))
+    lastError = error
+    if reading.state == .locked && refusedOffsetNanoseconds == 0 { wasLocked = true }
+    report()
+    return (now, target.nanosecondsPerFrame * (1 + correction))
+  }
+
+  /// What is left to be worked off. Far ahead is jumped to; far behind is refused, once for each step.
+  private mutating func steer(_ now: inout UTC, towards target: UTC, _ monotonic: Int64) -> Int64 {
+    let distance = target - now
+    if distance > SampleClock.jumpNanoseconds {
+      counters.forwardSteps &+= 1
+      refusedOffsetNanoseconds = 0
+      refusedSinceMonotonic = nil
+      now = target
+      return 0
+    }
+    if distance >= -SampleClock.jumpNanoseconds {
+      refusedOffsetNanoseconds = 0  // the source is back where it was, or never left
+      refusedSinceMonotonic = nil
+      return distance
+    }
+    let error = distance + refusedOffsetNanoseconds
+    guard error.magnitude > UInt64(SampleClock.jumpNanoseconds) else { return error }
+    counters.refusedBackwardSteps &+= 1
+    refusedOffsetNanoseconds = -distance
+    refusedSinceMonotonic = monotonic
+    return 0
+  }
+
+  /// A source that was refused for going back has now said the same for so long that it is right, and
+  /// only a new start can follow it: the boot counter keeps the order where time cannot. At once for a
+  /// station that was never locked before; its clock was ahead when it booted.
+  public func needsRestart(monotonicNow: Int64) -> Bool {
+    guard let since = refusedSinceMonotonic, reading.source != .none else { return false }
+    return monotonicNow - since
+      > (wasLocked ? SampleClock.doubtNanoseconds : SampleClock.firstDoubtNanoseconds)
+  }
+
+  /// Time passes without frames: state and uncertainty go on.
+  public mutating func refresh(monotonicNow: Int64) {
+    chooseSource(monotonicNow)
+    report()
   }
 
   /// UTC of a monotonic time near the present, on the served line: when a datagram left.
   public func time(ofMonotonicNanoseconds now: Int64) -> UTC {
-    guard let served = servedTime, frames.count > 0 else {
+    guard let served, frames.count > 0 else {
       guard let system else { return UTC(nanoseconds: 0) }
       return system.realtime + (now - system.monotonicNanoseconds)
     }
-    let frame = Double(frames.x(at: now)) / nominalNanosecondsPerFrame
-    let elapsed = (frame - Double(servedFrame)) * servedNanosecondsPerFrame
-    return served + Int64(Elementary.nearestInteger(elapsed))
+    return served.time(atFrame: Double(frames.x(at: now)) / nominalNanosecondsPerFrame)
   }
 
   private func target(ofFrame frame: Int64) -> (time: UTC, nanosecondsPerFrame: Double) {
     let monotonic = frames.y(at: nominalTime(frame)) - frameDelayNanoseconds
     var rate = nominalNanosecondsPerFrame * (1 + frames.slopeError)
     guard reading.source != .pulse else {
-      rate *= 1 + edges.slopeError
-      return (UTC(nanoseconds: edges.y(at: monotonic)), rate)
+      rate *= 1 + pulse.slopeError
+      return (pulse.time(atMonotonic: monotonic), rate)
     }
     guard let system else { return (UTC(nanoseconds: monotonic), rate) }
     return (system.realtime + (monotonic - system.monotonicNanoseconds), rate)
@@ -241,12 +239,12 @@ public struct SampleClock: ~Copyable {
 
   /// The source with the smaller stated error, and from it the state.
   private mutating func chooseSource(_ now: Int64) {
-    let pulseAge = lastEdgeMonotonic.map { now - $0 } ?? .max
+    let pulseAge = pulse.lastEdge.map { now - $0 } ?? .max
     let systemAge = lastSynchronisedMonotonic.map { now - $0 } ?? .max
-    let pulseIsUsable = edges.count >= SampleClock.minimumEdges && lastSynchronisedMonotonic != nil
+    let pulseIsUsable = pulse.isUsable && pulse.lastEdge != nil
     let pulseError =
       pulseIsUsable
-      ? 2000 + edges.residualNanoseconds
+      ? 2000 + pulse.residualNanoseconds
         + SampleClock.holdoverRateError * Double(max(pulseAge - 2 * nanosecondsPerSecond, 0))
       : .infinity
     let systemError =
@@ -261,19 +259,18 @@ public struct SampleClock: ~Copyable {
       reading.state = .unsynchronised
     } else if age < 3 * nanosecondsPerSecond {
       reading.state = .locked
-      lockedSinceBoot = true
     } else {
       reading.state = age < SampleClock.holdoverLimitNanoseconds ? .holdover : .freeRunning
     }
     let error = min(pulseError, systemError)
     reading.uncertaintyNanoseconds = error < 4e9 ? UInt32(error) : .max
-    let composite = (1 + frames.slopeError) * (usesPulse ? 1 + edges.slopeError : 1)
+    let composite = (1 + frames.slopeError) * (usesPulse ? 1 + pulse.slopeError : 1)
     reading.rateErrorPartsPerBillion = Int32(
       Elementary.nearestInteger(min(max((1 / composite - 1) * 1e9, -2e9), 2e9)))
   }
 
-  private mutating func report(error: Int64) {
-    reading.offsetNanoseconds = error - refusedOffsetNanoseconds
+  private mutating func report() {
+    reading.offsetNanoseconds = lastError - refusedOffsetNanoseconds
     if refusedOffsetNanoseconds != 0 { reading.state = .unsynchronised }
     let total = UInt64(reading.uncertaintyNanoseconds) + reading.offsetNanoseconds.magnitude
     reading.uncertaintyNanoseconds = UInt32(clamping: total)

@@ -12,6 +12,7 @@ import Testing
     var world = SimulatedWorld(seed: UInt64(seed))
     world.monotonicPartsPerMillion = -12
     world.systemErrorNanoseconds = 80_000_000
+    world.systemMaximumErrorNanoseconds = 100_000_000
     var clock = clock()
     var error: Int64 = 0
     world.advance(&clock, tenths: 609) { error = $0.error }

@@ -12,6 +12,7 @@ struct Moment {
   var error: Int64
   var uncertainty: UInt64
   var elapsed: Int64
+  var ratePartsPerMillion: Double
 }
 
 struct SimulatedWorld {
@@ -75,7 +76,17 @@ struct SimulatedWorld {
       body(
         Moment(
           served: served.first, error: served.first - truth(ofFrame: first),
-          uncertainty: UInt64(clock.reading.uncertaintyNanoseconds), elapsed: elapsed))
+          uncertainty: UInt64(clock.reading.uncertaintyNanoseconds), elapsed: elapsed,
+          ratePartsPerMillion: Double(clock.reading.rateErrorPartsPerBillion) / 1000))
+    }
+  }
+
+  /// Time passes without frames: pulses and the system clock go on.
+  mutating func pass(_ clock: inout SampleClock, seconds: Int) {
+    for _ in 0..<seconds {
+      elapsed += nanosecondsPerSecond
+      observeSecond(&clock)
+      nextSecond += 1
     }
   }
 

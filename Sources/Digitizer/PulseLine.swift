@@ -1,0 +1,112 @@
+// PulseLine: UTC of a monotonic time from the edges of a pulse a second.
+//
+//   edge      a pulse's rising (or falling) flank, on the monotonic clock
+//   label     the UTC second that an edge stands for: from the system clock at first, then counted on
+//
+// An edge says where a second begins, not which. And a line that floats says nothing, often: mains hum at
+// 49.98 Hz has an edge near every second. So an edge needs half a second of silence before it, the right
+// distance to the last one, and agreement with the system clock within what that states of itself.
+
+import Core
+
+struct PulseLine: ~Copyable {
+  private static let minimumEdges = 5
+  /// A crystal beyond 200 ppm, or an edge beyond a millisecond of latency, is none (GPIO interrupts take
+  /// tens of microseconds; crystals are sold at 50 ppm).
+  private static let crystalErrorMaximum = 200e-6
+  private static let latencyNanosecondsMaximum: Int64 = 1_000_000
+  private static let silenceNanoseconds: Int64 = nanosecondsPerSecond / 2
+  private static let forgottenNanoseconds: Int64 = 10 * nanosecondsPerSecond
+  /// Beyond this a system clock cannot tell one second from the next.
+  private static let labelErrorMaximum: Int64 = 400_000_000
+  /// How many readings in a row must say the same before it is believed.
+  private static let agreement = 3
+
+  private(set) var edges: UInt32 = 0
+  private(set) var rejectedEdges: UInt32 = 0
+  private(set) var missedEdges: UInt32 = 0
+  private(set) var lastEdge: Int64?
+  private var line = LineFit()
+  private var lastFlank: Int64?
+  private var labelsAreTrusted = false
+  private var pendingSeconds: Int64 = 0
+  private var pendingCount = 0
+  private var disagreements = 0
+
+  /// There are edges enough for a rate, and somebody who knows the time has seen the labels.
+  var isUsable: Bool { line.count >= PulseLine.minimumEdges && labelsAreTrusted }
+  var slopeError: Double { line.slopeError }
+  var residualNanoseconds: Double { line.residualNanoseconds }
+  func time(atMonotonic monotonic: Int64) -> UTC { UTC(nanoseconds: line.y(at: monotonic)) }
+
+  private static func nearestSecond(_ nanoseconds: Int64) -> Int64 {
+    floorQuotient(nanoseconds + nanosecondsPerSecond / 2, nanosecondsPerSecond)
+  }
+
+  mutating func observe(edge: Int64, system: SystemClockReading) {
+    let silence = lastFlank.map { edge - $0 } ?? .max
+    lastFlank = edge
+    guard silence >= PulseLine.silenceNanoseconds else {
+      rejectedEdges &+= 1
+      return
+    }
+    guard let last = lastEdge, edge - last < PulseLine.forgottenNanoseconds || isUsable else {
+      let label = system.realtime.nanoseconds + (edge - system.monotonicNanoseconds)
+      line.restart()
+      accept(edge, second: PulseLine.nearestSecond(label))
+      return
+    }
+    let elapsed = edge - last
+    let seconds = PulseLine.nearestSecond(elapsed)
+    let deviation = (elapsed - seconds * nanosecondsPerSecond).magnitude
+    let allowed =
+      PulseLine.latencyNanosecondsMaximum
+      + Int64(Double(elapsed) * PulseLine.crystalErrorMaximum)
+    guard seconds >= 1, deviation < UInt64(allowed) else {
+      rejectedEdges &+= 1
+      // Silent for so long, or wrong from the start: begin anew at the next edge.
+      if elapsed > PulseLine.forgottenNanoseconds { forget() }
+      return
+    }
+    missedEdges &+= UInt32(clamping: seconds - 1)
+    accept(edge, second: PulseLine.nearestSecond(line.y(at: edge)))
+    if isUsable && line.slopeError.magnitude > PulseLine.crystalErrorMaximum { forget() }
+  }
+
+  private mutating func accept(_ edge: Int64, second: Int64) {
+    line.add(x: edge, y: second * nanosecondsPerSecond)
+    lastEdge = edge
+    edges &+= 1
+  }
+
+  private mutating func forget() {
+    line.restart()
+    lastEdge = nil
+    disagreements = 0
+  }
+
+  /// Compares with the system clock. A whole second's difference that lasts moves the labels: a leap
+  /// second, or a clock that learnt the time after the first edges. Any other difference beyond what the
+  /// system clock states of itself means that the edges are not the second's.
+  mutating func observe(_ reading: SystemClockReading) {
+    let isGood =
+      reading.isSynchronised && reading.maximumErrorNanoseconds < PulseLine.labelErrorMaximum
+    guard line.count > 0, isGood || !labelsAreTrusted else { return }
+    let difference = reading.realtime.nanoseconds - line.y(at: reading.monotonicNanoseconds)
+    let seconds = PulseLine.nearestSecond(difference)
+    let rest = (difference - seconds * nanosecondsPerSecond).magnitude
+    let tolerated = UInt64(
+      reading.maximumErrorNanoseconds + PulseLine.latencyNanosecondsMaximum)
+    disagreements = isGood && rest > tolerated ? disagreements + 1 : 0
+    if disagreements >= PulseLine.agreement {
+      forget()
+      return
+    }
+    pendingCount = seconds == pendingSeconds ? pendingCount + 1 : 1
+    pendingSeconds = seconds
+    if isGood && seconds == 0 { labelsAreTrusted = true }
+    guard seconds != 0, pendingCount >= PulseLine.agreement else { return }
+    line.shift(by: seconds * nanosecondsPerSecond)
+    pendingCount = 0
+  }
+}
