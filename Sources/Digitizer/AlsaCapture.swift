@@ -1,6 +1,7 @@
 // Capture through libasound. Whatever can go wrong while running is recovered from: an overrun or a
 // suspended card is restarted, a vanished one is opened again with a back-off from 0.1 to 10 s. Each is
-// counted, and each leaves a gap whose length the sample clock tells, never shifted samples.
+// counted, and each leaves a gap whose length the sample clock tells, never shifted samples. A device that
+// is there and delivers nothing is taken for a vanished one.
 
 import Board
 import CAlsa
@@ -26,6 +27,9 @@ public struct AlsaCapture: ~Copyable {
   private let definition: UnsafePointer<CChar>?
   private var retryMonotonicNanoseconds: Int64 = 0
   private var retryDelayNanoseconds: Int64 = 0
+  private var isSuspended = false
+  private var lastDelivery: Int64?
+  private let stallNanoseconds: Int64
 
   private static let firstRetryNanoseconds: Int64 = 100_000_000
   private static let longestRetryNanoseconds: Int64 = 10_000_000_000
@@ -39,6 +43,9 @@ public struct AlsaCapture: ~Copyable {
     self.settings = settings
     self.definition = definition
     periodFrames = settings.periodFrames
+    let period = Int64(settings.periodFrames) * 1_000_000_000_000
+    stallNanoseconds = max(
+      2 * nanosecondsPerSecond, 4 * period / Int64(settings.sampleRateMillihertz))
     var step: UnsafePointer<CChar>?
     let code = open(&step)
     guard code < 0 else { return }
@@ -88,11 +95,20 @@ public struct AlsaCapture: ~Copyable {
     return code
   }
 
-  /// Descriptors to wait on; zero while the device is lost.
+  /// Descriptors to wait on; none while the device is lost or asleep.
   public func pollDescriptors(_ buffer: UnsafeMutableBufferPointer<pollfd>) -> Int {
-    guard let handle else { return 0 }
+    guard let handle, !isSuspended else { return 0 }
     return max(Int(calsa_poll_descriptors(handle, buffer.baseAddress, UInt32(buffer.count))), 0)
   }
+
+  /// To be called with the descriptors after they were waited on.
+  public func acknowledge(_ descriptors: UnsafeMutableBufferPointer<pollfd>) {
+    guard let handle, descriptors.count > 0 else { return }
+    calsa_acknowledge(handle, descriptors.baseAddress, UInt32(descriptors.count))
+  }
+
+  /// The device has to be asked again by and by, because nothing will say when it is ready.
+  public var needsRetry: Bool { handle == nil || isSuspended }
 
   /// Reads what is there, without waiting, up to the size of the buffer.
   public mutating func read(
@@ -104,14 +120,23 @@ public struct AlsaCapture: ~Copyable {
     guard available >= 0 else { return recover(Int32(available), monotonicNow) }
     let wanted = raw.count / bytesPerFrame
     let got = snd_pcm_readi(handle, raw.baseAddress, UInt(wanted))
-    if got == -Int(EAGAIN) || got == 0 { return .nothingYet }
+    if got == -Int(EAGAIN) || got == 0 { return nothing(monotonicNow) }
     guard got > 0 else { return recover(Int32(got), monotonicNow) }
     if got < min(available, wanted) { counters.shortReads &+= 1 }
     counters.frames &+= UInt64(got)
+    lastDelivery = monotonicNow
     let isStamped = stamp > 0 && stamp <= monotonicNow
     return .frames(
       count: got, stampedFrames: isStamped ? max(available, got) : got,
       monotonicNanoseconds: isStamped ? stamp : nil)
+  }
+
+  /// Nothing came, as is usual between periods, unless it has been so for too long.
+  private mutating func nothing(_ now: Int64) -> CaptureResult {
+    let since = lastDelivery ?? now
+    lastDelivery = since
+    guard now - since > stallNanoseconds else { return .nothingYet }
+    return abandon(now)
   }
 
   private mutating func recover(_ code: Int32, _ now: Int64) -> CaptureResult {
@@ -121,15 +146,20 @@ public struct AlsaCapture: ~Copyable {
       counters.overruns &+= 1
       restarted = snd_pcm_prepare(handle) >= 0 && snd_pcm_start(handle) >= 0
     } else if code == -ESTRPIPE {
-      counters.suspends &+= 1
+      if !isSuspended { counters.suspends &+= 1 }
       let resumed = snd_pcm_resume(handle)
-      // Still suspended: ask again at the next wake-up.
-      if resumed == -EAGAIN { return .nothingYet }
+      isSuspended = resumed == -EAGAIN
+      if isSuspended { return .nothingYet }
       restarted = resumed >= 0 || (snd_pcm_prepare(handle) >= 0 && snd_pcm_start(handle) >= 0)
     }
-    guard !restarted else { return .interrupted }
+    return restarted ? .interrupted : abandon(now)
+  }
+
+  private mutating func abandon(_ now: Int64) -> CaptureResult {
     snd_pcm_close(handle)
     handle = nil
+    isSuspended = false
+    lastDelivery = nil
     retryDelayNanoseconds = AlsaCapture.firstRetryNanoseconds
     retryMonotonicNanoseconds = now + retryDelayNanoseconds
     return .lost

@@ -27,7 +27,8 @@ public enum ClockSource: UInt8, Sendable { case none, system, pulse, record }
 public struct ClockReading: Equatable, Sendable {
   public var state = ClockState.unsynchronised
   public var source = ClockSource.none
-  /// One-sigma bound of the error of a time stamp; saturates at 4.29 s.
+  /// How far a time stamp may be off, one standard deviation, by what the source says of itself;
+  /// saturates at 4.29 s.
   public var uncertaintyNanoseconds: UInt32 = .max
   /// Where the time is being steered to, minus what the stamps say now.
   public var offsetNanoseconds: Int64 = 0

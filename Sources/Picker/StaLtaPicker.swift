@@ -23,6 +23,8 @@ public struct StaLtaPicker: ~Copyable {
   private static let filterSettlingSamples = 100
   /// The long-term mean moves again after this long in an event: the ground has become louder.
   private static let frozenSamplesMaximum = 6000
+  /// A component must be broken, or whole again, for this long before the picker moves.
+  private static let changeSamples = 1000
   /// A spike's remains ring for this long in the band-pass.
   private static let spikeGuardSamples = 50
   private static let longestSMinusP: Int64 = 90 * nanosecondsPerSecond
@@ -54,6 +56,7 @@ public struct StaLtaPicker: ~Copyable {
   private var quietUntil = 0
   private var spikeGuardUntil = 0
   private var usesHorizontals = false
+  private var wantsOther = 0
   private var pending: PendingPick?
   private var lastConfirmedP: UTC?
 
@@ -122,18 +125,26 @@ public struct StaLtaPicker: ~Copyable {
       settlingNeeded = StaLtaPicker.settlingSamples
       isTriggered = false
     } else {
-      settlingNeeded = settled + StaLtaPicker.filterSettlingSamples
+      settlingNeeded = max(
+        StaLtaPicker.settlingSamples, settled + StaLtaPicker.filterSettlingSamples)
     }
   }
 
-  /// The vertical while it is alive. A change of component starts the means anew.
+  /// The vertical while it is alive. A change of component starts the means anew, so it must last: a
+  /// quiet site's coarse converter stands still for a second now and then.
   private mutating func chooseComponent(_ flags: ChannelFlags) {
     let broken = flags.dead | flags.stuck
     let hasHorizontals = presentLanes & 0b110 != 0 && broken & 0b110 & presentLanes == 0
-    let wanted = (presentLanes & 1 == 0 || broken & 1 != 0) && hasHorizontals
-    guard wanted != usesHorizontals else { return }
+    let wanted = presentLanes & 1 == 0 || (broken & 1 != 0 && hasHorizontals)
+    wantsOther = wanted == usesHorizontals ? 0 : wantsOther + 1
+    guard wantsOther > StaLtaPicker.changeSamples || (wantsOther > 0 && presentLanes & 1 == 0)
+    else {
+      return
+    }
     usesHorizontals = wanted
+    wantsOther = 0
     settled = 0
+    above = 0
     settlingNeeded = StaLtaPicker.settlingSamples
     isTriggered = false
     history.restart()
@@ -222,8 +233,10 @@ public struct StaLtaPicker: ~Copyable {
     let phase = phase(of: pending, status)
     let sigma = onsetSigmaSeconds(spreadSamples: spreadSamples, signalToNoiseDecibels: decibels)
     let time = history.time(at: pending.onset)
-    if status != .retracted { lastPickTime = time }
-    if status == .confirmed && phase == .p { lastConfirmedP = time }
+    if status == .confirmed {
+      lastPickTime = time
+      if phase == .p { lastConfirmedP = time }
+    }
     return Pick(
       id: pending.id, status: status, phase: phase, time: time, timeSigmaSeconds: sigma,
       probability: nil, firstMotion: swing.map { $0 > 0 ? .up : .down } ?? .unclear,

@@ -14,12 +14,16 @@ public enum RunnerEvent {
   case stopRequested
   /// The digitizer has gone; the runner goes on and tries to reopen it.
   case digitizerLost
+  /// The time source has long insisted on a time far behind: only a new start, with a new boot counter,
+  /// can follow it without time running backwards.
+  case timeNeedsRestart
 }
 
 public struct Runner<Clock: HostClock>: ~Copyable {
   /// Reads of a full buffer before the rest of the loop has its turn.
   private static var readsPerWakeUpMaximum: Int { 8 }
   private static var receivesPerWakeUpMaximum: Int { 16 }
+  private static var edgesPerWakeUpMaximum: Int { 16 }
   private static var retryMilliseconds: Int32 { 100 }
   private static var waitMilliseconds: Int32 { 1000 }
 
@@ -30,8 +34,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let unpacker: FrameUnpacker
   private var pulse: PulseInput?
   private let socket: UdpEndpoint
-  private let upstreamAddress: UInt32
-  private let upstreamPort: UInt16
+  private let upstream: Upstream
   private let diskPath: Path
   private let bufferFrames: Int
   private let nominalNanosecondsPerFrame: Double
@@ -44,6 +47,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
 
   private var nextFrame: Int64 = 0
   private var hasGap = false
+  private var lastFramesMonotonic: Int64 = 0
   private var loopTime = DurationHistogram()
   private var startMonotonic: Int64
   private var lastSecond = Int64.min
@@ -52,16 +56,15 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var failed: UInt32 = 0
   private var ringFillPerMille: UInt16 = 0
 
-  /// Opens everything, sizes the arena and seals it. `deviceDefinition` as in AlsaCapture.
+  /// Opens everything, sizes the arena and seals it; the boot counter is taken last, so that a start
+  /// that fails does not use one up. `deviceDefinition` as in AlsaCapture.
   public init(
-    _ configuration: Configuration, bootCounter: UInt32, hostClock: Clock,
-    signalDescriptor: Int32 = -1, deviceDefinition: UnsafePointer<CChar>? = nil,
-    listenAddress: UInt32 = 0
+    _ configuration: Configuration, hostClock: Clock, signalDescriptor: Int32 = -1,
+    deviceDefinition: UnsafePointer<CChar>? = nil, listenAddress: UInt32 = 0
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
     let unpacker = FrameUnpacker(digitizer)
     // Everything that can be refused comes first, and the parts are joined when all of them are there.
-    let address = try resolveAddress(configuration.station.uplink.host)
     let socket = try UdpEndpoint(
       listenPort: configuration.station.uplink.listenPort, address: listenAddress)
     let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
@@ -69,6 +72,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
     let rawBytes = chunk * unpacker.bytesPerFrame
     let arenaBytes = rawBytes + chunk * MemoryLayout<Frame>.stride + Wire.maximumByteCount + 4096
+    let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
     }
@@ -88,8 +92,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     bufferFrames = digitizer.bufferFrames
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
     diskPath = configuration.station.stateDirectory
-    upstreamAddress = address
-    upstreamPort = UInt16(configuration.station.uplink.port)
+    upstream = Upstream(
+      host: configuration.station.uplink.host, port: configuration.station.uplink.port)
     clock = SampleClock(
       rateMillihertz: digitizer.sampleRateMillihertz,
       frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000,
@@ -114,8 +118,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let event = capturePending()
     receivePending()
     sendPending()
-    loopTime.add(hostClock.monotonicNanoseconds() - begin)
-    return isStopping ? .stopRequested : event
+    let end = hostClock.monotonicNanoseconds()
+    loopTime.add(end - begin)
+    if isStopping { return .stopRequested }
+    return clock.needsRestart(monotonicNow: end) ? .timeNeedsRestart : event
   }
 
   /// Blocks until something is ready or the wait is over. True when a signal asks to stop.
@@ -124,14 +130,20 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       memset(descriptors.baseAddress!, 0, 8 * MemoryLayout<pollfd>.stride)
       var count = capture.pollDescriptors(
         UnsafeMutableBufferPointer(rebasing: descriptors[0..<4]))
+      let captureCount = count
       Self.add(socket.descriptor, to: descriptors, &count)
+      let pulseIndex = count
       Self.add(pulseDescriptor, to: descriptors, &count)
       let signalIndex = count
       Self.add(signalDescriptor, to: descriptors, &count)
       let timeout =
-        capture.isLost
+        capture.needsRetry
         ? Runner.retryMilliseconds : Runner.waitMilliseconds
       _ = poll(descriptors.baseAddress, nfds_t(count), timeout)
+      capture.acknowledge(UnsafeMutableBufferPointer(rebasing: descriptors[0..<captureCount]))
+      // A line that was taken away would wake the loop for ever; time goes on in holdover.
+      let broken = Int16(POLLERR | POLLHUP | POLLNVAL)
+      if signalIndex > pulseIndex && descriptors[pulseIndex].revents & broken != 0 { pulse = nil }
       return signalDescriptor >= 0 && descriptors[signalIndex].revents != 0
     }
   }
@@ -153,7 +165,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   }
 
   private mutating func readEdges() {
-    while let edge = pulse?.next() { clock.observe(edgeMonotonicNanoseconds: edge) }
+    for _ in 0..<Runner.edgesPerWakeUpMaximum {
+      guard let edge = pulse?.next() else { return }
+      clock.observe(edgeMonotonicNanoseconds: edge)
+    }
   }
 
   private mutating func observeOnceASecond(_ now: Int64) {
@@ -201,11 +216,16 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       break
     }
     station.host.digitizer = capture.counters
-    if !hasFrames {
-      station.tick(
-        clock.time(ofMonotonicNanoseconds: hostClock.monotonicNanoseconds()), clock: clock.reading)
-    }
+    if !hasFrames { passTime() }
     return event
+  }
+
+  private mutating func passTime() {
+    let now = hostClock.monotonicNanoseconds()
+    clock.refresh(monotonicNow: now)
+    let isDelivering = !capture.needsRetry && now - lastFramesMonotonic < nanosecondsPerSecond
+    station.tick(
+      clock.time(ofMonotonicNanoseconds: now), clock: clock.reading, isDelivering: isDelivering)
   }
 
   /// `count` frames lie in the raw buffer; `stampedFrames` from the first of them on had been taken at
@@ -218,6 +238,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       capture.countGap(frames: number - nextFrame)
       nextFrame = number
     }
+    lastFramesMonotonic = stamp
     clock.observe(frame: nextFrame + Int64(stampedFrames), monotonicNanoseconds: stamp)
     let fill = min(stampedFrames * 1000 / bufferFrames, 1000)
     ringFillPerMille = max(ringFillPerMille, UInt16(fill))
@@ -246,10 +267,13 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private mutating func sendPending() {
     while let datagram = station.nextDatagram() {
       let isAnswer = datagram.address != 0
-      let isSent = socket.send(
-        datagram, address: isAnswer ? datagram.address : upstreamAddress,
-        port: isAnswer ? datagram.port : upstreamPort)
-      if isSent { sent &+= 1 } else { failed &+= 1 }
+      let address = isAnswer ? datagram.address : upstream.currentAddress
+      let port = isAnswer ? datagram.port : upstream.port
+      if let address, socket.send(datagram, address: address, port: port) {
+        sent &+= 1
+      } else {
+        failed &+= 1
+      }
     }
     station.host.datagramsSent = sent
     station.host.sendFailures = failed

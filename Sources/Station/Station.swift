@@ -74,6 +74,7 @@ public struct Station: ~Copyable {
   private var accepted: UInt32 = 0
   private var rejected: UInt32 = 0
   private var now = UTC(nanoseconds: 0)
+  private var isDelivering = false
   /// How many health messages there were: their sender resets what they report since the last one.
   public private(set) var healthCount = 0
   private var lastHealth: UTC?
@@ -105,6 +106,7 @@ public struct Station: ~Copyable {
   /// Takes a block of frames, the next in order. What it gives rise to is in the outbox afterwards.
   public mutating func process(_ block: Block, nanosecondsPerFrame: Double) {
     clock = block.clock
+    isDelivering = true
     let duration = Double(block.frames.count) * nanosecondsPerFrame
     // A block can be acted on when its last frame has arrived.
     now = block.firstFrameTime + Int64(Elementary.nearestInteger(duration))
@@ -118,10 +120,12 @@ public struct Station: ~Copyable {
     reportHealthIfDue()
   }
 
-  /// Time passes without frames: the digitizer is lost, and the station still says that it is there.
-  public mutating func tick(_ time: UTC, clock: ClockReading) {
+  /// Time passes without frames. `isDelivering`: they are only between two periods; otherwise the
+  /// digitizer is silent or lost, and the station says so.
+  public mutating func tick(_ time: UTC, clock: ClockReading, isDelivering: Bool) {
     now = time
     self.clock = clock
+    self.isDelivering = isDelivering
     let waitingSince = firstTick ?? time
     firstTick = waitingSince
     // The first message is that of the first block; a digitizer that does not start is told of after 1 s.
@@ -203,6 +207,9 @@ public struct Station: ~Copyable {
     return UInt16(Elementary.nearestInteger(min(max(probability, 0), 1) * 10_000))
   }
 
+  /// Frames come, and the picker has settled on them.
+  private var isLive: Bool { isDelivering && picker.isLive }
+
   private mutating func reportHealthIfDue() {
     flags.clipped |= conditioner.flags.clipped
     flags.spiked |= conditioner.flags.spiked
@@ -210,7 +217,7 @@ public struct Station: ~Copyable {
     flags.dead = conditioner.flags.dead
     let condition = Condition(
       clockState: clock.state, clockSource: clock.source, flags: flags,
-      gaps: host.digitizer.gaps, reopenings: host.digitizer.reopenings, isLive: picker.isLive)
+      gaps: host.digitizer.gaps, reopenings: host.digitizer.reopenings, isLive: isLive)
     let since = lastHealth.map { now - $0 } ?? .max
     let isDue =
       since >= Station.healthIntervalNanoseconds
@@ -262,7 +269,7 @@ public struct Station: ~Copyable {
     message.picks = picker.pickCount
     message.lastPick = picker.lastPickTime ?? UTC(nanoseconds: .min)
     message.noiseCountsBits = Float(picker.noiseCounts).bitPattern
-    message.isLive = picker.isLive ? 1 : 0
+    message.isLive = isLive ? 1 : 0
     message.software.append(softwareVersion)
     message.model.append("sta-lta")
     return message

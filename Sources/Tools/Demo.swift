@@ -112,7 +112,7 @@ public struct Demo {
     let text = strdup(definition)!
     defer { free(text) }
     var runner = try Runner(
-      configuration, bootCounter: 1,
+      configuration,
       hostClock: FrameClock(start: Demo.start, rateMillihertz: Demo.rateHertz * 1000),
       deviceDefinition: UnsafePointer(text), listenAddress: loopback)
     var isThere = true

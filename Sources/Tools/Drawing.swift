@@ -138,7 +138,8 @@ public struct Drawing {
     let ranges = envelope { $0.ratio }
     let top = ranges.reduce(triggerRatio * 2) { max($0, $1.high) }
     func y(_ value: Double) -> Double {
-      let position = Elementary.logarithm10(max(value, 0.1) / 0.1) / Elementary.logarithm10(top / 0.1)
+      let position =
+        Elementary.logarithm10(max(value, 0.1) / 0.1) / Elementary.logarithm10(top / 0.1)
       return Drawing.panelHeight - 4 - position * (Drawing.panelHeight - 8)
     }
     let line = decimal(panelTop(panel) + y(triggerRatio), 1)

@@ -10,6 +10,8 @@ import Foundation
 public struct MiniSeedReport: Equatable {
   public var records = 0
   public var gaps = 0
+  /// Holes of one component in which another has data.
+  public var heldGaps = 0
   public var overlaps = 0
   public var outOfOrder = 0
   public var undecodable = 0
@@ -26,6 +28,7 @@ public struct MiniSeedReport: Equatable {
       if count > 0 { lines.append("\(count) \(sentence)") }
     }
     add(gaps, "gaps: the picker settles anew after each")
+    add(heldGaps, "holes in one component alone: its last value is held through them")
     add(overlaps, "records overlap earlier ones: the samples that came first count")
     add(outOfOrder, "records out of order: sorted by time")
     add(undecodable, "records cannot be decoded: left out")
@@ -45,12 +48,55 @@ public struct MiniSeedReport: Equatable {
   }
 }
 
+/// When a sample was taken: the start of the record that it begins.
+public struct TimeAnchor: Equatable {
+  public var offset: Int
+  public var nanoseconds: Int64
+  public init(offset: Int, nanoseconds: Int64) {
+    self.offset = offset
+    self.nanoseconds = nanoseconds
+  }
+}
+
+extension Array where Element == TimeAnchor {
+  /// From the last anchor at or before the sample, at the nominal period.
+  func time(of offset: Int, _ period: Double) -> Int64 {
+    var index = count - 1
+    while index > 0 && self[index].offset > offset { index -= 1 }
+    return time(of: offset, period, at: index)
+  }
+
+  /// The same for offsets that grow from call to call; `cursor` keeps the place.
+  func time(of offset: Int, _ period: Double, from cursor: inout Int) -> Int64 {
+    while cursor + 1 < count && self[cursor + 1].offset <= offset { cursor += 1 }
+    return time(of: offset, period, at: cursor)
+  }
+
+  private func time(of offset: Int, _ period: Double, at index: Int) -> Int64 {
+    self[index].nanoseconds + Int64((Double(offset - self[index].offset) * period).rounded())
+  }
+}
+
 /// Consecutive frames of one instrument.
 public struct FrameSegment {
   /// Number of the first frame since the start of the stream.
   public var firstFrame: Int64
-  public var start: UTC
+  /// Times of the frames at which records began; the first is that of the first frame.
+  public var anchors: [TimeAnchor]
   public var frames: [Frame]
+  public var start: UTC { UTC(nanoseconds: anchors[0].nanoseconds) }
+
+  public init(firstFrame: Int64, start: UTC, frames: [Frame]) {
+    self.init(
+      firstFrame: firstFrame,
+      anchors: [TimeAnchor(offset: 0, nanoseconds: start.nanoseconds)], frames: frames)
+  }
+
+  public init(firstFrame: Int64, anchors: [TimeAnchor], frames: [Frame]) {
+    self.firstFrame = firstFrame
+    self.anchors = anchors
+    self.frames = frames
+  }
 }
 
 /// All that the files hold of one instrument: NET.STA.LOC.BS.
@@ -62,13 +108,21 @@ public struct InstrumentRecord {
 }
 
 public enum MiniSeed {
-  private struct Piece {
-    var start: Int64
+  /// Records of one channel that follow on each other.
+  struct Piece {
+    var anchors: [TimeAnchor]
     var samples: [Int32]
     var arrival: Int
+
+    var start: Int64 { anchors[0].nanoseconds }
+    func time(of offset: Int, _ period: Double) -> Int64 { anchors.time(of: offset, period) }
+    func end(_ period: Double) -> Int64 { time(of: samples.count, period) }
+    mutating func anchor(_ time: Int64) {
+      anchors.append(TimeAnchor(offset: samples.count, nanoseconds: time))
+    }
   }
 
-  private struct Channel {
+  struct Channel {
     var rateMillihertz: Int
     var pieces: [Piece] = []
   }
@@ -100,7 +154,8 @@ public enum MiniSeed {
     }
     guard !instruments.isEmpty else {
       throw ToolError(
-        "no instrument to replay: components Z, N, E, 1, 2 or 3 of one rate, 20 to 1000 Hz, are needed")
+        "no instrument to replay: components Z, N, E, 1, 2 or 3 of one rate, 20 to 1000 Hz, are needed"
+      )
     }
     return (instruments, report)
   }
@@ -180,106 +235,28 @@ public enum MiniSeed {
     appendOrExtend(&stream, start, samples)
   }
 
-  /// Records that continue the last piece extend it: a day of one channel is one piece, not 20,000.
+  /// Records that continue the last piece extend it: a day of one channel is one piece, not 20,000. A
+  /// digitizer whose clock drifts is never more than a fraction of a sample off from one record to the
+  /// next, however much that becomes in a day: what counts is the end of the last record.
   private static func appendOrExtend(
     _ stream: inout Channel, _ start: Int64, _ samples: UnsafeBufferPointer<Int32>
   ) {
     let period = 1e12 / Double(stream.rateMillihertz)
     if let last = stream.pieces.indices.last {
-      let expected =
-        stream.pieces[last].start + Int64(Double(stream.pieces[last].samples.count) * period)
-      if abs(Double(start - expected)) < 0.5 * period {
+      let distance = abs(Double(start - stream.pieces[last].end(period)))
+      // Or its first, where times wobble from record to record around the nominal rate.
+      let sinceStart =
+        Double(start - stream.pieces[last].start)
+        - Double(stream.pieces[last].samples.count) * period
+      if distance < 0.5 * period || abs(sinceStart) < 0.5 * period {
+        if distance >= 1000 { stream.pieces[last].anchor(start) }
         stream.pieces[last].samples.append(contentsOf: samples)
         return
       }
     }
     stream.pieces.append(
-      Piece(start: start, samples: Array(samples), arrival: stream.pieces.count))
-  }
-
-  // MARK: Components into frames
-
-  /// A stretch of one lane on the instrument's grid of frame numbers.
-  private struct Run {
-    var first: Int64
-    var samples: ArraySlice<Int32>
-    var end: Int64 { first + Int64(samples.count) }
-  }
-
-  private static func join(
-    _ code: String, _ lanes: [Channel?], _ report: inout MiniSeedReport
-  ) -> InstrumentRecord? {
-    let present = lanes.compactMap { $0 }
-    guard let rate = present.first?.rateMillihertz, (20_000...1_000_000).contains(rate),
-      present.allSatisfy({ $0.rateMillihertz == rate })
-    else {
-      report.unusableInstruments.append(code)
-      return nil
-    }
-    let origin = present.flatMap(\.pieces).map(\.start).min()!
-    let runs: [[Run]] = lanes.map { lane in
-      guard let lane else { return [] }
-      return MiniSeed.runs(of: lane, origin: origin, &report)
-    }
-    // The vertical decides where there are frames; without one, the first component there is.
-    let leading = runs.firstIndex { !$0.isEmpty }!
-    var presentLanes: UInt8 = 0
-    for lane in 0..<3 where !runs[lane].isEmpty { presentLanes |= 1 << UInt8(lane) }
-    var cursor = [0, 0, 0]
-    var held: Frame = .zero
-    let period = 1e12 / Double(rate)
-    var segments: [FrameSegment] = []
-    for run in runs[leading] {
-      var frames: [Frame] = []
-      frames.reserveCapacity(run.samples.count)
-      for number in run.first..<run.end {
-        for lane in 0..<3 where !runs[lane].isEmpty {
-          while cursor[lane] < runs[lane].count, runs[lane][cursor[lane]].end <= number {
-            cursor[lane] += 1
-          }
-          guard cursor[lane] < runs[lane].count else { continue }
-          let other = runs[lane][cursor[lane]]
-          if number >= other.first {
-            held[lane] = other.samples[other.samples.startIndex + Int(number - other.first)]
-          }
-        }
-        frames.append(held)
-      }
-      segments.append(
-        FrameSegment(
-          firstFrame: run.first,
-          start: UTC(nanoseconds: origin + Int64(Double(run.first) * period)),
-          frames: frames))
-    }
-    report.gaps += max(segments.count - 1, 0)
-    return InstrumentRecord(
-      code: code, rateMillihertz: rate, presentLanes: presentLanes, segments: segments)
-  }
-
-  /// Pieces sorted by time on the grid; what overlaps an earlier one is cut off, what touches is joined.
-  private static func runs(
-    of channel: Channel, origin: Int64, _ report: inout MiniSeedReport
-  ) -> [Run] {
-    let period = 1e12 / Double(channel.rateMillihertz)
-    var runs: [Run] = []
-    let sorted = channel.pieces.sorted {
-      ($0.start, $0.arrival) < ($1.start, $1.arrival)
-    }
-    for piece in sorted {
-      let first = Int64((Double(piece.start - origin) / period).rounded())
-      var run = Run(first: first, samples: piece.samples[...])
-      if let end = runs.last?.end, first < end {
-        report.overlaps += 1
-        guard run.end > end else { continue }
-        run.samples = run.samples.dropFirst(Int(end - first))
-        run.first = end
-      }
-      if let last = runs.indices.last, runs[last].end == run.first {
-        runs[last].samples.append(contentsOf: run.samples)
-      } else {
-        runs.append(run)
-      }
-    }
-    return runs
+      Piece(
+        anchors: [TimeAnchor(offset: 0, nanoseconds: start)], samples: Array(samples),
+        arrival: stream.pieces.count))
   }
 }

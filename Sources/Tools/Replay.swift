@@ -96,16 +96,19 @@ public struct Replay {
       }
       try segment.frames.withUnsafeBufferPointer { frames in
         var index = 0
+        var anchor = 0
         while index < frames.count {
           let end = min(index + blockFrames, frames.count)
-          let offset = Int64(Double(index) * nanosecondsPerFrame)
+          let time = segment.anchors.time(of: index, nanosecondsPerFrame, from: &anchor)
           counters.frames += UInt64(end - index)
           station.host.digitizer = counters
           let block = Block(
             frames: UnsafeBufferPointer(rebasing: frames[index..<end]),
-            firstFrame: segment.firstFrame + Int64(index), firstFrameTime: segment.start + offset,
+            firstFrame: segment.firstFrame + Int64(index), firstFrameTime: UTC(nanoseconds: time),
             clock: clock)
-          pacer.wait(until: block.firstFrameTime)
+          // A block is there when its last frame has arrived.
+          pacer.wait(
+            until: block.firstFrameTime + Int64(Double(end - index) * nanosecondsPerFrame))
           station.process(block, nanosecondsPerFrame: nanosecondsPerFrame)
           if options.collectsTrace {
             recorder.process(block, nanosecondsPerFrame: nanosecondsPerFrame)

@@ -43,11 +43,36 @@ public struct UdpEndpoint: ~Copyable {
   }
 }
 
-/// The IPv4 address of a host, in host order. Asks the resolver and may wait: at start only.
+/// Where datagrams go. A name that does not resolve when the station starts is tried again in the
+/// background, because the name server may come up after the station.
+public struct Upstream: Sendable {
+  private let address: UInt32
+  public let port: UInt16
+
+  public init(host: Text<128>, port: Int) {
+    address = host.withCString { clinux_resolve($0) }
+    self.port = UInt16(port)
+    guard address == 0 else { return }
+    // The thread keeps the name for the life of the program.
+    guard let name = clinux_map_anonymous(129) else { return }
+    for index in 0..<host.count {
+      name.storeBytes(of: host[index], toByteOffset: index, as: UInt8.self)
+    }
+    _ = clinux_resolve_in_background(name.assumingMemoryBound(to: CChar.self))
+  }
+
+  /// In host order; nil while the name is not resolved.
+  public var currentAddress: UInt32? {
+    let current = address != 0 ? address : clinux_resolved_address()
+    return current == 0 ? nil : current
+  }
+}
+
+/// The IPv4 address of a host, in host order. Asks the resolver and may wait: for tools.
 public func resolveAddress(_ host: Text<128>) throws(Diagnostic) -> UInt32 {
   let address = host.withCString { clinux_resolve($0) }
   guard address != 0 else {
-    var diagnostic = Diagnostic("uplink: host ")
+    var diagnostic = Diagnostic("host ")
     diagnostic.text.append(host)
     diagnostic.text.append(" has no IPv4 address: give one as 192.0.2.1, or check the resolver")
     throw diagnostic

@@ -41,18 +41,17 @@ struct Onsetd {
   }
 
   private static func run(_ arguments: Arguments) throws(Diagnostic) {
-    let today = UTC(nanoseconds: clinux_realtime_nanoseconds()).date
+    let now = MachineClock().systemClock()
     let configuration = try Configuration(
-      boardPath: arguments.board, stationPath: arguments.station, today: today)
+      boardPath: arguments.board, stationPath: arguments.station, today: now.realtime.date,
+      isDateTrusted: now.isSynchronised)
     if !arguments.recording.isEmpty {
       try Recording.run(configuration, input: arguments.recording, output: arguments.wire)
       return
     }
     let signals = clinux_termination_descriptor()
-    let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
     var runner = try Runner(
-      configuration, bootCounter: bootCounter, hostClock: MachineClock(),
-      signalDescriptor: signals)
+      configuration, hostClock: MachineClock(), signalDescriptor: signals)
     // Both are wanted and neither is needed: without the privilege the station runs, a little less even.
     if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }
     if clinux_realtime_priority(50) != 0 {
@@ -67,6 +66,9 @@ struct Onsetd {
         let stopping: StaticString = "STOPPING=1"
         clinux_notify_service_manager(stopping.utf8Start, stopping.utf8CodeUnitCount)
         return
+      case .timeNeedsRestart:
+        throw Diagnostic(
+          "the time source insists on a time far behind; starting anew is the way to follow it")
       case .digitizerLost:
         if !wasLost { say("the digitizer is gone; trying to open it again") }
         wasLost = true

@@ -184,6 +184,31 @@ func digitizer(
     #expect(again.frames.count == 400)
   }
 
+  /// The card is there, reports no error and delivers nothing: after two seconds it counts as gone.
+  @Test func silentCardIsTakenForAVanishedOne() throws {
+    let fixture = try CardFixture(ramp(frames: 400, channels: 2, format: .signed32))
+    let settings = digitizer(channels: 2, format: .signed32)
+    let card = try fixture.card(channels: 2, extra: "speed 0.000001")
+    var capture = try AlsaCapture(settings, definition: card)
+    var raw = [UInt8](repeating: 0, count: 1600)
+    func isLost(after milliseconds: Int64) -> Bool {
+      raw.withUnsafeMutableBytes {
+        if case .lost = capture.read(
+          $0, bytesPerFrame: 8, monotonicNow: 1 + milliseconds * 1_000_000)
+        {
+          return true
+        }
+        return false
+      }
+    }
+    #expect(!isLost(after: 0))
+    #expect(!isLost(after: 1999))
+    #expect(isLost(after: 2001))
+    let isBack = capture.reopenIfDue(monotonicNow: 2_200_000_000)
+    #expect(isBack)
+    #expect(!isLost(after: 2300), "the two seconds begin anew")
+  }
+
   @Test func fileSystemPluginOfLibasoundWorksToo() throws {
     let fixture = try CardFixture(ramp(frames: 1600, channels: 3, format: .signed32))
     let text = fixture.definition(

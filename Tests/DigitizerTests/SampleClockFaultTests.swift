@@ -82,7 +82,8 @@ import Testing
     world.pass(&clock, seconds: seconds)
     let number = clock.resume(
       atMonotonicNanoseconds: world.monotonic(world.elapsed), after: world.frame(world.elapsed) - 1)
-    #expect(abs(number - world.frame(world.elapsed)) < 8 * seconds, "30 ppm of rate are known to 1 ppm")
+    #expect(
+      abs(number - world.frame(world.elapsed)) < 8 * seconds, "30 ppm of rate are known to 1 ppm")
     var last: Int64 = 0
     world.advance(&clock, tenths: 300) { last = $0.error - 1_000_000_000 }
     #expect(last.magnitude < 5_000_000)

@@ -91,7 +91,9 @@ struct DatagramTarget: Target, ~Copyable {
     _ bytes: UnsafeBufferPointer<UInt8>, isGood: Bool, iteration: Int
   ) throws {
     // Time passes, because a station answers a few times a second only.
-    station.tick(UTC(nanoseconds: Int64(iteration) * nanosecondsPerSecond), clock: ClockReading())
+    station.tick(
+      UTC(nanoseconds: Int64(iteration) * nanosecondsPerSecond), clock: ClockReading(),
+      isDelivering: true)
     while station.nextDatagram() != nil {}
     station.receive(bytes, address: 0x7F00_0001, port: 9)
     var answers = 0

@@ -103,14 +103,51 @@ import Testing
     var picker = picker()
     var stream = SyntheticStream(seed: 6)
     stream.flags.dead = 0b001
-    let picks = listen(&picker, &stream, seconds: 60) {
-      let p = waveTrain($0, onset: 20, hertz: 6, lasting: 8, amplitude: 3000)
+    let picks = listen(&picker, &stream, seconds: 80) {
+      let p = waveTrain($0, onset: 40, hertz: 6, lasting: 8, amplitude: 3000)
       return SIMD4(0, p, 0.5 * p, 0)
     }
     #expect(picks.map(\.status) == [.provisional, .confirmed])
     let pick = try #require(picks.last)
     #expect(pick.firstMotion == .unclear, "the horizontals know no up")
     #expect(pick.quality.rawValue >= PickQuality.c.rawValue)
+  }
+
+  /// A converter that stands still for a few seconds now and then is no broken component.
+  @Test func briefStandstillChangesNothing() {
+    var picker = picker()
+    var stream = SyntheticStream(seed: 13)
+    for _ in 0..<20 {
+      stream.flags.stuck = 0
+      #expect(listen(&picker, &stream, seconds: 2).isEmpty)
+      stream.flags.stuck = 0b001
+      #expect(listen(&picker, &stream, seconds: 3).isEmpty)
+    }
+    stream.flags.stuck = 0
+    let isLive = picker.isLive
+    #expect(isLive)
+    let picks = listen(&picker, &stream, seconds: 60) { event($0, at: 110) }
+    #expect(picks.map(\.status) == [.provisional, .confirmed])
+  }
+
+  @Test func stationWithoutAVerticalListensAtOnce() {
+    var picker = picker(0b110)
+    var stream = SyntheticStream(seed: 14)
+    let picks = listen(&picker, &stream, seconds: 40) {
+      let p = waveTrain($0, onset: 8, hertz: 6, lasting: 8, amplitude: 3000)
+      return SIMD4(0, p, 0.5 * p, 0)
+    }
+    #expect(picks.map(\.status) == [.provisional, .confirmed])
+  }
+
+  @Test func gapInTheFirstSecondsDoesNotShortenTheSettling() {
+    var picker = picker()
+    var stream = SyntheticStream(seed: 15)
+    _ = listen(&picker, &stream, seconds: 0.5)
+    stream.skip(100)
+    _ = listen(&picker, &stream, seconds: 3, restart: true)
+    let isLive = picker.isLive
+    #expect(!isLive)
   }
 
   @Test func clippingLowersTheQuality() {

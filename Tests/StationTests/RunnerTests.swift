@@ -84,7 +84,7 @@ struct LossyClock: HostClock {
 
     func runner<Clock: HostClock>(_ clock: Clock) throws -> Runner<Clock> {
       try Runner(
-        try files.configuration(), bootCounter: 1, hostClock: clock,
+        try files.configuration(), hostClock: clock,
         deviceDefinition: UnsafePointer(definition), listenAddress: 0x7F00_0001)
     }
 

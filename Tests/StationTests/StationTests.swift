@@ -103,12 +103,30 @@ import Uplink
     var station = Station(stationSettings())
     var reports = 0
     for tenth in 0..<400 {
-      station.tick(streamStart + Int64(tenth) * 100_000_000, clock: ClockReading())
+      station.tick(
+        streamStart + Int64(tenth) * 100_000_000, clock: ClockReading(), isDelivering: false)
       while let datagram = station.nextDatagram() {
         if try health(datagram)?.isLive == 0 { reports += 1 }
       }
     }
     #expect(reports == 4)
+  }
+
+  @Test func lostDigitizerIsToldAtOnce() throws {
+    var station = Station(stationSettings())
+    feed(&station, Array(earthquakeFrames(seconds: 16).prefix(1600)))
+    var reports: [(seconds: Double, isLive: UInt8)] = []
+    for tenth in 0..<30 {
+      let now = streamStart + 16_000_000_000 + Int64(tenth) * 100_000_000
+      station.tick(now, clock: lockedClock(), isDelivering: tenth < 10)
+      while let datagram = station.nextDatagram() {
+        if let message = try health(datagram) {
+          reports.append((Double(now - streamStart) * 1e-9, message.isLive))
+        }
+      }
+    }
+    let lost = try #require(reports.first { $0.isLive == 0 })
+    #expect((lost.seconds - 17).magnitude < 0.11)
   }
 
   @Test func guardIsActive() {

@@ -45,14 +45,14 @@ import Tools
     #expect(frames[400..<600].allSatisfy { $0[1] == sample(399, lane: 1) })
   }
 
-  /// Frame numbers count from the earliest sample of any component.
-  @Test func anEarlierHorizontalMovesTheOrigin() throws {
+  /// Frames begin with the vertical; what a horizontal has before it is not needed.
+  @Test func anEarlierHorizontalIsLaidBesideTheVertical() throws {
     let (instruments, report) = try read(
       packed(50..<300), packed(0..<300, channel: "EHN", lane: 1))
-    #expect(instruments[0].ranges == [50..<300])
+    #expect(instruments[0].ranges == [0..<250])
     #expect(instruments[0].segments[0].start.nanoseconds == recordStart + 500_000_000)
-    #expect(instruments[0].misplaced(lane: 0) == nil)
-    #expect(instruments[0].misplaced(lane: 1) == nil)
+    #expect(instruments[0].misplaced(lane: 0, from: 50) == nil)
+    #expect(instruments[0].misplaced(lane: 1, from: 50) == nil)
     #expect(report.gaps == 0)
   }
 

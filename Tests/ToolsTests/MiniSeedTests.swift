@@ -62,6 +62,31 @@ import Tools
     #expect(report.gaps == 0 && report.overlaps == 0)
   }
 
+  /// A digitizer that is 50 ppm slow or fast: each record fits the last one, an hour does not fit the rate.
+  @Test(arguments: [50, -50])
+  func aDriftingClockMakesNoGapAndKeepsItsTimes(partsPerMillion: Int) throws {
+    var file: [UInt8] = []
+    let frames = 360_000
+    for first in stride(from: 0, to: frames, by: 1000) {
+      file += try packed(
+        first..<(first + 1000), offsetNanoseconds: Int64(first * 10 * partsPerMillion))
+    }
+    let (instruments, report) = try read(file)
+    #expect(report.complaints.isEmpty, "\(report.complaints)")
+    #expect(instruments[0].ranges == [0..<frames])
+    #expect(instruments[0].misplaced(lane: 0) == nil)
+    let last = instruments[0].segments[0].anchors.last?.nanoseconds ?? 0
+    #expect(last - recordStart == Int64(frames - 1000) * Int64(10_000_000 + 10 * partsPerMillion))
+  }
+
+  /// After a gap the record's own time counts, not the nearest place on the old grid.
+  @Test func aGapOfAFractionKeepsItsTime() throws {
+    let (instruments, _) = try read(
+      packed(0..<300) + packed(400..<700, offsetNanoseconds: 4_900_000))
+    #expect(instruments[0].ranges == [0..<300, 400..<700])
+    #expect(instruments[0].segments[1].start.nanoseconds == recordStart + 4_004_900_000)
+  }
+
   @Test func overlapsAreCutAndWhatCameFirstCounts() throws {
     // The second copy of the frames 200..<300 has other values; they must not be seen.
     let other = try packed(200..<400, lane: 0)

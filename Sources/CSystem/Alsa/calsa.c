@@ -91,4 +91,9 @@ int calsa_poll_descriptors(snd_pcm_t *handle, struct pollfd *descriptors, unsign
   return snd_pcm_poll_descriptors(handle, descriptors, (unsigned int)wanted);
 }
 
+void calsa_acknowledge(snd_pcm_t *handle, struct pollfd *descriptors, unsigned int count) {
+  unsigned short revents;
+  (void)snd_pcm_poll_descriptors_revents(handle, descriptors, count, &revents);
+}
+
 void calsa_free_global_configuration(void) { snd_config_update_free_global(); }

@@ -20,5 +20,8 @@ int calsa_open_defined(snd_pcm_t **handle, const char *definition, const char *d
 /// Frames that wait, and the kernel's CLOCK_MONOTONIC time at which the last of them was there (0: unknown).
 long calsa_available(snd_pcm_t *handle, int64_t *monotonic_nanoseconds);
 int calsa_poll_descriptors(snd_pcm_t *handle, struct pollfd *descriptors, unsigned int capacity);
+/// Tells the device that its descriptors were looked at. Plug-ins and some drivers reset theirs here: without it they
+/// stay readable and a loop that waits on them never sleeps.
+void calsa_acknowledge(snd_pcm_t *handle, struct pollfd *descriptors, unsigned int count);
 /// Releases what libasound keeps for the process, so that leak checkers see only our own.
 void calsa_free_global_configuration(void);

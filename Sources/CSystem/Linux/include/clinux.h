@@ -123,6 +123,11 @@ static inline int64_t clinux_disk_free_mebibytes(const char *path) {
   if (statvfs(path, &volume) != 0) return -1;
   return (int64_t)((uint64_t)volume.f_bavail * volume.f_frsize / 1048576);
 }
+/// Resolves in a thread of its own, again and again until it succeeds, so that a station boots without a name server.
+/// `host` must stay. The thread ends with its success; 0 when it could be started.
+int clinux_resolve_in_background(const char *host);
+/// What that thread found; 0 until then.
+uint32_t clinux_resolved_address(void);
 /// One message to the service manager named by NOTIFY_SOCKET; does nothing where there is none.
 static inline void clinux_notify_service_manager(const uint8_t *message, size_t count) {
   const char *path = getenv("NOTIFY_SOCKET");
