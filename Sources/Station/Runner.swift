@@ -205,7 +205,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
           monotonicNanoseconds: stamp ?? hostClock.monotonicNanoseconds())
         hasFrames = true
         sendPending()
-        continue
+        // A buffer that was filled may have left some behind; one that was not is worth no second look.
+        if count == frames.count { continue }
       case .interrupted:
         hasGap = true
       case .lost:

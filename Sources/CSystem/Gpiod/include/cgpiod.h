@@ -5,7 +5,7 @@
 
 typedef struct cgpiod_edges cgpiod_edges;
 
-/// Requests `line` of `chip` ("gpiochip0", "/dev/gpiochip0", or a v1 label) for edges; NULL with errno set.
+/// Requests `line` of `chip` ("gpiochip0", "/dev/gpiochip0", or the label that its driver gives it) for edges; NULL with errno set.
 cgpiod_edges *cgpiod_edges_open(const char *chip, unsigned int line, int falling);
 /// Readable when an edge waits.
 int cgpiod_edges_descriptor(const cgpiod_edges *edges);
