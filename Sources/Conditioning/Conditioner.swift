@@ -55,7 +55,9 @@ public struct Conditioner: ~Copyable {
   private static let baselineCornerHertz = 0.05
 
   public var channelCounters: ChannelCounters { monitor.counters }
+  /// As of the last tenth of a second; `flagUpdates` counts how often they were taken anew.
   public private(set) var flags = ChannelFlags()
+  public private(set) var flagUpdates = 0
   /// From the ground to the end of the last filter, at the frequency that the converter states.
   public let delaySeconds: Double
 
@@ -133,10 +135,10 @@ public struct Conditioner: ~Copyable {
       number = number < 0 ? 0 : number + max(Int64(Elementary.nearestInteger(skipped)), 1)
       _ = baseline.settle(at: output.value)
       motionFilter.restart(at: output.value)
-      flags = monitor.takeFlags()
+      takeFlags()
     } else {
       number += 1
-      if number % 10 == 0 { flags = monitor.takeFlags() }
+      if number % 10 == 0 { takeFlags() }
       if number % 100 == 0 { flushTinyStates() }
     }
     if time <= lastTime && number > 0 { time = lastTime + 1 }
@@ -147,6 +149,11 @@ public struct Conditioner: ~Copyable {
       isRestart: isRestart)
     isRestart = false
     return sample
+  }
+
+  private mutating func takeFlags() {
+    flags = monitor.takeFlags()
+    flagUpdates &+= 1
   }
 
   private mutating func flushTinyStates() {

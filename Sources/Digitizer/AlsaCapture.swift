@@ -125,6 +125,7 @@ public struct AlsaCapture: ~Copyable {
     if got < min(available, wanted) { counters.shortReads &+= 1 }
     counters.frames &+= UInt64(got)
     lastDelivery = monotonicNow
+    retryDelayNanoseconds = 0
     let isStamped = stamp > 0 && stamp <= monotonicNow
     return .frames(
       count: got, stampedFrames: isStamped ? max(available, got) : got,
@@ -152,7 +153,9 @@ public struct AlsaCapture: ~Copyable {
       if isSuspended { return .nothingYet }
       restarted = resumed >= 0 || (snd_pcm_prepare(handle) >= 0 && snd_pcm_start(handle) >= 0)
     }
-    return restarted ? .interrupted : abandon(now)
+    guard restarted else { return abandon(now) }
+    lastDelivery = nil
+    return .interrupted
   }
 
   private mutating func abandon(_ now: Int64) -> CaptureResult {
@@ -160,7 +163,8 @@ public struct AlsaCapture: ~Copyable {
     handle = nil
     isSuspended = false
     lastDelivery = nil
-    retryDelayNanoseconds = AlsaCapture.firstRetryNanoseconds
+    // A device that delivered is tried again soon; one that only opens is no better than an absent one.
+    backOff()
     retryMonotonicNanoseconds = now + retryDelayNanoseconds
     return .lost
   }
@@ -173,9 +177,15 @@ public struct AlsaCapture: ~Copyable {
       counters.reopenings &+= 1
       return true
     }
-    retryDelayNanoseconds = min(2 * retryDelayNanoseconds, AlsaCapture.longestRetryNanoseconds)
+    backOff()
     retryMonotonicNanoseconds = monotonicNow + retryDelayNanoseconds
     return false
+  }
+
+  private mutating func backOff() {
+    retryDelayNanoseconds = min(
+      max(2 * retryDelayNanoseconds, AlsaCapture.firstRetryNanoseconds),
+      AlsaCapture.longestRetryNanoseconds)
   }
 
   public var isLost: Bool { handle == nil }

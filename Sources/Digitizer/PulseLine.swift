@@ -52,7 +52,7 @@ struct PulseLine: ~Copyable {
     }
     guard let last = lastEdge, edge - last < PulseLine.forgottenNanoseconds || isUsable else {
       let label = system.realtime.nanoseconds + (edge - system.monotonicNanoseconds)
-      line.restart()
+      forget()
       accept(edge, second: PulseLine.nearestSecond(label))
       return
     }
@@ -79,9 +79,11 @@ struct PulseLine: ~Copyable {
     edges &+= 1
   }
 
+  /// Nothing of the line is believed any longer, neither its rate nor its labels.
   private mutating func forget() {
-    line.restart()
+    line = LineFit()
     lastEdge = nil
+    labelsAreTrusted = false
     disagreements = 0
   }
 

@@ -65,6 +65,7 @@ public struct StaLtaPicker: ~Copyable {
     var onset: Int
     var noiseEnergy: Double
     var isClipped: Bool
+    var announced: Pick?
   }
 
   public init(_ settings: PickerSettings, presentLanes: UInt8) {
@@ -187,10 +188,19 @@ public struct StaLtaPicker: ~Copyable {
       id: pickCount, onset: onset.index,
       noiseEnergy: history.energy((onset.index - 300)..<(onset.index - 20)) ?? long,
       isClipped: isClipped)
-    return pick(.provisional, pending!, spreadSamples: onset.spreadSamples)
+    let announced = pick(.provisional, pending!, spreadSamples: onset.spreadSamples)
+    pending?.announced = announced
+    return announced
   }
 
   private mutating func conclude(_ pending: PendingPick) -> Pick {
+    // A gap that swallowed those seconds disproves nothing, and what came after it refines nothing.
+    if history.first > pending.onset, var unrefined = pending.announced {
+      unrefined.status = .confirmed
+      lastPickTime = unrefined.time
+      lastConfirmedP = unrefined.time
+      return unrefined
+    }
     var refined = pending
     var spread = 10.0
     if let onset = history.onset(in: (pending.onset - 200)..<(pending.onset + 100)),
@@ -203,8 +213,7 @@ public struct StaLtaPicker: ~Copyable {
       history.energy((refined.onset - 300)..<(refined.onset - 20)) ?? pending.noiseEnergy
     // A footstep or a spike is over within half a second; the smallest local event's coda is not.
     let floor = refined.noiseEnergy + StaLtaPicker.energyFloor
-    // A gap that swallowed those seconds disproves nothing.
-    let lasting = history.energy((refined.onset + 100)..<(refined.onset + 250)) ?? .infinity
+    let lasting = history.energy((refined.onset + 100)..<(refined.onset + 250)) ?? 0
     let isLasting = lasting >= settings.releaseRatio * floor
     return pick(isLasting ? .confirmed : .retracted, refined, spreadSamples: spread)
   }

@@ -224,7 +224,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private mutating func passTime() {
     let now = hostClock.monotonicNanoseconds()
     clock.refresh(monotonicNow: now)
-    let isDelivering = !capture.needsRetry && now - lastFramesMonotonic < nanosecondsPerSecond
+    let period = Int64(Double(capture.periodFrames) * nominalNanosecondsPerFrame)
+    let isDelivering =
+      !capture.needsRetry && now - lastFramesMonotonic < max(nanosecondsPerSecond, 2 * period)
     station.tick(
       clock.time(ofMonotonicNanoseconds: now), clock: clock.reading, isDelivering: isDelivering)
   }

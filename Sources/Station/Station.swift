@@ -81,6 +81,7 @@ public struct Station: ~Copyable {
   private var firstTick: UTC?
   /// Clipping and spikes since the last health message; stuck and dead as they stand.
   private var flags = ChannelFlags()
+  private var flagUpdates = 0
   private var reported = Condition()
   private var pongSecond: Int64 = 0
   private var pongsInSecond: UInt32 = 0
@@ -211,8 +212,11 @@ public struct Station: ~Copyable {
   private var isLive: Bool { isDelivering && picker.isLive }
 
   private mutating func reportHealthIfDue() {
-    flags.clipped |= conditioner.flags.clipped
-    flags.spiked |= conditioner.flags.spiked
+    if flagUpdates != conditioner.flagUpdates {
+      flagUpdates = conditioner.flagUpdates
+      flags.clipped |= conditioner.flags.clipped
+      flags.spiked |= conditioner.flags.spiked
+    }
     flags.stuck = conditioner.flags.stuck
     flags.dead = conditioner.flags.dead
     let condition = Condition(
@@ -220,7 +224,7 @@ public struct Station: ~Copyable {
       gaps: host.digitizer.gaps, reopenings: host.digitizer.reopenings, isLive: isLive)
     let since = lastHealth.map { now - $0 } ?? .max
     let isDue =
-      since >= Station.healthIntervalNanoseconds
+      since >= Station.healthIntervalNanoseconds || since < 0
       || (condition != reported && since >= Station.changeIntervalNanoseconds)
     guard isDue else { return }
     lastHealth = now

@@ -59,8 +59,11 @@ extension MiniSeed {
         let overlap = Int((Double(end - piece.start) / period).rounded())
         if overlap > 0 {
           report.overlaps += 1
-          guard overlap < piece.samples.count else { continue }
-          skipped = overlap
+          // Where the two copies' times differ, the sample that follows is the one whose time does.
+          skipped = min(overlap, piece.samples.count)
+          let rest = Double(end - piece.time(of: skipped, period)) / period
+          skipped = max(skipped + Int(rest.rounded()), 0)
+          guard skipped < piece.samples.count else { continue }
         }
       }
       let start = piece.time(of: skipped, period)

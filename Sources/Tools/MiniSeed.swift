@@ -248,7 +248,7 @@ public enum MiniSeed {
       let sinceStart =
         Double(start - stream.pieces[last].start)
         - Double(stream.pieces[last].samples.count) * period
-      if distance < 0.5 * period || abs(sinceStart) < 0.5 * period {
+      if distance < 0.5 * period || (distance < 1.5 * period && abs(sinceStart) < 0.5 * period) {
         if distance >= 1000 { stream.pieces[last].anchor(start) }
         stream.pieces[last].samples.append(contentsOf: samples)
         return

@@ -43,14 +43,14 @@ public struct UdpEndpoint: ~Copyable {
   }
 }
 
-/// Where datagrams go. A name that does not resolve when the station starts is tried again in the
-/// background, because the name server may come up after the station.
+/// Where datagrams go. A name is looked up in the background, again and again until it is found: the name
+/// server may come up after the station, and a resolver can block for a minute.
 public struct Upstream: Sendable {
   private let address: UInt32
   public let port: UInt16
 
   public init(host: Text<128>, port: Int) {
-    address = host.withCString { clinux_resolve($0) }
+    address = host.withCString { clinux_numeric_address($0) }
     self.port = UInt16(port)
     guard address == 0 else { return }
     // The thread keeps the name for the life of the program.

@@ -90,6 +90,14 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   return options
 }
 
+/// "out.svg" becomes "out.2.svg".
+func numbered(_ path: String, _ number: Int) -> String {
+  let url = URL(fileURLWithPath: path)
+  let name = url.deletingPathExtension().lastPathComponent
+  let ending = url.pathExtension.isEmpty ? "" : ".\(url.pathExtension)"
+  return url.deletingLastPathComponent().appendingPathComponent("\(name).\(number)\(ending)").path
+}
+
 func replay(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(
     arguments,
@@ -126,8 +134,8 @@ func replay(_ arguments: [String]) throws {
       let drawing = Drawing(
         trace: replay.trace, picks: picks, title: instrument.code,
         triggerRatio: options.picker.triggerRatio)
-      let suffix = instruments.count == 1 ? "" : ".\(number + 1).svg"
-      try drawing.svg().write(toFile: path + suffix, atomically: true, encoding: .utf8)
+      let name = instruments.count == 1 ? path : numbered(path, number + 1)
+      try drawing.svg().write(toFile: name, atomically: true, encoding: .utf8)
     }
   }
   output.flush()

@@ -70,6 +70,40 @@ import Testing
     #expect(clock.reading.source == .pulse)
   }
 
+  /// The receiver comes back without a fix and pulses a third of a second off, while nobody else knows the
+  /// time: what nobody has checked is not believed.
+  @Test func pulseThatComesBackUnalignedIsNotTrusted() {
+    var world = SimulatedWorld(seed: 10)
+    var clock = clock()
+    world.advance(&clock, tenths: 700) { _ in }
+    world.hasPulse = false
+    world.isSynchronised = false
+    world.advance(&clock, tenths: 300) { _ in }
+    var worst: UInt64 = 0
+    for _ in 0..<60 {
+      world.advance(&clock, tenths: 10) { worst = max(worst, $0.error.magnitude) }
+      clock.observe(edgeMonotonicNanoseconds: world.monotonic(world.elapsed) - 700_000_000)
+    }
+    #expect(worst < 5_000_000, "the time moved by \(worst) ns")
+    #expect(clock.reading.state != .locked)
+  }
+
+  /// The kernel's clock is slewed by 1000 ppm while the first edges come: that is no crystal, and once it is
+  /// over the pulse is believed.
+  @Test func pulseSurvivesASlewAtTheStart() {
+    var world = SimulatedWorld(seed: 11)
+    var clock = clock()
+    world.advance(&clock, tenths: 10) { _ in }
+    for second in 1...10 {
+      clock.observe(
+        edgeMonotonicNanoseconds: world.monotonic(world.elapsed) + Int64(second) * 1_000_900_000)
+    }
+    world.pass(&clock, seconds: 12)
+    world.advance(&clock, tenths: 900) { _ in }
+    #expect(clock.reading.source == .pulse)
+    #expect(clock.reading.state == .locked)
+  }
+
   /// While an error is being worked off the digitizer is gone for an hour: the correction ends with the
   /// error, it is not carried through the gap.
   @Test(arguments: [60, 3600, 36_000]) func gapDuringACorrection(seconds: Int) {

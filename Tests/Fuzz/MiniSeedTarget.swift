@@ -1,7 +1,7 @@
 // mseed: files of ground motion, a few records each, through the reader and now and then through a station.
 //
-// Promised of every file: it is refused in a sentence, or its frames are in order, on their grid of time, and
-// no more than the bytes can hold.
+// Promised of every file: it is refused in a sentence, or its frames are in order, each gap as many frames long as
+// its time says, and no more than the bytes can hold.
 
 import CMseed
 import Core
@@ -58,23 +58,36 @@ struct MiniSeedTarget: Target {
     try require((1...7).contains(instrument.presentLanes), "lanes \(instrument.presentLanes)")
     try require(!instrument.segments.isEmpty, "no segments")
     let period = 1e12 / Double(instrument.rateMillihertz)
-    let first = instrument.segments[0]
     var end: Int64 = 0
+    var endTime = 0.0
     var count = 0
     for segment in instrument.segments {
       try require(!segment.frames.isEmpty, "an empty segment")
       try require(
         segment.firstFrame >= end && (count == 0 || segment.firstFrame > end),
         "segments overlap or touch at frame \(segment.firstFrame)")
-      let expected = Double(segment.firstFrame - first.firstFrame) * period
-      let error = Double(segment.start - first.start) - expected
-      // Doubles of 200 years in nanoseconds are a microsecond apart.
-      try require(error.magnitude < 4096, "frame \(segment.firstFrame) is \(error) ns off the grid")
+      let start = Double(segment.anchors[0].nanoseconds)
+      let gap = (start - endTime) / period - Double(segment.firstFrame - end)
+      // Doubles of 200 years in nanoseconds are a microsecond apart; a gap is one frame at least.
+      try require(
+        count == 0 || gap.magnitude <= 0.501 || (segment.firstFrame == end + 1 && gap > -1.001),
+        "frame \(segment.firstFrame) is \(gap) frames off its time")
+      try check(segment.anchors, frames: segment.frames.count)
+      let last = segment.anchors[segment.anchors.count - 1]
+      endTime = Double(last.nanoseconds) + Double(segment.frames.count - last.offset) * period
       end = segment.firstFrame + Int64(segment.frames.count)
       count += segment.frames.count
     }
     // Steim2 is the densest encoding: 105 differences in 64 bytes.
     try require(count <= 2 * fileBytes, "\(count) frames from \(fileBytes) bytes")
+  }
+
+  private func check(_ anchors: [TimeAnchor], frames: Int) throws {
+    try require(anchors[0].offset == 0, "no time for the first frame")
+    for (earlier, later) in zip(anchors, anchors.dropFirst()) {
+      try require(earlier.offset < later.offset, "anchors out of order at \(later.offset)")
+    }
+    try require(anchors[anchors.count - 1].offset < frames, "an anchor beyond the frames")
   }
 
   private func replay(_ instrument: InstrumentRecord) throws {

@@ -192,14 +192,17 @@ import Testing
     }
   }
 
-  @Test func gapDuringAnEventDoesNotRetractIt() {
+  /// What comes after a gap neither disproves a pick nor moves it.
+  @Test(arguments: [20.3, 20.8, 22.5], [400, 100_000])
+  func gapDuringAnEventDoesNotRetractIt(cut: Double, gap: Int) {
     var picker = picker()
     var stream = SyntheticStream(seed: 10)
-    var picks = listen(&picker, &stream, seconds: 20.8) { event($0, at: 20) }
+    var picks = listen(&picker, &stream, seconds: cut) { event($0, at: 20) }
     #expect(picks.map(\.status) == [.provisional])
-    stream.skip(400)
-    picks += listen(&picker, &stream, seconds: 10, restart: true) { event($0, at: 20) }
+    stream.skip(Int64(gap))
+    picks += listen(&picker, &stream, seconds: 10, restart: true)
     #expect(picks.map(\.status) == [.provisional, .confirmed])
+    #expect((SyntheticStream.seconds(picks[1].time) - 20).magnitude < 0.1)
   }
 
   @Test func laterHorizontalArrivalIsS() throws {

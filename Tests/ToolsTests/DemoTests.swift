@@ -7,11 +7,11 @@ import Tools
 
 @Suite(.serialized) struct DemoTests {
   static let golden = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("Golden/demo.svg")
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden")
 
-  /// The picture of the README is what `make demo` draws, to the byte. To change it on purpose:
-  /// `onset demo --svg Tests/Golden/demo.svg`, and look at it.
+  /// The picture of the README and the picks are what `make demo` draws and prints, to the byte. To change
+  /// them on purpose: `onset demo --svg Tests/Golden/demo.svg | grep '^{' > Tests/Golden/demo.jsonl`, and
+  /// look at both.
   @Test func demoTellsAndDrawsTheSameStoryEverywhere() throws {
     let svg = FileManager.default.temporaryDirectory
       .appendingPathComponent("onset-\(UUID().uuidString).svg")
@@ -29,6 +29,12 @@ import Tools
     #expect(Double(first.emitted - outcome.timeOfP) * 1e-9 < 0.5)
     let story = demo.story(outcome)
     #expect(story.contains("The first datagram left 4.8 s before the strong shaking."))
-    #expect(try Data(contentsOf: svg) == Data(contentsOf: Self.golden))
+    #expect(
+      try Data(contentsOf: svg)
+        == Data(contentsOf: Self.golden.appendingPathComponent("demo.svg")))
+    let picks = outcome.lines.filter { $0.hasPrefix("{\"type\":\"pick\"") }
+    let stated = try String(
+      contentsOf: Self.golden.appendingPathComponent("demo.jsonl"), encoding: .utf8)
+    #expect(picks.joined(separator: "\n") + "\n" == stated)
   }
 }

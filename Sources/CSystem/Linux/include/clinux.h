@@ -123,6 +123,11 @@ static inline int64_t clinux_disk_free_mebibytes(const char *path) {
   if (statvfs(path, &volume) != 0) return -1;
   return (int64_t)((uint64_t)volume.f_bavail * volume.f_frsize / 1048576);
 }
+/// "192.0.2.1" to an address in host order, without asking anybody; 0 for everything else.
+static inline uint32_t clinux_numeric_address(const char *text) {
+  struct in_addr address;
+  return inet_pton(AF_INET, text, &address) == 1 ? ntohl(address.s_addr) : 0;
+}
 /// Resolves in a thread of its own, again and again until it succeeds, so that a station boots without a name server.
 /// `host` must stay. The thread ends with its success; 0 when it could be started.
 int clinux_resolve_in_background(const char *host);
