@@ -42,7 +42,7 @@ var targets: [Target] = [
     name: "Conditioning", dependencies: ["Core", "Board", "Digitizer"],
     swiftSettings: stationSettings),
   .target(
-    name: "Picker", dependencies: ["Core", "Conditioning"],
+    name: "Picker", dependencies: ["Core", "Board", "Conditioning"],
     swiftSettings: stationSettings),
   .target(
     name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
@@ -52,7 +52,7 @@ var targets: [Target] = [
     dependencies: ["Core", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "CLinux"],
     swiftSettings: stationSettings),
   .executableTarget(
-    name: "onsetd", dependencies: ["Station"],
+    name: "onsetd", dependencies: ["Core", "Board", "Digitizer", "Station", "CLinux"],
     swiftSettings: stationSettings + [.unsafeFlags(["-parse-as-library"])]),
 ]
 
@@ -67,6 +67,8 @@ if !isFirmware {
   let station: [Target.Dependency] = [
     "Core", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "Station",
   ]
+  // Every module that is imported is named: what is not is not rebuilt when it changes.
+  let tools = station + ["Tools"]
   targets += [
     .target(
       name: "CMseed", path: "Sources/CSystem/Mseed", linkerSettings: [.linkedLibrary("mseed")]),
@@ -74,17 +76,18 @@ if !isFirmware {
       name: "CSimulatedCard", path: "Sources/CSystem/SimulatedCard",
       linkerSettings: [.linkedLibrary("asound")]),
     .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
-    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa"]),
-    .executableTarget(name: "onset", dependencies: ["Tools"]),
-    .executableTarget(name: "onset-fuzz", dependencies: ["Tools"], path: "Tests/Fuzz"),
+    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux"]),
+    .executableTarget(name: "onset", dependencies: tools),
+    .executableTarget(
+      name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),
     .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux"]),
-    .testTarget(name: "BoardTests", dependencies: ["Board", "Tools"]),
-    .testTarget(name: "DigitizerTests", dependencies: station + ["CSimulatedCard", "Tools"]),
-    .testTarget(name: "ConditioningTests", dependencies: ["Conditioning", "Digitizer", "Tools"]),
-    .testTarget(name: "PickerTests", dependencies: station + ["Tools"]),
-    .testTarget(name: "UplinkTests", dependencies: station + ["Tools"]),
-    .testTarget(name: "StationTests", dependencies: station + ["Tools", "CAllocationGuard"]),
-    .testTarget(name: "ToolsTests", dependencies: station + ["Tools"]),
+    .testTarget(name: "BoardTests", dependencies: tools),
+    .testTarget(name: "DigitizerTests", dependencies: tools + ["CSimulatedCard", "CAlsa"]),
+    .testTarget(name: "ConditioningTests", dependencies: tools),
+    .testTarget(name: "PickerTests", dependencies: tools),
+    .testTarget(name: "UplinkTests", dependencies: tools),
+    .testTarget(name: "StationTests", dependencies: tools + ["CAllocationGuard", "CLinux"]),
+    .testTarget(name: "ToolsTests", dependencies: tools + ["CMseed"]),
   ]
 }
 
