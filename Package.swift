@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 // One source, two builds. Ordinary Swift for the tools and the tests:
 //     swift build
-// and, with ONSET_FIRMWARE=1 and a scratch path of its own, Embedded Swift in which the compiler refuses
-// every allocation, for the program that runs on the station (see the Makefile):
+// and, with ONSET_FIRMWARE=1 and a scratch path of its own, Embedded Swift in which the compiler
+// refuses every allocation, for the program that runs on the station (see the Makefile):
 //     ONSET_FIRMWARE=1 swift build -c release --scratch-path .build/firmware --product onsetd
 
 import PackageDescription
@@ -58,7 +58,8 @@ var targets: [Target] = [
 
 var products: [Product] = [.executable(name: "onsetd", targets: ["onsetd"])]
 
-// The operator's tools and the tests are ordinary Swift and use the ordinary build of the same modules.
+// The operator's tools and the tests are ordinary Swift and use the ordinary build of the same
+// modules.
 if !isFirmware {
   products += [
     .executable(name: "onset", targets: ["onset"]),

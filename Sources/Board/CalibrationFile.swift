@@ -1,4 +1,5 @@
-// calibration/instruments/<name>.toml: what a count means in ground motion, for which dates it is true.
+// calibration/instruments/<name>.toml: what a count means in ground motion, for which dates it is
+// true.
 
 import Core
 
@@ -95,8 +96,8 @@ extension SensorCorner {
     self.init(cornerHertz: corner, damping: damping, extendedCornerHertz: extended)
   }
 
-  /// Poles and zeros in rad/s, numbered from 1. The station equalises a second-order low corner: two
-  /// zeros at the origin and one pair of poles; whatever lies above 100 Hz is outside its band.
+  /// Poles and zeros in rad/s, numbered from 1. The station equalises a second-order low corner:
+  /// two zeros at the origin and one pair of poles; whatever lies above 100 Hz is outside its band.
   private static func readPolesAndZeros(
     _ file: inout ConfigurationFile
   ) throws(Diagnostic) -> (corner: Double, damping: Double) {

@@ -6,9 +6,9 @@
 //   key      = a-z 0-9 _                  each once in its section
 //   value    = integer | decimal | "printable ASCII without \ and quotes" | true
 //
-// Any TOML tool reads such a file; this reader refuses everything beyond it. Every refusal names the
-// file, the line and what would be right. The text stays where the caller has it, and the entries lie
-// in fixed tables: nothing is allocated.
+// Any TOML tool reads such a file; this reader refuses everything beyond it. Every refusal names
+// the file, the line and what would be right. The text stays where the caller has it, and the
+// entries lie in fixed tables: nothing is allocated.
 
 import Core
 
@@ -241,7 +241,8 @@ public struct ConfigurationFile: ~Copyable {
     }
   }
 
-  /// The known key that shares the longest beginning plus end with the unknown one, if more than half.
+  /// The known key that shares the longest beginning plus end with the unknown one, if more than
+  /// half.
   private func nearestAsked(_ entry: Entry) -> Int? {
     var best: (index: Int, shared: Int)?
     for index in 0..<askedCount {

@@ -5,6 +5,10 @@ import Core
 /// "NET.STA.LOC.BS": FDSN network, station, location (may be empty), band and source.
 public typealias StationCode = Text<24>
 
+/// Defaults for local earthquakes after Trnkoczy (2012, NMSOP-2, information sheet 8.1), with the
+/// shorter windows of his range for the sake of speed. The ratio is one of energies: 6 is 2.4 in
+/// amplitude, below his 4, because a pick that does not last is retracted. What they reach on
+/// records is in the README.
 public struct PickerSettings: Equatable, Sendable {
   public var bandLowHertz = 2.0
   public var bandHighHertz = 20.0

@@ -1,6 +1,7 @@
-// Second-order sections over four lanes at once: the only filter structure on the station. Coefficients
-// and states are doubles (a 24-bit sample leaves 29 bits of headroom for corners at 1/10,000 of the rate),
-// and every operation is a separately rounded addition or multiplication, so all CPUs agree to the bit.
+// Second-order sections over four lanes at once: the only filter structure on the station.
+// Coefficients and states are doubles (a 24-bit sample leaves 29 bits of headroom for corners at
+// 1/10,000 of the rate), and every operation is a separately rounded addition or multiplication, so
+// all CPUs agree to the bit.
 
 import Core
 
@@ -17,8 +18,8 @@ public struct BiquadCoefficients: Equatable, Sendable {
 
   public init() {}
 
-  /// From (n2 s² + n1 s + n0) / (d2 s² + d1 s + d0), s in rad/s, by the bilinear transform; exact at the
-  /// frequency `matchedHertz`.
+  /// From (n2 s² + n1 s + n0) / (d2 s² + d1 s + d0), s in rad/s, by the bilinear transform; exact
+  /// at the frequency `matchedHertz`.
   public init(
     numerator: (s2: Double, s1: Double, s0: Double),
     denominator: (s2: Double, s1: Double, s0: Double), matchedHertz: Double, rateHertz: Double
@@ -53,8 +54,9 @@ public struct BiquadCoefficients: Equatable, Sendable {
       matchedHertz: cornerHertz, rateHertz: rateHertz)
   }
 
-  /// One integration and the high-pass after it, s⁻¹ · s²/(s² + …): the integrator's pole at DC cancels
-  /// against a zero of the high-pass, so no state can run away however long the station runs.
+  /// One integration and the high-pass after it, s⁻¹ · s²/(s² + …): the integrator's pole at DC
+  /// cancels against a zero of the high-pass, so no state can run away however long the station
+  /// runs.
   public static func integratingHighPass(
     cornerHertz: Double, rateHertz: Double
   ) -> BiquadCoefficients {
@@ -137,15 +139,16 @@ public struct Biquad: BitwiseCopyable, Sendable {
     z2 = .zero
   }
 
-  /// States that have decayed to nothing become zero before they turn subnormal, which costs a hundred
-  /// cycles an operation on many CPUs.
+  /// States that have decayed to nothing become zero before they turn subnormal, which costs a
+  /// hundred cycles an operation on many CPUs.
   public mutating func flushTinyStates() {
     z1.replace(with: 0, where: (z1 .< 1e-100) .& (z1 .> -1e-100))
     z2.replace(with: 0, where: (z2 .< 1e-100) .& (z2 .> -1e-100))
   }
 }
 
-/// Whether any lane is set. (The standard library's `any` drags an array type into the Embedded build.)
+/// Whether any lane is set. (The standard library's `any` drags an array type into the Embedded
+/// build.)
 @inline(__always)
 func isAnySet(_ mask: SIMDMask<SIMD4<Int64>>) -> Bool {
   SIMD4<Int64>.zero.replacing(with: 1, where: mask).wrappedSum() != 0

@@ -5,9 +5,9 @@
 //   stuck     the same value for a second, not zero: a converter that hangs, or a saturated input
 //   dead      zero for a second: a cable that is off
 //
-// A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for two.
-// From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does: up to eight of its first
-// peaks are taken for spikes before the mean step has grown.
+// A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for
+// two. From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does: up to eight of
+// its first peaks are taken for spikes before the mean step has grown.
 
 import Board
 import Core
@@ -48,13 +48,13 @@ public struct ChannelMonitor: ~Copyable {
   private var level = Lanes.zero
   private var framesSinceRestart: Int32 = 0
 
-  /// A step of twenty times the mean step, and eight counts at least: a quiet converter's own noise
-  /// toggles by one or two.
+  /// A step of twenty times the mean step (22 σ of Gaussian noise, whose mean step is 1.13 σ), and
+  /// eight counts at least: a quiet converter's own noise toggles by one or two.
   private static let spikeFactor = 20.0
   private static let spikeCountsMinimum = 8.0
   private static let returnFraction = 0.25
-  /// So many frames tell the mean step before anything is called a spike: a monitor that starts at a
-  /// level of zero would take the spikes out of ordinary noise until it has learnt better.
+  /// So many frames tell the mean step before anything is called a spike: a monitor that starts at
+  /// a level of zero would take the spikes out of ordinary noise until it has learnt better.
   private static let learningFrames: Int32 = 16
 
   /// How many frames later than its input the output is.

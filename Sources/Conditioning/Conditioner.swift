@@ -1,5 +1,6 @@
-// Conditioner: blocks of raw frames in, samples at 100 a second out, each with its time and its flags.
-// Pulled rather than called back: begin(block), then push(frame) and sample(i) for each of its frames.
+// Conditioner: blocks of raw frames in, samples at 100 a second out, each with its time and its
+// flags. Pulled rather than called back: begin(block), then push(frame) and sample(i) for each of
+// its frames.
 
 import Board
 import Core
@@ -94,8 +95,8 @@ public struct Conditioner: ~Copyable {
     delaySeconds = converter.groupDelaySeconds + Double(ChannelMonitor.delayFrames) / rate
   }
 
-  /// To be called before a block's frames are pushed. Frames that do not follow on the last ones start
-  /// the filters anew; returns whether they did.
+  /// To be called before a block's frames are pushed. Frames that do not follow on the last ones
+  /// start the filters anew; returns whether they did.
   public mutating func begin(_ block: Block, nanosecondsPerFrame: Double) -> Bool {
     guard block.frames.count > 0 else { return false }
     let first = block.frames[0]
@@ -111,7 +112,8 @@ public struct Conditioner: ~Copyable {
     return true
   }
 
-  /// Takes the block's next frame; returns how many samples it completes. They are taken with `next`.
+  /// Takes the block's next frame; returns how many samples it completes. They are taken with
+  /// `next`.
   @inline(__always)
   public mutating func push(_ frame: Frame) -> Int {
     ready = converter.push(monitor.push(frame) * gains)
@@ -120,7 +122,8 @@ public struct Conditioner: ~Copyable {
     return ready
   }
 
-  /// The sample with this index among those that the last `push` completed; to be taken in order, once.
+  /// The sample with this index among those that the last `push` completed; to be taken in order,
+  /// once.
   @inline(__always)
   public mutating func sample(_ index: Int) -> Sample {
     let output = converter[index]

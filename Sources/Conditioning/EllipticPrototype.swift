@@ -1,6 +1,7 @@
-// Elliptic low-pass filters as analog zeros and poles, pass-band edge at 1 rad/s. Scaled and transformed
-// to any rate when the station starts. Recursive elliptic filters are minimum-phase, so an onset has no
-// precursor, and they reach 104 dB with a third of the delay of a linear-phase filter.
+// Elliptic low-pass filters as analog zeros and poles, pass-band edge at 1 rad/s. Scaled and
+// transformed to any rate when the station starts. Recursive elliptic filters are minimum-phase, so
+// an onset has no precursor, and they reach 104 dB with a third of the delay of a linear-phase
+// filter.
 //
 // The numbers are printed by calibration/filters/elliptic.py (scipy.signal.ellipap).
 

@@ -1,14 +1,15 @@
 // MotionFilter: counts at 100 samples a second to ground acceleration, velocity and displacement.
 //
-// Every integration is followed by a one-pass two-pole Butterworth high-pass at 0.075 Hz (seismology of
-// on-site warning: Wu and Kanamori 2005; two poles give the lowest scatter of τc). Nothing is zero-phase.
+// Every integration is followed by a one-pass two-pole Butterworth high-pass at 0.075 Hz
+// (seismology of on-site warning: Wu and Kanamori 2005; two poles give the lowest scatter of τc).
+// Nothing is zero-phase.
 //
 //   accelerometer   a = high-pass(x), v = high-pass(∫a), d = high-pass(∫v)
-//   velocity sensor v = high-pass(equalised x), d = high-pass(∫v), a = the two-point difference of v,
+//   velocity sensor v = high-pass(equalised x), d = high-pass(∫v), a = two-point difference of v,
 //                   which is 5 ms late and 0.2 dB low at 12 Hz, 1.8 dB at 35 Hz
 //
-// An integration is the trapezoidal rule: without phase error, and low by 0.07 dB at 5 Hz, 0.3 dB at
-// 10 Hz, 1.3 dB at 20 Hz.
+// An integration is the trapezoidal rule: without phase error, and low by 0.07 dB at 5 Hz, 0.3 dB
+// at 10 Hz, 1.3 dB at 20 Hz.
 
 import Board
 import Core

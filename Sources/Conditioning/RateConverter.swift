@@ -1,14 +1,17 @@
-// RateConverter: any input rate from 20 Hz to 192 kHz to 100 samples a second, with the time of each.
+// RateConverter: any input rate from 20 Hz to 192 kHz to 100 samples a second, with the time of
+// each.
 //
-//   stage 1   above 3200 Hz: four-pole elliptic filter, every D-th frame kept, 1600 Hz or more remain
-//   stage 2   ten-pole elliptic filter, 0.1 dB to 35 Hz, 104 dB from 49.8 Hz on; where the rate is not a
-//             multiple of 100 Hz, zeros are stuffed between the frames first, so that it is (or, for
-//             awkward rates, so that it is high enough for interpolation) and the filter takes the images
-//   output    every M-th value; for awkward rates the six-point Lagrange polynomial between them, whose
-//             error at 50 Hz and 1600 values a second is below −120 dB
+//   stage 1   above 3200 Hz: four-pole elliptic filter, every D-th frame kept, 1600 Hz or more
+//             remain
+//   stage 2   ten-pole elliptic filter, 0.1 dB to 35 Hz, 104 dB from 49.8 Hz on; where the rate is
+//             not a multiple of 100 Hz, zeros are stuffed between the frames first, so that it is
+//             (or, for awkward rates, so that it is high enough for interpolation) and the filter
+//             takes the images
+//   output    every M-th value; for awkward rates the six-point Lagrange polynomial between them,
+//             whose error at 50 Hz and 1600 values a second is below −120 dB
 //
-// An input at exactly 100 Hz passes unchanged. Below 100 Hz the filter's edge scales with the rate: what
-// the record does not hold is not invented.
+// An input at exactly 100 Hz passes unchanged. Below 100 Hz the filter's edge scales with the rate:
+// what the record does not hold is not invented.
 
 import Core
 
@@ -16,14 +19,15 @@ public let outputRateHertz = 100.0
 public let outputPeriodNanoseconds = 10_000_000.0
 
 public struct RateConverter: ~Copyable {
-  /// A value at 100 samples a second and where it lies: input frames since the last restart, minus delay.
+  /// A value at 100 samples a second and where it lies: input frames since the last restart, minus
+  /// delay.
   public struct Output {
     public var value: Lanes
     public var inputPosition: Double
   }
 
-  /// At 5 Hz; for slower inputs at the same fraction of the pass-band, 1 Hz for 20 frames a second: near
-  /// its edge the delay grows, and an onset is made of what lies below.
+  /// At 5 Hz; for slower inputs at the same fraction of the pass-band, 1 Hz for 20 frames a second:
+  /// near its edge the delay grows, and an onset is made of what lies below.
   public let groupDelaySeconds: Double
   private let isPassThrough: Bool
   private let inputRateHertz: Double
@@ -90,8 +94,8 @@ public struct RateConverter: ~Copyable {
     groupDelaySeconds = delay
   }
 
-  /// The largest divisor that leaves a multiple of 100 Hz between 1600 and 3200 Hz, else the largest
-  /// that leaves 1600 Hz.
+  /// The largest divisor that leaves a multiple of 100 Hz between 1600 and 3200 Hz, else the
+  /// largest that leaves 1600 Hz.
   private static func chooseDecimation(_ rateMillihertz: Int) -> Int {
     let working = Int(workingRateHertz) * 1000
     let largest = rateMillihertz / working
@@ -104,8 +108,8 @@ public struct RateConverter: ~Copyable {
     return largest
   }
 
-  /// The fewest zeros that make the rate a multiple of 100 Hz, if at most 15 a frame do; otherwise as
-  /// many as bring it to the working rate, and interpolation.
+  /// The fewest zeros that make the rate a multiple of 100 Hz, if at most 15 a frame do; otherwise
+  /// as many as bring it to the working rate, and interpolation.
   private static func chooseStuffing(
     _ rateMillihertz: Int, _ decimation: Int
   ) -> (factor: Int, interpolates: Bool) {
@@ -118,8 +122,8 @@ public struct RateConverter: ~Copyable {
     return (factor, true)
   }
 
-  /// Starts over, as if the input had stood at this value for ever. The value is taken off before the
-  /// filters and put back after them: their states begin at zero and nothing rings.
+  /// Starts over, as if the input had stood at this value for ever. The value is taken off before
+  /// the filters and put back after them: their states begin at zero and nothing rings.
   public mutating func restart(at value: Lanes) {
     origin = value
     phase = 0
@@ -131,7 +135,8 @@ public struct RateConverter: ~Copyable {
     inputCount = 0
   }
 
-  /// Takes one frame; returns how many outputs it completes: none or one above 100 Hz, up to five below.
+  /// Takes one frame; returns how many outputs it completes: none or one above 100 Hz, up to five
+  /// below.
   @inline(__always)
   public mutating func push(_ frame: Lanes) -> Int {
     let position = inputCount
@@ -166,7 +171,8 @@ public struct RateConverter: ~Copyable {
     if interpolates {
       for index in 0..<5 { history[index] = history[index + 1] }
       history[5] = value
-      // The polynomial is best in the middle interval of its six values, which ends two before the newest.
+      // The polynomial is best in the middle interval of its six values, which ends two before the
+      // newest.
       while Double(outputCount) * valuesPerOutput <= Double(number - 2) {
         let wanted = Double(outputCount) * valuesPerOutput
         append(interpolate(wanted - Double(number - 2)), at: wanted)

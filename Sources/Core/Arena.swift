@@ -1,5 +1,5 @@
-// One region for everything whose size depends on the configuration: sized at start, handed out once,
-// then sealed. Asking a sealed or exhausted arena is a programming error and traps.
+// One region for everything whose size depends on the configuration: sized at start, handed out
+// once, then sealed. Asking a sealed or exhausted arena is a programming error and traps.
 
 import CLinux
 

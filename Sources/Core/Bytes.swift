@@ -1,6 +1,6 @@
 // Little-endian fields in a fixed buffer. The writer traps when a message outgrows its buffer (a
-// programming error; in release too, where a buffer's own subscript checks nothing). The reader returns
-// zero past the end and remembers that it did (an operating error).
+// programming error; in release too, where a buffer's own subscript checks nothing). The reader
+// returns zero past the end and remembers that it did (an operating error).
 
 public struct ByteWriter {
   private let buffer: UnsafeMutableBufferPointer<UInt8>

@@ -1,9 +1,9 @@
 // Elementary functions whose last bit is the same on every machine.
 //
-// libm implementations differ between C libraries and between CPUs of one library (FMA variants), and
-// the station promises byte-identical datagrams everywhere. These use IEEE 754 addition, multiplication,
-// division and square root alone, which are exactly specified, in a fixed order, and Swift never
-// contracts a multiplication and an addition into one rounding.
+// libm implementations differ between C libraries and between CPUs of one library (FMA variants),
+// and the station promises byte-identical datagrams everywhere. These use IEEE 754 addition,
+// multiplication, division and square root alone, which are exactly specified, in a fixed order,
+// and Swift never contracts a multiplication and an addition into one rounding.
 //
 // The largest differences from the C library's results over 10⁶ seeded arguments each, which
 // ElementaryFunctionsTests measures again:
@@ -16,7 +16,8 @@
 // Sine, cosine and tangent trap beyond 10¹⁹ and for NaN, which no filter design asks them.
 
 public enum Elementary {
-  /// ln 2 split so that the first part times an exponent of up to 11 bits is exact (Cody and Waite 1980).
+  /// ln 2 split so that the first part times an exponent of up to 11 bits is exact (Cody and Waite
+  /// 1980).
   private static let ln2High = 0x1.62e42fee00000p-1
   private static let ln2Low = 0x1.a39ef35793c76p-33
 

@@ -1,11 +1,12 @@
-// Small files read whole into a fixed buffer at start, and the few numbers that /proc and /sys give while
-// running. Nothing here allocates.
+// Small files read whole into a fixed buffer at start, and the few numbers that /proc and /sys give
+// while running. Nothing here allocates.
 
 import CLinux
 
 public enum File {
-  /// Reads at most `buffer.count` bytes. Returns the number read; nil when the file cannot be opened or
-  /// read, with `errno` telling why. A result of `buffer.count` means that the file may be longer.
+  /// Reads at most `buffer.count` bytes. Returns the number read; nil when the file cannot be
+  /// opened or read, with `errno` telling why. A result of `buffer.count` means that the file may
+  /// be longer.
   public static func read<let capacity: Int>(
     _ path: Text<capacity>, into buffer: UnsafeMutableBufferPointer<UInt8>
   ) -> Int? {
@@ -23,8 +24,8 @@ public enum File {
     return count
   }
 
-  /// Replaces a file so that a power cut leaves the old content or the new, never a part: written beside
-  /// it, flushed, renamed, and the directory flushed.
+  /// Replaces a file so that a power cut leaves the old content or the new, never a part: written
+  /// beside it, flushed, renamed, and the directory flushed.
   public static func replace<let capacity: Int>(
     _ path: Text<capacity>, directory: Text<capacity>, with bytes: UnsafeBufferPointer<UInt8>
   ) -> Bool {
@@ -48,7 +49,8 @@ public enum File {
   }
 
   /// The first decimal integer in the first 128 bytes of a file such as
-  /// /sys/class/thermal/thermal_zone0/temp, skipping `fields` of them before it; nil when there is none.
+  /// /sys/class/thermal/thermal_zone0/temp, skipping `fields` of them before it; nil when there is
+  /// none.
   public static func readInteger(_ path: StaticString, skippingFields fields: Int = 0) -> Int? {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { buffer in
       var text = Text<96>()
@@ -58,8 +60,8 @@ public enum File {
     }
   }
 
-  /// `readInteger` on bytes in memory. A minus right before the digits belongs to them: winter stations
-  /// have chips below zero. nil also when the number does not fit.
+  /// `readInteger` on bytes in memory. A minus right before the digits belongs to them: winter
+  /// stations have chips below zero. nil also when the number does not fit.
   public static func integer(
     in bytes: UnsafeBufferPointer<UInt8>, skippingFields fields: Int = 0
   ) -> Int? {

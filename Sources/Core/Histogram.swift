@@ -1,5 +1,6 @@
-// Durations in a fixed histogram: eight bins an octave, so a quantile is at most an eighth too large, and
-// the exact maximum. This holds from 8 ns to 2³² ns (4.3 s); the last bin takes all that is longer.
+// Durations in a fixed histogram: eight bins an octave, so a quantile is at most an eighth too
+// large, and the exact maximum. This holds from 8 ns to 2³² ns (4.3 s); the last bin takes all that
+// is longer.
 
 public struct DurationHistogram: ~Copyable {
   private var bins = InlineArray<256, UInt32>(repeating: 0)

@@ -1,5 +1,6 @@
 // A seeded generator, injected wherever chance is wanted: the synthetic source, tests and fuzzers.
-// xoshiro256++ (Blackman and Vigna 2021, doi:10.1145/3460772), seeded through SplitMix64 as they advise.
+// xoshiro256++ (Blackman and Vigna 2021, doi:10.1145/3460772), seeded through SplitMix64 as they
+// advise.
 
 public struct RandomGenerator: RandomNumberGenerator, Sendable {
   private var a: UInt64

@@ -1,5 +1,5 @@
-// Text: ASCII in a fixed buffer. The station has no String: everything it says about itself (errors,
-// file names, station codes) is built here, truncated at the capacity and never allocated.
+// Text: ASCII in a fixed buffer. The station has no String: everything it says about itself
+// (errors, file names, station codes) is built here, truncated at the capacity and never allocated.
 
 import CLinux
 

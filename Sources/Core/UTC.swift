@@ -1,5 +1,5 @@
-// UTC: nanoseconds since 1970-01-01T00:00:00Z on the POSIX scale, on which every day has 86,400 seconds.
-// 64 bits reach the year 2262.
+// UTC: nanoseconds since 1970-01-01T00:00:00Z on the POSIX scale, on which every day has 86,400
+// seconds. 64 bits reach the year 2262.
 
 public struct UTC: Equatable, Comparable, Sendable {
   public var nanoseconds: Int64
@@ -94,7 +94,8 @@ extension UTC {
   }
 }
 
-/// Division that rounds towards minus infinity, so that times before 1970 fall into the right second.
+/// Division that rounds towards minus infinity, so that times before 1970 fall into the right
+/// second.
 public func floorQuotient(_ a: Int64, _ b: Int64) -> Int64 {
   let quotient = a / b
   return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient

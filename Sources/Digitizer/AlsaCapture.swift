@@ -1,7 +1,7 @@
 // Capture through libasound. Whatever can go wrong while running is recovered from: an overrun or a
-// suspended card is restarted, a vanished one is opened again with a back-off from 0.1 to 10 s. Each is
-// counted, and each leaves a gap whose length the sample clock tells, never shifted samples. A device that
-// is there and delivers nothing is taken for a vanished one.
+// suspended card is restarted, a vanished one is opened again with a back-off from 0.1 to 10 s.
+// Each is counted, and each leaves a gap whose length the sample clock tells, never shifted
+// samples. A device that is there and delivers nothing is taken for a vanished one.
 
 import Board
 import CAlsa
@@ -9,8 +9,8 @@ import CLinux
 import Core
 
 public enum CaptureResult {
-  /// `count` frames were read into the raw buffer; `stampedFrames` from the first of them on had been
-  /// taken at the kernel's time stamp, or by now where the device gives none.
+  /// `count` frames were read into the raw buffer; `stampedFrames` from the first of them on had
+  /// been taken at the kernel's time stamp, or by now where the device gives none.
   case frames(count: Int, stampedFrames: Int, monotonicNanoseconds: Int64?)
   case nothingYet
   /// The stream begins anew; the next frames come after a gap.
@@ -35,8 +35,8 @@ public struct AlsaCapture: ~Copyable {
   private static let longestRetryNanoseconds: Int64 = 10_000_000_000
 
   /// Opens the device; refuses with a sentence what it cannot do. `definition` is libasound
-  /// configuration text that defines the device, for one that the system's files do not know; it must
-  /// outlive the capture.
+  /// configuration text that defines the device, for one that the system's files do not know; it
+  /// must outlive the capture.
   public init(
     _ settings: DigitizerSettings, definition: UnsafePointer<CChar>? = nil
   ) throws(Diagnostic) {
@@ -163,13 +163,15 @@ public struct AlsaCapture: ~Copyable {
     handle = nil
     isSuspended = false
     lastDelivery = nil
-    // A device that delivered is tried again soon; one that only opens is no better than an absent one.
+    // A device that delivered is tried again soon; one that only opens is no better than an absent
+    // one.
     backOff()
     retryMonotonicNanoseconds = now + retryDelayNanoseconds
     return .lost
   }
 
-  /// While the device is lost: tries to open it when the back-off has passed. True when it is there again.
+  /// While the device is lost: tries to open it when the back-off has passed. True when it is there
+  /// again.
   public mutating func reopenIfDue(monotonicNow: Int64) -> Bool {
     guard handle == nil, monotonicNow >= retryMonotonicNanoseconds else { return false }
     var step: UnsafePointer<CChar>?

@@ -1,8 +1,9 @@
-// A block is what a digitizer hands to the station: some frames in a row, with the time of the first.
+// A block is what a digitizer hands to the station: some frames in a row, with the time of the
+// first.
 //
 //   frame    one sample of every lane, at one instant
 //   lane     vertical, north, east, auxiliary (Board.Component); an absent one is zero
-//   gap      frames that the digitizer produced and nobody received: the frame number jumps over them
+//   gap      frames that the digitizer produced and nobody received: the number jumps over them
 
 import Board
 import Core

@@ -8,7 +8,8 @@ public protocol HostClock: ~Copyable {
   mutating func monotonicNanoseconds() -> Int64
   /// Both clocks read together.
   mutating func systemClock() -> SystemClockReading
-  /// The digitizer delivered so many frames. A simulated clock moves by them; the machine's does not care.
+  /// The digitizer delivered so many frames. A simulated clock moves by them; the machine's does
+  /// not care.
   mutating func delivered(frames: Int)
 }
 
@@ -21,8 +22,8 @@ public struct MachineClock: HostClock {
     var maximumErrorMicroseconds = 0
     // Negative where a container forbids to ask, which must not read as synchronised.
     let state = clinux_kernel_clock(&status, &maximumErrorMicroseconds)
-    // The realtime clock between two readings of the monotonic one: the middle is right to half their
-    // distance, which preemption can stretch, so the closest of three tries counts.
+    // The realtime clock between two readings of the monotonic one: the middle is right to half
+    // their distance, which preemption can stretch, so the closest of three tries counts.
     var best = Int64.max
     var monotonic: Int64 = 0
     var realtime: Int64 = 0
@@ -45,8 +46,8 @@ public struct MachineClock: HostClock {
   public func delivered(frames: Int) {}
 }
 
-/// Time that moves with the frames: for recordings, demonstrations and tests. It begins at `start`, and
-/// its system clock counts as synchronised to a microsecond.
+/// Time that moves with the frames: for recordings, demonstrations and tests. It begins at `start`,
+/// and its system clock counts as synchronised to a microsecond.
 public struct FrameClock: HostClock {
   private let start: UTC
   private let nanosecondsPerFrame: Double
@@ -57,7 +58,8 @@ public struct FrameClock: HostClock {
     nanosecondsPerFrame = 1e12 / Double(rateMillihertz)
   }
 
-  /// One second past zero at the first frame: a monotonic clock that reads zero would be taken for none.
+  /// One second past zero at the first frame: a monotonic clock that reads zero would be taken for
+  /// none.
   public func monotonicNanoseconds() -> Int64 {
     nanosecondsPerSecond
       + Int64(Elementary.nearestInteger(Double(frames) * nanosecondsPerFrame))

@@ -1,9 +1,11 @@
-// A straight line through the last 64 points (x, y), both in nanoseconds, refitted when a point comes.
+// A straight line through the last 64 points (x, y), both in nanoseconds, refitted when a point
+// comes.
 //
-// Jitter of edges and interrupts is bounded rather than Gaussian, and for bounded errors a higher power
-// beats least squares: with 60 points of uniform jitter the sixth-power norm has 0.59 of its slope error
-// (4: 0.69, 8: 0.53, but worse for Gaussian jitter). So: least squares first, points beyond four times the
-// median residual dropped, then the sixth-power norm by damped reweighting, which is Newton's method.
+// Jitter of edges and interrupts is bounded rather than Gaussian, and for bounded errors a higher
+// power beats least squares: with 60 points of uniform jitter the sixth-power norm has 0.59 of its
+// slope error (4: 0.69, 8: 0.53, but worse for Gaussian jitter). So: least squares first, points
+// beyond four times the median residual dropped, then the sixth-power norm by damped reweighting,
+// which is Newton's method.
 
 import Core
 
@@ -121,7 +123,8 @@ struct LineFit: ~Copyable {
   }
 
   private func dropOutliers(_ weights: inout InlineArray<64, Double>) {
-    // The median by counting: for each residual, how many are not larger. 64² comparisons once a second.
+    // The median by counting: for each residual, how many are not larger. 64² comparisons once a
+    // second.
     var median = 0.0
     for candidate in 0..<count {
       let r = residual(candidate).magnitude
@@ -129,6 +132,8 @@ struct LineFit: ~Copyable {
       for index in 0..<count where residual(index).magnitude <= r { notLarger += 1 }
       if notLarger * 2 >= count && (median == 0 || r < median) { median = r }
     }
+    // Four medians are 2.7 σ of Gaussian residuals and twice the largest of uniform ones; a
+    // microsecond is what kernel stamps resolve.
     for index in 0..<count where residual(index).magnitude > 4 * median + 1000 {
       weights[index] = 0
     }

@@ -1,18 +1,19 @@
 // PulseLine: UTC of a monotonic time from the edges of a pulse a second.
 //
 //   edge      a pulse's rising (or falling) flank, on the monotonic clock
-//   label     the UTC second that an edge stands for: from the system clock at first, then counted on
+//   label     the UTC second that an edge stands for: from the system clock first, then counted on
 //
-// An edge says where a second begins, not which. And a line that floats says nothing, often: mains hum at
-// 49.98 Hz has an edge near every second. So an edge needs half a second of silence before it, the right
-// distance to the last one, and agreement with the system clock within what that states of itself.
+// An edge says where a second begins, not which. And a line that floats says nothing, often: mains
+// hum at 49.98 Hz has an edge near every second. So an edge needs half a second of silence before
+// it, the right distance to the last one, and agreement with the system clock within what that
+// states of itself.
 
 import Core
 
 struct PulseLine: ~Copyable {
   private static let minimumEdges = 5
-  /// A crystal beyond 200 ppm, or an edge beyond a millisecond of latency, is none (GPIO interrupts take
-  /// tens of microseconds; crystals are sold at 50 ppm).
+  /// A crystal beyond 200 ppm, or an edge beyond a millisecond of latency, is none (GPIO interrupts
+  /// take tens of microseconds; crystals are sold at 50 ppm).
   private static let crystalErrorMaximum = 200e-6
   private static let latencyNanosecondsMaximum: Int64 = 1_000_000
   private static let silenceNanoseconds: Int64 = nanosecondsPerSecond / 2
@@ -87,9 +88,9 @@ struct PulseLine: ~Copyable {
     disagreements = 0
   }
 
-  /// Compares with the system clock. A whole second's difference that lasts moves the labels: a leap
-  /// second, or a clock that learnt the time after the first edges. Any other difference beyond what the
-  /// system clock states of itself means that the edges are not the second's.
+  /// Compares with the system clock. A whole second's difference that lasts moves the labels: a
+  /// leap second, or a clock that learnt the time after the first edges. Any other difference
+  /// beyond what the system clock states of itself means that the edges are not the second's.
   mutating func observe(_ reading: SystemClockReading) {
     let isGood =
       reading.isSynchronised && reading.maximumErrorNanoseconds < PulseLine.labelErrorMaximum

@@ -1,12 +1,13 @@
 // SampleClock: the UTC of every frame.
 //
-// Two lines are known. From (frame number, kernel time stamp) pairs, when on the kernel's monotonic clock
-// a frame was taken. From pulse edges or from the system clock, what UTC that monotonic time is. Their
-// composition is the target. What is served to the samples follows the target by changing its own rate,
-// never by a jump backwards: an error e is worked off as e/5 s, at most 5 % of time, so that even a leap
-// second is absorbed within 20 s while every stamp states the error that is left. A target more than 2 s
-// ahead is jumped to; one more than 2 s behind is not believed: it is counted and shown, and time runs on
-// beside it until the source is back or, when it insists, the program starts anew (needsRestart).
+// Two lines are known. From (frame number, kernel time stamp) pairs, when on the kernel's monotonic
+// clock a frame was taken. From pulse edges or from the system clock, what UTC that monotonic time
+// is. Their composition is the target. What is served to the samples follows the target by changing
+// its own rate, never by a jump backwards: an error e is worked off as e/5 s, at most 5 % of time,
+// so that even a leap second is absorbed within 20 s while every stamp states the error that is
+// left. A target more than 2 s ahead is jumped to; one more than 2 s behind is not believed: it is
+// counted and shown, and time runs on beside it until the source is back or, when it insists, the
+// program starts anew (needsRestart).
 
 import Core
 
@@ -19,7 +20,8 @@ public struct ClockCounters: Equatable, Sendable {
   public init() {}
 }
 
-/// One look at the system's clock: both clocks read together, and what the kernel says of its quality.
+/// One look at the system's clock: both clocks read together, and what the kernel says of its
+/// quality.
 public struct SystemClockReading: Sendable {
   public var monotonicNanoseconds: Int64
   public var realtime: UTC
@@ -37,13 +39,17 @@ public struct SystemClockReading: Sendable {
 
 public struct SampleClock: ~Copyable {
   public static let holdoverLimitNanoseconds: Int64 = 3600 * nanosecondsPerSecond
+  /// An error is worked off with this time constant: long against the jitter of a refit, short
+  /// against an operator's patience. At most 5 % of time, which moves no corner frequency that
+  /// matters.
   private static let correctionSeconds = 5.0
   private static let correctionRateMaximum = 0.05
   private static let jumpNanoseconds: Int64 = 2 * nanosecondsPerSecond
   /// How long a source must insist on a time far behind before a restart follows it.
   private static let doubtNanoseconds: Int64 = 300 * nanosecondsPerSecond
   private static let firstDoubtNanoseconds: Int64 = 10 * nanosecondsPerSecond
-  /// Rate uncertainty in holdover: a crystal in a shelter moves by about 1 ppm over hours of temperature.
+  /// Rate uncertainty in holdover: a crystal in a shelter moves by about 1 ppm over hours of
+  /// temperature.
   private static let holdoverRateError = 1e-6
 
   public private(set) var counters = ClockCounters()
@@ -70,8 +76,8 @@ public struct SampleClock: ~Copyable {
   private var wasLocked = false
   private var lastError: Int64 = 0
 
-  /// UTC along the frames, with a correction that ends when the error it was made for is worked off:
-  /// a gap of hours must not carry it on.
+  /// UTC along the frames, with a correction that ends when the error it was made for is worked
+  /// off: a gap of hours must not carry it on.
   private struct ServedLine {
     var frame: Int64
     var time: UTC
@@ -103,8 +109,8 @@ public struct SampleClock: ~Copyable {
 
   // MARK: What is observed
 
-  /// The frame with this number had been taken by this time. Stamps are late by scheduling, never early:
-  /// of each second's pairs the one that came soonest counts.
+  /// The frame with this number had been taken by this time. Stamps are late by scheduling, never
+  /// early: of each second's pairs the one that came soonest counts.
   public mutating func observe(frame: Int64, monotonicNanoseconds: Int64) {
     let start = binStart ?? monotonicNanoseconds
     binStart = start
@@ -120,7 +126,8 @@ public struct SampleClock: ~Copyable {
     binStart = monotonicNanoseconds
   }
 
-  /// The stream was interrupted. Returns the number of the frame taken at this time, past all before.
+  /// The stream was interrupted. Returns the number of the frame taken at this time, past all
+  /// before.
   public mutating func resume(atMonotonicNanoseconds now: Int64, after frame: Int64) -> Int64 {
     guard frames.count > 0 else { return frame }
     let elapsed = Double(frames.x(at: now)) / nominalNanosecondsPerFrame
@@ -153,8 +160,8 @@ public struct SampleClock: ~Copyable {
 
   // MARK: What is served
 
-  /// UTC of the first frame of a block, and the nanoseconds from each frame to the next within it. Call
-  /// once a block, with frame numbers that grow.
+  /// UTC of the first frame of a block, and the nanoseconds from each frame to the next within it.
+  /// Call once a block, with frame numbers that grow.
   public mutating func time(
     ofBlockAt frame: Int64, monotonicNow: Int64
   ) -> (first: UTC, nanosecondsPerFrame: Double) {
@@ -179,7 +186,8 @@ public struct SampleClock: ~Copyable {
     return (now, target.nanosecondsPerFrame * (1 + correction))
   }
 
-  /// What is left to be worked off. Far ahead is jumped to; far behind is refused, once for each step.
+  /// What is left to be worked off. Far ahead is jumped to; far behind is refused, once for each
+  /// step.
   private mutating func steer(_ now: inout UTC, towards target: UTC, _ monotonic: Int64) -> Int64 {
     let distance = target - now
     if distance > SampleClock.jumpNanoseconds {
@@ -202,9 +210,9 @@ public struct SampleClock: ~Copyable {
     return 0
   }
 
-  /// A source that was refused for going back has now said the same for so long that it is right, and
-  /// only a new start can follow it: the boot counter keeps the order where time cannot. At once for a
-  /// station that was never locked before; its clock was ahead when it booted.
+  /// A source that was refused for going back has now said the same for so long that it is right,
+  /// and only a new start can follow it: the boot counter keeps the order where time cannot. At
+  /// once for a station that was never locked before; its clock was ahead when it booted.
   public func needsRestart(monotonicNow: Int64) -> Bool {
     guard let since = refusedSinceMonotonic, reading.source != .none else { return false }
     return monotonicNow - since

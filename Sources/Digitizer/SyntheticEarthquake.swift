@@ -1,11 +1,11 @@
 // A deterministic earthquake: the stochastic ω² method (Hanks and McGuire 1981; Boore 2003,
 // doi:10.1007/PL00012553) in the time domain, sample by sample.
 //
-// White noise under a window is shaped by recursive filters: two first-order high-passes at the corner
-// frequency make the ω² acceleration spectrum (2πf)²Ω₀ / (1 + (f/fc)²) exactly in magnitude; two
-// first-order low-passes stand in for exp(−πft*), with the same −3 dB frequency. P arrives on the
-// vertical mostly, S on the horizontals. The noise is coloured as the ground's is: a microseism band at
-// 0.2 Hz and a flat part, at the chosen level.
+// White noise under a window is shaped by recursive filters: two first-order high-passes at the
+// corner frequency make the ω² acceleration spectrum (2πf)²Ω₀ / (1 + (f/fc)²) exactly in magnitude;
+// two first-order low-passes stand in for exp(−πft*), with the same −3 dB frequency. P arrives on
+// the vertical mostly, S on the horizontals. The noise is coloured as the ground's is: a microseism
+// band at 0.2 Hz and a flat part, at the chosen level.
 //
 //   M0   seismic moment, N·m                 fc   corner frequency, Hz
 //   Ω₀   low-frequency displacement level    t*   κ₀ + travel time / Q, s
@@ -20,7 +20,8 @@ public struct SyntheticSettings: Sendable {
   public var seed: UInt64 = 1
   /// Seconds of noise before P.
   public var leadSeconds = 15.0
-  /// RMS of the ground noise, m/s²: 2e-5 is a quiet basement in a town (between the Peterson 1993 models).
+  /// RMS of the ground noise, m/s²: 2e-5 is a quiet basement in a town (between the Peterson 1993
+  /// models).
   public var noiseMetresPerSecondSquared = 2e-5
   public init() {}
 }
@@ -30,8 +31,8 @@ public struct SyntheticEarthquake: ~Copyable {
   private static let densityKilogramsPerCubicMetre = 2800.0
   private static let speedOfP = 6100.0
   private static let speedOfS = 3500.0
-  /// Brune stress parameter 10 MPa, the middle of crustal earthquakes (Allmann and Shearer 2009: 4 MPa
-  /// by Madariaga's model, which is 10 by Brune's).
+  /// Brune stress parameter 10 MPa, the middle of crustal earthquakes (Allmann and Shearer 2009: 4
+  /// MPa by Madariaga's model, which is 10 by Brune's).
   private static let stressDropPascal = 1e7
   /// κ₀ of a rock site (Anderson and Hough 1984) and Q of an active crust at a few hertz.
   private static let kappaSeconds = 0.035
@@ -65,8 +66,9 @@ public struct SyntheticEarthquake: ~Copyable {
     var low1 = SIMD4<Double>.zero
     var low2 = SIMD4<Double>.zero
 
-    /// Saragoni and Hart's shape in short: linear rise, then exponential decay to 5 % at the end of the
-    /// duration, and a scattered coda of 5 % that decays ten times slower (Aki and Chouet 1975).
+    /// Saragoni and Hart's shape in short: linear rise, then exponential decay to 5 % at the end of
+    /// the duration, and a scattered coda of 5 % that decays ten times slower (Aki and Chouet
+    /// 1975).
     func window(_ time: Double) -> Double {
       let t = time - start
       guard t >= 0, t < 40 * duration else { return 0 }
@@ -108,7 +110,8 @@ public struct SyntheticEarthquake: ~Copyable {
     let cornerOfS = 0.49 * SyntheticEarthquake.speedOfS * cubeRoot
     let duration = 1 / cornerOfS + 0.05 * hypocentralMetres / 1000  // Boore 2003, source plus path
     let sine = settings.depthKilometres * 1000 / hypocentralMetres
-    // Steeper than the ray: the velocity gradient bends it up to within 30° of the vertical near the site.
+    // Steeper than the ray: the velocity gradient bends it up to within 30° of the vertical near
+    // the site.
     let vertical = 0.75 + 0.25 * sine
     let horizontal = (1 - vertical * vertical).squareRoot()
     p = SyntheticEarthquake.phase(
@@ -136,11 +139,12 @@ public struct SyntheticEarthquake: ~Copyable {
     let angularCorner = 6.283185307179586 * corner
     let dt = 1 / rateHertz
     let rise = 0.08 * duration
-    // ∫w² = rise/3 + duration/6 for this window, less its coda; white noise of variance 1/(dt ∫w²) has a mean Fourier
-    // amplitude of one.
+    // ∫w² = rise/3 + duration/6 for this window, less its coda; white noise of variance 1/(dt ∫w²)
+    // has a mean Fourier amplitude of one.
     let energy = rise / 3 + duration / 6
     let attenuation = kappaSeconds + distance / (speed * quality)
-    // exp(−πft*) is 1/√2 at f = ln 2/(2πt*); two equal first-order stages are so at 0.644 of their corner.
+    // exp(−πft*) is 1/√2 at f = ln 2/(2πt*); two equal first-order stages are so at 0.644 of their
+    // corner.
     let lowCorner = 0.6931471805599453 / (6.283185307179586 * attenuation) / 0.6435942529055826
     return Phase(
       start: start, rise: rise, duration: duration,

@@ -1,5 +1,5 @@
-// The last 1024 samples of the picker's trace, and what is measured on them when something has happened:
-// energies, the onset by Akaike's criterion, the sign of the first motion.
+// The last 1024 samples of the picker's trace, and what is measured on them when something has
+// happened: energies, the onset by Akaike's criterion, the sign of the first motion.
 
 import Core
 
@@ -106,8 +106,8 @@ struct History: ~Copyable {
     }
   }
 
-  /// The first swing after an onset on the broadband trace, in standard deviations of the half second
-  /// before it, with its sign; nil when it is not over yet or does not stand out.
+  /// The first swing after an onset on the broadband trace, in standard deviations of the half
+  /// second before it, with its sign; nil when it is not over yet or does not stand out.
   func firstSwing(at onset: Int) -> Double? {
     let noise = (onset - 52)..<(onset - 2)
     guard noise.lowerBound >= first, onset + 3 < end else { return nil }

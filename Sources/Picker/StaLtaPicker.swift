@@ -1,10 +1,10 @@
 // StaLtaPicker: the baseline picker, and the comparator of every other.
 //
-// The ratio of a short-term to a long-term recursive mean of band-passed energy (Allen 1978; Withers et
-// al. 1998) on the vertical, or on the horizontals where the vertical is absent, dead or stuck. What
-// passes the trigger for the minimum duration is announced as provisional with an onset by Akaike's
-// criterion. Three seconds later it is confirmed, with a refined onset, or retracted when the energy has
-// not lasted as an earthquake's does.
+// The ratio of a short-term to a long-term recursive mean of band-passed energy (Allen 1978;
+// Withers et al. 1998) on the vertical, or on the horizontals where the vertical is absent, dead or
+// stuck. What passes the trigger for the minimum duration is announced as provisional with an onset
+// by Akaike's criterion. Three seconds later it is confirmed, with a refined onset, or retracted
+// when the energy has not lasted as an earthquake's does.
 //
 //   trigger       ratio at which a pick begins; the long-term mean stands still from there on
 //   release       ratio below which the event is over
@@ -15,10 +15,12 @@ import Conditioning
 import Core
 
 public struct StaLtaPicker: ~Copyable {
-  /// The station is live this long after its first sample, or after a gap that broke the long-term mean.
+  /// The station is live this long after its first sample, or after a gap that broke the long-term
+  /// mean.
   public static let settlingSamples = 500
   static let confirmationSamples = 300
-  /// A gap longer than this makes the long-term mean worthless; after a shorter one only the filters settle.
+  /// A gap longer than this makes the long-term mean worthless; after a shorter one only the
+  /// filters settle.
   private static let longGapSamples: Int64 = 1000
   private static let filterSettlingSamples = 100
   /// The long-term mean moves again after this long in an event: the ground has become louder.
@@ -28,6 +30,8 @@ public struct StaLtaPicker: ~Copyable {
   /// A spike's remains ring for this long in the band-pass.
   private static let spikeGuardSamples = 50
   private static let longestSMinusP: Int64 = 90 * nanosecondsPerSecond
+  /// P of a local event comes up within 45° of the vertical: its horizontals carry at most its
+  /// energy.
   private static let energyRatioOfS = 4.0
   /// Quantisation noise of one count, 1/12, of which the pass band holds about a third.
   private static let energyFloor = 0.03
@@ -131,8 +135,8 @@ public struct StaLtaPicker: ~Copyable {
     }
   }
 
-  /// The vertical while it is alive. A change of component starts the means anew, so it must last: a
-  /// quiet site's coarse converter stands still for a second now and then.
+  /// The vertical while it is alive. A change of component starts the means anew, so it must last:
+  /// a quiet site's coarse converter stands still for a second now and then.
   private mutating func chooseComponent(_ flags: ChannelFlags) {
     let broken = flags.dead | flags.stuck
     let hasHorizontals = presentLanes & 0b110 != 0 && broken & 0b110 & presentLanes == 0
@@ -218,9 +222,9 @@ public struct StaLtaPicker: ~Copyable {
     return pick(isLasting ? .confirmed : .retracted, refined, spreadSamples: spread)
   }
 
-  /// An arrival within a minute and a half of a confirmed P (800 km) whose horizontals carry four times
-  /// the vertical's energy in its first second is that event's S. The
-  /// provisional message cannot know.
+  /// An arrival within a minute and a half of a confirmed P (800 km) whose horizontals carry four
+  /// times the vertical's energy in its first second is that event's S. The provisional message
+  /// cannot know.
   private func phase(of pending: PendingPick, _ status: PickStatus) -> PickPhase {
     guard status == .confirmed, !usesHorizontals, presentLanes & 0b110 == 0b110,
       let p = lastConfirmedP, history.time(at: pending.onset) - p < StaLtaPicker.longestSMinusP,

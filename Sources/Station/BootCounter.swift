@@ -1,13 +1,14 @@
-// The boot counter: a number in a file that grows by one at every start, so that (counter, sequence)
-// orders all datagrams of a station for ever. It is on disk before the first datagram leaves.
+// The boot counter: a number in a file that grows by one at every start, so that (counter,
+// sequence) orders all datagrams of a station for ever. It is on disk before the first datagram
+// leaves.
 
 import Board
 import CLinux
 import Core
 
 public enum BootCounter {
-  /// Reads, increments and stores. A missing file is the first boot; an unreadable or damaged one is
-  /// refused, because guessing could repeat numbers.
+  /// Reads, increments and stores. A missing file is the first boot; an unreadable or damaged one
+  /// is refused, because guessing could repeat numbers.
   public static func advance(directory: Path) throws(Diagnostic) -> UInt32 {
     func refusal(_ sentence: StaticString) -> Diagnostic {
       var diagnostic = Diagnostic("state directory ")

@@ -1,5 +1,6 @@
-// Configuration: board, station, calibrations and key, read and checked together. Whatever is impossible
-// is refused here, in one sentence, before anything starts; whatever can be recovered from is not.
+// Configuration: board, station, calibrations and key, read and checked together. Whatever is
+// impossible is refused here, in one sentence, before anything starts; whatever can be recovered
+// from is not.
 
 import Board
 import CLinux
@@ -13,8 +14,8 @@ public struct Configuration: Sendable {
   public var response: Response?
   public var key: Key
 
-  /// `today` decides on calibrations. Where the date is not trusted (no clock chip, not synchronised
-  /// yet), one that is not valid yet is let pass: such clocks are behind, never ahead.
+  /// `today` decides on calibrations. Where the date is not trusted (no clock chip, not
+  /// synchronised yet), one that is not valid yet is let pass: such clocks are behind, never ahead.
   public init(
     boardPath: Path, stationPath: Path, today: CalendarDate, isDateTrusted: Bool = true
   ) throws(Diagnostic) {

@@ -9,7 +9,8 @@ extension HostStatus {
     if let thousandths = File.readInteger("/sys/class/thermal/thermal_zone0/temp") {
       temperatureCentidegrees = Int16(clamping: thousandths / 10)
     }
-    // /proc/self/statm: size and resident, in pages. /proc/meminfo's third line is MemAvailable, in kB.
+    // /proc/self/statm: size and resident, in pages. /proc/meminfo's third line is MemAvailable, in
+    // kB.
     if let pages = File.readInteger("/proc/self/statm", skippingFields: 1) {
       residentKibibytes = UInt32(clamping: pages * Int(sysconf(Int32(_SC_PAGESIZE))) / 1024)
     }

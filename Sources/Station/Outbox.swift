@@ -1,5 +1,5 @@
-// Datagrams between the station that makes them and whoever sends them. One block gives rise to a few; the
-// runner empties the outbox after every block, so a full one is a programming error.
+// Datagrams between the station that makes them and whoever sends them. One block gives rise to a
+// few; the runner empties the outbox after every block, so a full one is a programming error.
 
 import Uplink
 

@@ -1,7 +1,7 @@
-// Recording: the station over a file of raw frames, as the digitizer would have delivered them, in the
-// board's format. Time is that of the frames, counted from 2026-01-01T00:00:00Z; nothing of this machine
-// enters, so the datagrams are the same bytes wherever and whenever it runs. For comparing machines and
-// builds, and for looking at what a station would have said.
+// Recording: the station over a file of raw frames, as the digitizer would have delivered them, in
+// the board's format. Time is that of the frames, counted from 2026-01-01T00:00:00Z; nothing of
+// this machine enters, so the datagrams are the same bytes wherever and whenever it runs. For
+// comparing machines and builds, and for looking at what a station would have said.
 
 import Board
 import CLinux
@@ -10,7 +10,8 @@ import Digitizer
 import Uplink
 
 public enum Recording {
-  /// Writes one datagram after another to `output`. The boot counter is 0, which no live station has.
+  /// Writes one datagram after another to `output`. The boot counter is 0, which no live station
+  /// has.
   public static func run(
     _ configuration: Configuration, input: Path, output: Path
   ) throws(Diagnostic) {

@@ -1,6 +1,6 @@
-// Runner: the station's one thread. It waits on the digitizer, the pulse line, the socket and the signal
-// descriptor, does bounded work for whichever is ready, and goes back to waiting. After `init` nothing on
-// this path allocates.
+// Runner: the station's one thread. It waits on the digitizer, the pulse line, the socket and the
+// signal descriptor, does bounded work for whichever is ready, and goes back to waiting. After
+// `init` nothing on this path allocates.
 
 import Board
 import CLinux
@@ -14,8 +14,8 @@ public enum RunnerEvent {
   case stopRequested
   /// The digitizer has gone; the runner goes on and tries to reopen it.
   case digitizerLost
-  /// The time source has long insisted on a time far behind: only a new start, with a new boot counter,
-  /// can follow it without time running backwards.
+  /// The time source has long insisted on a time far behind: only a new start, with a new boot
+  /// counter, can follow it without time running backwards.
   case timeNeedsRestart
 }
 
@@ -56,15 +56,16 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var failed: UInt32 = 0
   private var ringFillPerMille: UInt16 = 0
 
-  /// Opens everything, sizes the arena and seals it; the boot counter is taken last, so that a start
-  /// that fails does not use one up. `deviceDefinition` as in AlsaCapture.
+  /// Opens everything, sizes the arena and seals it; the boot counter is taken last, so that a
+  /// start that fails does not use one up. `deviceDefinition` as in AlsaCapture.
   public init(
     _ configuration: Configuration, hostClock: Clock, signalDescriptor: Int32 = -1,
     deviceDefinition: UnsafePointer<CChar>? = nil, listenAddress: UInt32 = 0
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
     let unpacker = FrameUnpacker(digitizer)
-    // Everything that can be refused comes first, and the parts are joined when all of them are there.
+    // Everything that can be refused comes first, and the parts are joined when all of them are
+    // there.
     let socket = try UdpEndpoint(
       listenPort: configuration.station.uplink.listenPort, address: listenAddress)
     let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
@@ -205,7 +206,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
           monotonicNanoseconds: stamp ?? hostClock.monotonicNanoseconds())
         hasFrames = true
         sendPending()
-        // A buffer that was filled may have left some behind; one that was not is worth no second look.
+        // A buffer that was filled may have left some behind; one that was not is worth no second
+        // look.
         if count == frames.count { continue }
       case .interrupted:
         hasGap = true
@@ -231,8 +233,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       clock.time(ofMonotonicNanoseconds: now), clock: clock.reading, isDelivering: isDelivering)
   }
 
-  /// `count` frames lie in the raw buffer; `stampedFrames` from the first of them on had been taken at
-  /// the time given.
+  /// `count` frames lie in the raw buffer; `stampedFrames` from the first of them on had been taken
+  /// at the time given.
   private mutating func accept(count: Int, stampedFrames: Int, monotonicNanoseconds stamp: Int64) {
     if hasGap {
       hasGap = false

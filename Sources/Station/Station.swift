@@ -1,6 +1,6 @@
-// Station: the loop's body, a pure function of configuration, blocks, received datagrams and what it is
-// told of its host. It knows no clock, no socket and no file: the same inputs give the same datagrams on
-// every machine. onsetd feeds it from the hardware, `onset replay` from a record.
+// Station: the loop's body, a pure function of configuration, blocks, received datagrams and what
+// it is told of its host. It knows no clock, no socket and no file: the same inputs give the same
+// datagrams on every machine. onsetd feeds it from the hardware, `onset replay` from a record.
 
 import Board
 import CLinux
@@ -129,7 +129,8 @@ public struct Station: ~Copyable {
     self.isDelivering = isDelivering
     let waitingSince = firstTick ?? time
     firstTick = waitingSince
-    // The first message is that of the first block; a digitizer that does not start is told of after 1 s.
+    // The first message is that of the first block; a digitizer that does not start is told of
+    // after 1 s.
     if lastHealth != nil || time - waitingSince >= Station.changeIntervalNanoseconds {
       reportHealthIfDue()
     }

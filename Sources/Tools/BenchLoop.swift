@@ -1,4 +1,5 @@
-// bench loop: what a second of signal costs the station's loop, and how the cost of a block is spread.
+// bench loop: what a second of signal costs the station's loop, and how the cost of a block is
+// spread.
 
 import Board
 import CLinux
@@ -35,7 +36,8 @@ public struct LoopBenchmark {
   private let repetitions: Int
   private let signalSeconds: Int?
 
-  /// `signalSeconds`: a shorter signal than the cases' own, to see under test that the benchmark works.
+  /// `signalSeconds`: a shorter signal than the cases' own, to see under test that the benchmark
+  /// works.
   public init(repetitions: Int = 7, signalSeconds: Int? = nil) {
     self.repetitions = repetitions
     self.signalSeconds = signalSeconds
@@ -57,7 +59,8 @@ public struct LoopBenchmark {
 
   public func run() -> [Result] { LoopBenchmark.cases.map(measure) + [measureReplay()] }
 
-  /// `onset replay` without its files: a record joined to frames, through the station, to JSON lines.
+  /// `onset replay` without its files: a record joined to frames, through the station, to JSON
+  /// lines.
   private func measureReplay() -> Result {
     let seconds = signalSeconds ?? 6 * 3600
     let spec = LoopBenchmark.cases[0]

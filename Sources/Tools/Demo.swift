@@ -1,7 +1,7 @@
-// Demo: a synthetic earthquake through the real chain. Ground motion is turned into a geophone's counts
-// and a file of raw frames; libasound reads it from a simulated card; the station's runner conditions,
-// picks, signs and sends over UDP on the loopback; a receiver decodes and verifies. Only the clock is not
-// the machine's: it moves with the frames, so that a minute takes a moment.
+// Demo: a synthetic earthquake through the real chain. Ground motion is turned into a geophone's
+// counts and a file of raw frames; libasound reads it from a simulated card; the station's runner
+// conditions, picks, signs and sends over UDP on the loopback; a receiver decodes and verifies.
+// Only the clock is not the machine's: it moves with the frames, so that a minute takes a moment.
 
 import Board
 import CAlsa

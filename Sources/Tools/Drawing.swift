@@ -1,4 +1,5 @@
-// An SVG of what the station saw: three components, the trigger function, the picks and when each was told.
+// An SVG of what the station saw: three components, the trigger function, the picks and when each
+// was told.
 
 import Board
 import Core
@@ -68,7 +69,8 @@ public struct Drawing {
     text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
   }
 
-  /// Least and greatest value in each column of the picture, so that nothing is lost however long it is.
+  /// Least and greatest value in each column of the picture, so that nothing is lost however long
+  /// it is.
   private func envelope(_ value: (TracePoint) -> Double) -> [(low: Double, high: Double)] {
     let columns = Int(plotWidth)
     var result = [(low: Double, high: Double)](

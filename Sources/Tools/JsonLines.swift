@@ -150,7 +150,8 @@ public enum JsonLine {
 
 /// Messages one after another in a file; each tells its own length.
 public struct DatagramFile {
-  /// Calls `body` for every message; throws at the first that is none, naming the byte where it begins.
+  /// Calls `body` for every message; throws at the first that is none, naming the byte where it
+  /// begins.
   public static func forEach(
     in bytes: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Void
   ) throws {

@@ -1,5 +1,5 @@
-// Components to frames. The leading component, the vertical where there is one, decides where there are
-// frames and when each was taken; the others are laid beside it by their times.
+// Components to frames. The leading component, the vertical where there is one, decides where there
+// are frames and when each was taken; the others are laid beside it by their times.
 
 import Core
 import Digitizer

@@ -1,5 +1,5 @@
-// miniSEED records to frames: whatever order, gaps, overlaps and damage the files have, the station gets
-// frames in time order, and the reader gets a report of what was wrong.
+// miniSEED records to frames: whatever order, gaps, overlaps and damage the files have, the station
+// gets frames in time order, and the reader gets a report of what was wrong.
 
 import CMseed
 import Core
@@ -235,9 +235,9 @@ public enum MiniSeed {
     appendOrExtend(&stream, start, samples)
   }
 
-  /// Records that continue the last piece extend it: a day of one channel is one piece, not 20,000. A
-  /// digitizer whose clock drifts is never more than a fraction of a sample off from one record to the
-  /// next, however much that becomes in a day: what counts is the end of the last record.
+  /// Records that continue the last piece extend it: a day of one channel is one piece, not 20,000.
+  /// A digitizer whose clock drifts is never more than a fraction of a sample off from one record
+  /// to the next, however much that becomes in a day: what counts is the end of the last record.
   private static func appendOrExtend(
     _ stream: inout Channel, _ start: Int64, _ samples: UnsafeBufferPointer<Int32>
   ) {

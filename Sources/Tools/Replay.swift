@@ -21,8 +21,8 @@ public struct TracePoint {
   }
 }
 
-/// The conditioned trace and the trigger function beside a station, for drawing: the same filters and the
-/// same picker on the same blocks.
+/// The conditioned trace and the trigger function beside a station, for drawing: the same filters
+/// and the same picker on the same blocks.
 public struct TraceRecorder: ~Copyable {
   public private(set) var points: [TracePoint] = []
   private var conditioner: Conditioner
@@ -67,7 +67,8 @@ public struct Replay {
 
   public init(_ options: ReplayOptions) { self.options = options }
 
-  /// Runs one instrument's record; calls `emit` for every datagram, in the order in which they leave.
+  /// Runs one instrument's record; calls `emit` for every datagram, in the order in which they
+  /// leave.
   public mutating func run(
     _ record: InstrumentRecord, emit: (Datagram) throws -> Void
   ) throws {

@@ -1,4 +1,5 @@
-// The wire format, version 1: see WIRE-FORMAT.md, which is the contract; this is one implementation.
+// The wire format, version 1: see WIRE-FORMAT.md, which is the contract; this is one
+// implementation.
 //
 //   datagram   header (56 bytes), payload (by type), tag (16 bytes: keyed BLAKE2b of all before it)
 
@@ -138,8 +139,8 @@ public struct OpenedDatagram {
   public var header: Header
   public var payload: UnsafeBufferPointer<UInt8>
 
-  /// Checks everything that can be checked, the tag before any field is believed. Without a key the tag
-  /// is not looked at: for reading a file of one's own, never for what came from a network.
+  /// Checks everything that can be checked, the tag before any field is believed. Without a key the
+  /// tag is not looked at: for reading a file of one's own, never for what came from a network.
   public init(_ bytes: UnsafeBufferPointer<UInt8>, key: Key?) throws(DatagramError) {
     let shortest = Wire.headerByteCount + Wire.tagByteCount
     guard bytes.count >= shortest else { throw .tooShort }

@@ -1,4 +1,5 @@
-// The payloads: each a fixed layout that is written and read in one place, in the order of the document.
+// The payloads: each a fixed layout that is written and read in one place, in the order of the
+// document.
 
 import Core
 

@@ -31,7 +31,8 @@ public struct UdpEndpoint: ~Copyable {
     }
   }
 
-  /// The next datagram that waits; nil when there is none. A count beyond the buffer's tells its true size.
+  /// The next datagram that waits; nil when there is none. A count beyond the buffer's tells its
+  /// true size.
   public func receive(
     into buffer: UnsafeMutableBufferPointer<UInt8>
   ) -> (count: Int, address: UInt32, port: UInt16)? {
@@ -43,8 +44,8 @@ public struct UdpEndpoint: ~Copyable {
   }
 }
 
-/// Where datagrams go. A name is looked up in the background, again and again until it is found: the name
-/// server may come up after the station, and a resolver can block for a minute.
+/// Where datagrams go. A name is looked up in the background, again and again until it is found:
+/// the name server may come up after the station, and a resolver can block for a minute.
 public struct Upstream: Sendable {
   private let address: UInt32
   public let port: UInt16

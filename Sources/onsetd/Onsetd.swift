@@ -1,5 +1,5 @@
-// onsetd: the station's program. Reads its arguments, refuses what is impossible in one sentence, and
-// hands over to the runner.
+// onsetd: the station's program. Reads its arguments, refuses what is impossible in one sentence,
+// and hands over to the runner.
 
 import Board
 import CLinux
@@ -52,7 +52,8 @@ struct Onsetd {
     let signals = clinux_termination_descriptor()
     var runner = try Runner(
       configuration, hostClock: MachineClock(), signalDescriptor: signals)
-    // Both are wanted and neither is needed: without the privilege the station runs, a little less even.
+    // Both are wanted and neither is needed: without the privilege the station runs, a little less
+    // even.
     if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }
     if clinux_realtime_priority(50) != 0 {
       say("priority is ordinary: raise LimitRTPRIO to have it so")

@@ -1,5 +1,5 @@
-// Every configuration file that the package ships is right, and the grammar is TOML: what our reader
-// accepts, another's reads as well.
+// Every configuration file that the package ships is right, and the grammar is TOML: what our
+// reader accepts, another's reads as well.
 
 import Board
 import Core
@@ -19,8 +19,8 @@ private func shippedFiles() -> [String] {
   }
 }
 
-/// Runs a Python script with standard input; its exit status and output. nil without Python 3.11, the
-/// first to have a TOML reader of its own.
+/// Runs a Python script with standard input; its exit status and output. nil without Python 3.11,
+/// the first to have a TOML reader of its own.
 private func python(_ script: String, input: Data = Data(), arguments: [String] = []) throws
   -> (status: Int32, output: String)?
 {
@@ -73,8 +73,8 @@ private func python(_ script: String, input: Data = Data(), arguments: [String] 
     #expect(result.status == 0, "\(result.output)")
   }
 
-  /// A few thousand files made by mutating a good one, byte by byte: whichever our reader accepts, a
-  /// TOML tool must read too. The opposite is not asked: we refuse most of TOML.
+  /// A few thousand files made by mutating a good one, byte by byte: whichever our reader accepts,
+  /// a TOML tool must read too. The opposite is not asked: we refuse most of TOML.
   @Test func whateverWeAcceptIsToml() throws {
     let seed = Array(
       """

@@ -11,8 +11,8 @@ import Testing
   /// What the first stage leaves; tones next to its multiples fold into the pass-band at once.
   static let intermediateHertz = 1600.0
 
-  /// Next to the output's Nyquist frequency, next to the multiples of the intermediate rate, and at the
-  /// converter's own Nyquist frequency.
+  /// Next to the output's Nyquist frequency, next to the multiples of the intermediate rate, and at
+  /// the converter's own Nyquist frequency.
   static let worst: [Double] = {
     var tones = [50.5, 52, 64.5, 99.5, 100.5, 149.75, 799, 3999]
     for multiple in [1.0, 2.0] {

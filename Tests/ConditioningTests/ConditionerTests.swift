@@ -1,5 +1,5 @@
-// The whole chain on blocks of raw frames: samples that do not depend on how the frames were cut into
-// blocks, numbers and times across gaps, and states that never turn subnormal.
+// The whole chain on blocks of raw frames: samples that do not depend on how the frames were cut
+// into blocks, numbers and times across gaps, and states that never turn subnormal.
 
 import Board
 import Conditioning
@@ -133,8 +133,9 @@ import Testing
       }
     }
     #expect(largest < 1000)
-    // 50 counts of noise in the first frame, times the gain of 3, are a step of 1.5e-4 m/s²; with the
-    // high-passes' time constant of 2 s squared that is 6e-4 m, the offset itself would be 10 m.
+    // 50 counts of noise in the first frame, times the gain of 3, are a step of 1.5e-4 m/s²; with
+    // the high-passes' time constant of 2 s squared that is 6e-4 m, the offset itself would be 10
+    // m.
     #expect(motion < 2e-3)
   }
 
@@ -158,9 +159,9 @@ import Testing
     for (a, b) in zip(times, times.dropFirst()) { #expect(a < b) }
   }
 
-  /// Reads the conditioner's own memory, eight bytes at a time. Counters look like subnormals as well, and
-  /// so do addresses left in padding; neither reaches 2⁴⁸, and a state that decays through the
-  /// subnormals spends nearly three time constants above that.
+  /// Reads the conditioner's own memory, eight bytes at a time. Counters look like subnormals as
+  /// well, and so do addresses left in padding; neither reaches 2⁴⁸, and a state that decays
+  /// through the subnormals spends nearly three time constants above that.
   static func hasSubnormal(_ conditioner: inout Conditioner) -> Bool {
     withUnsafeBytes(of: &conditioner) { bytes in
       for offset in stride(from: 0, to: bytes.count - 7, by: 8) {

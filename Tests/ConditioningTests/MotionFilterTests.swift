@@ -1,5 +1,5 @@
-// Ground motion from counts, against the analog operators that MotionFilter.swift names: integration and
-// one-pass two-pole Butterworth high-passes.
+// Ground motion from counts, against the analog operators that MotionFilter.swift names:
+// integration and one-pass two-pole Butterworth high-passes.
 
 import Board
 import Conditioning
@@ -10,8 +10,8 @@ import Testing
 import Tools
 
 @Suite struct MotionFilterTests {
-  /// Complex gains from the ground quantity to acceleration, velocity and displacement, of the last of
-  /// 100 seconds at 100 samples a second.
+  /// Complex gains from the ground quantity to acceleration, velocity and displacement, of the last
+  /// of 100 seconds at 100 samples a second.
   func gains(
     _ response: Response, hertz: Double
   ) -> (acceleration: Complex, velocity: Complex, displacement: Complex) {
@@ -110,8 +110,8 @@ import Tools
     let ofGround = error(gain, Complex(real: 1))
     let ofStated = error(gain, stated)
     #expect(abs(ofGround.decibels) < 0.2)
-    // The transform is exact at 4.5 Hz; one octave above 0.5 Hz the Butterworth corner takes 0.26 dB of
-    // the ground, and the transform gives 0.11 dB of it back.
+    // The transform is exact at 4.5 Hz; one octave above 0.5 Hz the Butterworth corner takes 0.26
+    // dB of the ground, and the transform gives 0.11 dB of it back.
     #expect(abs(ofStated.decibels) < 0.12)
     #expect(abs(ofStated.degrees) < max(1.5, 360 * 0.002 * hertz))
   }

@@ -1,5 +1,5 @@
-// Every kind of rate that a digitizer or a record may have: as many outputs as there should be, each with
-// the right time and the right amplitude, and nothing beside the signal.
+// Every kind of rate that a digitizer or a record may have: as many outputs as there should be,
+// each with the right time and the right amplitude, and nothing beside the signal.
 
 import Conditioning
 import Core
@@ -29,8 +29,8 @@ import Testing
     }
   }
 
-  /// Images of the zeros that were stuffed: the filter leaves 104 dB of each of up to sixteen, together
-  /// 92 dB. Where none are, only the polynomial's error and the rounding remain.
+  /// Images of the zeros that were stuffed: the filter leaves 104 dB of each of up to sixteen,
+  /// together 92 dB. Where none are, only the polynomial's error and the rounding remain.
   static func residualDecibels(_ rateMillihertz: Int) -> Double {
     let unstuffed = [
       192_000_000, 48_000_000, 44_100_000, 8_013_000, 8_000_000, 3_200_000, 1_000_000,
@@ -54,8 +54,8 @@ import Testing
     }
   }
 
-  /// 20 frames a second hold nothing above 10 Hz, and nothing above it must be invented: bins of 1 Hz of
-  /// the output of a 5 Hz tone, under a window whose side lobes are below −90 dB.
+  /// 20 frames a second hold nothing above 10 Hz, and nothing above it must be invented: bins of 1
+  /// Hz of the output of a 5 Hz tone, under a window whose side lobes are below −90 dB.
   @Test(arguments: [20_000, 31_250, 40_000, 50_000, 62_500])
   func aSlowRecordsToneHasNoImages(_ rateMillihertz: Int) {
     let points = convert(rateMillihertz: rateMillihertz, seconds: 18) {
@@ -91,9 +91,9 @@ import Testing
     }
   }
 
-  /// Below 100 Hz the filter's delay and its dispersion scale with the period: a millisecond becomes 5 ms
-  /// at 20 frames a second over the same part of the pass-band. From 1 to 2 Hz, where distant
-  /// earthquakes' onsets are, it stays below 2 ms.
+  /// Below 100 Hz the filter's delay and its dispersion scale with the period: a millisecond
+  /// becomes 5 ms at 20 frames a second over the same part of the pass-band. From 1 to 2 Hz, where
+  /// distant earthquakes' onsets are, it stays below 2 ms.
   @Test(arguments: slow)
   func timesOfSlowRecordsAreRightToAMillisecondScaled(_ rateMillihertz: Int) {
     let scale = Double(rateMillihertz) / 100_000
@@ -107,8 +107,8 @@ import Testing
     }
   }
 
-  /// An output comes out up to one frame, or one value of the working rate, before the stated delay and
-  /// with interpolation up to three such values after it.
+  /// An output comes out up to one frame, or one value of the working rate, before the stated delay
+  /// and with interpolation up to three such values after it.
   @Test(arguments: fast + slow)
   func outputsLagByTheStatedDelay(_ rateMillihertz: Int) {
     let rate = Double(rateMillihertz) / 1000

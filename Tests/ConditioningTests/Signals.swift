@@ -1,6 +1,6 @@
 // What the suites of this target share: analytic signals, and the real filters run over them.
 //
-//   pair     sine and cosine of one tone in two lanes; together a complex exponential, so that its gain and
+//   pair     sine and cosine of one tone in two lanes; together a complex exponential: its gain and
 //            phase can be read from any single output
 //   stated   the time that the station puts on an output, in seconds after the first frame
 
@@ -13,7 +13,8 @@ let twoPi = 2 * Double.pi
 
 func decibels(_ ratio: Double) -> Double { 20 * log10(ratio) }
 
-/// From 0 to 1 in `seconds` with three continuous derivatives, so that a tone's start excites little else.
+/// From 0 to 1 in `seconds` with three continuous derivatives, so that a tone's start excites
+/// little else.
 func rise(_ time: Double, seconds: Double = 0.6) -> Double {
   let x = min(max(time / seconds, 0), 1)
   return x * x * x * x * (35 - 84 * x + 70 * x * x - 20 * x * x * x)
@@ -39,7 +40,8 @@ struct Complex {
   }
 }
 
-/// s²/(s² + √2 ω s + ω²) at one frequency: the analog filter that the code cites, not its coefficients.
+/// s²/(s² + √2 ω s + ω²) at one frequency: the analog filter that the code cites, not its
+/// coefficients.
 func butterworthHighPass(cornerHertz: Double, atHertz hertz: Double) -> Complex {
   let r = hertz / cornerHertz
   return Complex(real: -r * r) / Complex(real: 1 - r * r, imaginary: 2.0.squareRoot() * r)
@@ -121,8 +123,8 @@ struct Chirp {
     return rise(t, seconds: edge) * rise(seconds - t, seconds: edge) * sin(phase)
   }
 
-  /// The shift in seconds that minimises Σ(y(t) − chirp(t − shift))²: positive when outputs come stamped
-  /// late. Searched on ever finer grids, from ±`range`.
+  /// The shift in seconds that minimises Σ(y(t) − chirp(t − shift))²: positive when outputs come
+  /// stamped late. Searched on ever finer grids, from ±`range`.
   func shift(of samples: [(time: Double, value: Double)], range: Double = 0.1) -> Double {
     var best = 0.0
     var step = range / 10

@@ -1,6 +1,6 @@
-// The header of ElementaryFunctions.swift states how far the functions may lie from the C library's.
-// Here the largest difference is measured again and must be what is stated: neither more, nor less by
-// so much that the statement is idle.
+// The header of ElementaryFunctions.swift states how far the functions may lie from the C
+// library's. Here the largest difference is measured again and must be what is stated: neither
+// more, nor less by so much that the statement is idle.
 
 import Core
 import Foundation

@@ -110,7 +110,8 @@ private struct ReferenceGenerator {
     #expect(abs(mean - expected) < 5 * 0.289 / Double(count).squareRoot())
   }
 
-  /// Mean, variance, skewness and kurtosis of the normal distribution, each within five standard errors.
+  /// Mean, variance, skewness and kurtosis of the normal distribution, each within five standard
+  /// errors.
   @Test func gaussianMoments() {
     var random = RandomGenerator(seed: 7)
     let count = 200_000

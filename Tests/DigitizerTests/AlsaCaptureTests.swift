@@ -1,4 +1,5 @@
-// The capture against the real libasound: the package's simulated card, and libasound's own file plug-in.
+// The capture against the real libasound: the package's simulated card, and libasound's own file
+// plug-in.
 
 import Board
 import CAlsa

@@ -70,8 +70,8 @@ import Testing
     #expect(clock.reading.source == .pulse)
   }
 
-  /// The receiver comes back without a fix and pulses a third of a second off, while nobody else knows the
-  /// time: what nobody has checked is not believed.
+  /// The receiver comes back without a fix and pulses a third of a second off, while nobody else
+  /// knows the time: what nobody has checked is not believed.
   @Test func pulseThatComesBackUnalignedIsNotTrusted() {
     var world = SimulatedWorld(seed: 10)
     var clock = clock()
@@ -88,8 +88,8 @@ import Testing
     #expect(clock.reading.state != .locked)
   }
 
-  /// The kernel's clock is slewed by 1000 ppm while the first edges come: that is no crystal, and once it is
-  /// over the pulse is believed.
+  /// The kernel's clock is slewed by 1000 ppm while the first edges come: that is no crystal, and
+  /// once it is over the pulse is believed.
   @Test func pulseSurvivesASlewAtTheStart() {
     var world = SimulatedWorld(seed: 11)
     var clock = clock()
@@ -104,8 +104,8 @@ import Testing
     #expect(clock.reading.state == .locked)
   }
 
-  /// While an error is being worked off the digitizer is gone for an hour: the correction ends with the
-  /// error, it is not carried through the gap.
+  /// While an error is being worked off the digitizer is gone for an hour: the correction ends with
+  /// the error, it is not carried through the gap.
   @Test(arguments: [60, 3600, 36_000]) func gapDuringACorrection(seconds: Int) {
     var world = SimulatedWorld(seed: 5)
     world.hasPulse = false
@@ -125,7 +125,8 @@ import Testing
     #expect(clock.reading.state == .locked)
   }
 
-  /// A clock chip that was 5 s fast at boot: refused at first, then only a restart can help, and soon.
+  /// A clock chip that was 5 s fast at boot: refused at first, then only a restart can help, and
+  /// soon.
   @Test func clockThatWasAheadAtBootAsksForARestart() {
     var world = SimulatedWorld(seed: 6)
     world.hasPulse = false

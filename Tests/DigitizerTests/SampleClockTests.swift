@@ -6,8 +6,8 @@ import Testing
 @Suite struct SampleClockTests {
   func clock() -> SampleClock { SampleClock(rateMillihertz: SimulatedWorld.nominalMillihertz) }
 
-  /// What the issue of every such station promises: 60 edges with ±50 µs of jitter, a sample clock 30 ppm
-  /// fast, and a monotonic clock that is off as well.
+  /// What the issue of every such station promises: 60 edges with ±50 µs of jitter, a sample clock
+  /// 30 ppm fast, and a monotonic clock that is off as well.
   @Test(arguments: 1...40) func sixtyEdgesAreEnough(seed: Int) {
     var world = SimulatedWorld(seed: UInt64(seed))
     world.monotonicPartsPerMillion = -12
@@ -117,8 +117,8 @@ import Testing
     world.advance(&clock, tenths: 400) {
       check($0.served)
       let error = $0.error + nanosecondsPerSecond
-      // The system clock is looked at once a second, and three looks must agree on a pulse's new label;
-      // from then on the error must be stated.
+      // The system clock is looked at once a second, and three looks must agree on a pulse's new
+      // label; from then on the error must be stated.
       let isDecided = $0.elapsed > (hasPulse ? 124 : 121) * nanosecondsPerSecond
       if isDecided && error.magnitude > $0.uncertainty + 1_000_000 { unstated += 1 }
     }

@@ -1,5 +1,5 @@
-// A world in which everything is known: true UTC, a monotonic clock that drifts from it, a digitizer with
-// a rate of its own, pulses with jitter, and a system clock that somebody can step.
+// A world in which everything is known: true UTC, a monotonic clock that drifts from it, a
+// digitizer with a rate of its own, pulses with jitter, and a system clock that somebody can step.
 
 import Core
 
@@ -55,8 +55,9 @@ struct SimulatedWorld {
       + Int64(Double(frame) / (8e-6 * (1 + samplePartsPerMillion * 1e-6)))
   }
 
-  /// Moves on by a tenth of a second: pulses and the system clock are observed when they are due, then
-  /// the pair of frame number and time, then the block's time is asked for and handed to `body`.
+  /// Moves on by a tenth of a second: pulses and the system clock are observed when they are due,
+  /// then the pair of frame number and time, then the block's time is asked for and handed to
+  /// `body`.
   mutating func advance(
     _ clock: inout SampleClock, tenths: Int, _ body: (Moment) -> Void
   ) {

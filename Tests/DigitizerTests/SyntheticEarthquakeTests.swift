@@ -1,9 +1,10 @@
-// The synthetic earthquake against the source model that it cites, computed here from the papers' formulas:
+// The synthetic earthquake against the source model that it cites, computed here from the papers'
+// formulas:
 //
 //   A(f) = V Ω₀ (2πf)² / (1 + (f/fc)²) · D(f)    Ω₀ = M0 R F / (4πρβ³r)    fc = 0.49 β (Δσ/M0)^⅓
 //
-// V is the share of one horizontal component, R the radiation pattern, F the free surface, and D two
-// first-order low-passes with the −3 dB frequency of exp(−πft*).
+// V is the share of one horizontal component, R the radiation pattern, F the free surface, and D
+// two first-order low-passes with the −3 dB frequency of exp(−πft*).
 
 import Core
 import Digitizer
@@ -102,7 +103,8 @@ import Testing
       let model = plateau / (1 + pow(hertz / source.cornerHertz, 2))
       #expect((0.77...1.3).contains(value / model))
     }
-    // The slope of the acceleration itself, by least squares, with what the model's own roll-off takes.
+    // The slope of the acceleration itself, by least squares, with what the model's own roll-off
+    // takes.
     let slope = regression(low.map { log($0) }, measured[..<6].map { log($0) })
     let modelSlope = regression(
       low.map { log($0) },
@@ -213,7 +215,8 @@ import Testing
     #expect(noise.allSatisfy { $0[3] == 0 })
   }
 
-  /// FNV-1a over the bits. A change of this number is a change of every demonstration and golden record.
+  /// FNV-1a over the bits. A change of this number is a change of every demonstration and golden
+  /// record.
   @Test func theSameSeedGivesTheSameEarthquakeToTheBit() {
     func hash(_ seed: UInt64) -> UInt64 {
       var hash: UInt64 = 0xCBF2_9CE4_8422_2325

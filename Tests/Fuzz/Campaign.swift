@@ -69,8 +69,8 @@ struct Campaign {
   }
 }
 
-/// Memory whose end is followed by a page that must not be touched. Reading past an input faults even in
-/// libraries that the sanitizer does not instrument.
+/// Memory whose end is followed by a page that must not be touched. Reading past an input faults
+/// even in libraries that the sanitizer does not instrument.
 final class GuardedRegion {
   private let base: UnsafeMutableRawPointer
   private let byteCount: Int

@@ -1,7 +1,7 @@
 // config: boards, stations and calibrations through the parser that the station uses.
 //
-// Promised of every text: it is accepted, and then every value lies in its range, or it is refused in a
-// sentence that names the file and, where the grammar is broken, the line.
+// Promised of every text: it is accepted, and then every value lies in its range, or it is refused
+// in a sentence that names the file and, where the grammar is broken, the line.
 
 import Board
 import Conditioning

@@ -1,7 +1,7 @@
 // datagram: what arrives over the network and what lies in files of datagrams.
 //
-// Promised of every input: what opens is encoded again to the same bytes, its JSON line is well-formed, and a
-// station that receives it neither stops nor answers more than once.
+// Promised of every input: what opens is encoded again to the same bytes, its JSON line is
+// well-formed, and a station that receives it neither stops nor answers more than once.
 
 import Board
 import CSodium
@@ -39,8 +39,8 @@ struct DatagramTarget: Target, ~Copyable {
         picker: .init()))
   }
 
-  /// Half of the mutants are given their type's size, a true length and a valid tag, so that they reach the
-  /// decoders.
+  /// Half of the mutants are given their type's size, a true length and a valid tag, so that they
+  /// reach the decoders.
   mutating func finish(_ bytes: inout [UInt8], _ random: inout RandomGenerator) {
     guard random.below(2) == 0, (72...Wire.maximumByteCount).contains(bytes.count) else { return }
     if random.below(8) > 0 {

@@ -1,5 +1,5 @@
-// miniSEED 2 records written field by field after the SEED manual (FDSN, version 2.4, chapter 8), for what
-// the packer does not do: other encodings than Steim2, and headers that lie.
+// miniSEED 2 records written field by field after the SEED manual (FDSN, version 2.4, chapter 8),
+// for what the packer does not do: other encodings than Steim2, and headers that lie.
 
 /// One record: a fixed header of 48 bytes, blockette 1000, data from byte 64 on.
 struct HandWrittenRecord {

@@ -1,7 +1,8 @@
-// mseed: files of ground motion, a few records each, through the reader and now and then through a station.
+// mseed: files of ground motion, a few records each, through the reader and now and then through a
+// station.
 //
-// Promised of every file: it is refused in a sentence, or its frames are in order, each gap as many frames long as
-// its time says, and no more than the bytes can hold.
+// Promised of every file: it is refused in a sentence, or its frames are in order, each gap as many
+// frames long as its time says, and no more than the bytes can hold.
 
 import CMseed
 import Core

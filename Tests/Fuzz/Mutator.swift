@@ -1,4 +1,5 @@
-// Mutants: an entry of the corpus, changed a few times at random. The same seed gives the same mutants.
+// Mutants: an entry of the corpus, changed a few times at random. The same seed gives the same
+// mutants.
 
 import Core
 

@@ -1,5 +1,6 @@
-// The watch: whatever ends the program before its time (a trap, a fault, a sanitizer's report, the alarm of
-// a hang), the input that did it is written to a file first. Only calls that a signal handler may make.
+// The watch: whatever ends the program before its time (a trap, a fault, a sanitizer's report, the
+// alarm of a hang), the input that did it is written to a file first. Only calls that a signal
+// handler may make.
 
 import Foundation
 
@@ -10,7 +11,8 @@ enum Watch {
   private nonisolated(unsafe) static var message: UnsafeMutablePointer<CChar>?
   private nonisolated(unsafe) static let previous =
     UnsafeMutablePointer<sigaction>.allocate(capacity: 65)
-  /// A bit for each signal whose handler of before is kept: a second campaign must not keep our own.
+  /// A bit for each signal whose handler of before is kept: a second campaign must not keep our
+  /// own.
   private nonisolated(unsafe) static var previousIsSet: UInt64 = 0
 
   /// Handlers for this campaign; `path` is where an offending input goes.
@@ -21,7 +23,8 @@ enum Watch {
     message = strdup("onset-fuzz: the offending input is in \(name)\n")
     end()
     for signal in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV] {
-      // The fault happens again after the handler and meets whoever was there before: the sanitizer.
+      // The fault happens again after the handler and meets whoever was there before: the
+      // sanitizer.
       install(signal) { signal in
         Watch.writeInput()
         _ = sigaction(signal, Watch.previous + Int(signal), nil)

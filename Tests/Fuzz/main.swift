@@ -4,8 +4,8 @@
 //   datagram   what comes from the network, and files of it
 //   mseed      records of ground motion, and the replay of what was read
 //
-// Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0, or the
-// offending input in a file, its name, and another status.
+// Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0,
+// or the offending input in a file, its name, and another status.
 
 import Foundation
 import Tools

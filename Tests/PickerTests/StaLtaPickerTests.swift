@@ -164,7 +164,8 @@ import Testing
   @Test func spikeGuardAsksForMore() {
     var guarded = picker()
     var stream = SyntheticStream(seed: 8)
-    // A burst that is over within 0.2 s: long enough for an unguarded trigger, too short for a guarded one.
+    // A burst that is over within 0.2 s: long enough for an unguarded trigger, too short for a
+    // guarded one.
     func burst(_ time: Double) -> SIMD4<Double> {
       SIMD4(waveTrain(time, onset: 20, hertz: 15, lasting: 0.15, amplitude: 1500), 0, 0, 0)
     }

@@ -106,7 +106,8 @@ func stationSettings(rateHertz: Int = 100) -> StationSettings {
     picker: PickerSettings())
 }
 
-/// Noise with an earthquake in the middle, as an accelerometer of 10⁶ counts per m/s² would give it.
+/// Noise with an earthquake in the middle, as an accelerometer of 10⁶ counts per m/s² would give
+/// it.
 func earthquakeFrames(seconds: Int, rateHertz: Int = 100, seed: UInt64 = 1) -> [Frame] {
   var synthetic = SyntheticSettings()
   synthetic.seed = seed

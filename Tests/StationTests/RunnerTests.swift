@@ -1,5 +1,5 @@
-// The runner on the simulated card, in simulated time: overrun, loss and return of the digitizer, and the
-// socket, as far as the machine's clock is not needed for them.
+// The runner on the simulated card, in simulated time: overrun, loss and return of the digitizer,
+// and the socket, as far as the machine's clock is not needed for them.
 
 import Board
 import CAllocationGuard

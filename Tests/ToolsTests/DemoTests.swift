@@ -9,9 +9,9 @@ import Tools
   static let golden = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden")
 
-  /// The picture of the README and the picks are what `make demo` draws and prints, to the byte. To change
-  /// them on purpose: `onset demo --svg Tests/Golden/demo.svg | grep '^{' > Tests/Golden/demo.jsonl`, and
-  /// look at both.
+  /// The picture of the README and the picks are what `make demo` draws and prints, to the byte. To
+  /// change them on purpose: `onset demo --svg Tests/Golden/demo.svg | grep '^{' >
+  /// Tests/Golden/demo.jsonl`, and look at both.
   @Test func demoTellsAndDrawsTheSameStoryEverywhere() throws {
     let svg = FileManager.default.temporaryDirectory
       .appendingPathComponent("onset-\(UUID().uuidString).svg")

@@ -154,7 +154,8 @@ import Tools
     #expect(datagrams > 0)
   }
 
-  /// Every record a piece of its own, from the last to the first, with a frame missing between them.
+  /// Every record a piece of its own, from the last to the first, with a frame missing between
+  /// them.
   @Test func twentyThousandPieces() throws {
     let count = 20_000
     var record = HandWrittenRecord()

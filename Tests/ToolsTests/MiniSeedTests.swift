@@ -1,5 +1,5 @@
-// Whatever order, gaps, overlaps and damage the files have: each is reported as what it is, and no sample
-// stands at another time than its own.
+// Whatever order, gaps, overlaps and damage the files have: each is reported as what it is, and no
+// sample stands at another time than its own.
 
 import Core
 import Digitizer
@@ -62,7 +62,8 @@ import Tools
     #expect(report.gaps == 0 && report.overlaps == 0)
   }
 
-  /// A digitizer that is 50 ppm slow or fast: each record fits the last one, an hour does not fit the rate.
+  /// A digitizer that is 50 ppm slow or fast: each record fits the last one, an hour does not fit
+  /// the rate.
   @Test(arguments: [50, -50])
   func aDriftingClockMakesNoGapAndKeepsItsTimes(partsPerMillion: Int) throws {
     var file: [UInt8] = []
@@ -129,7 +130,8 @@ import Tools
     #expect(report.outOfOrder == 199)
   }
 
-  /// A wrong bit in the number of samples, in how they are packed, in the first, the last or in between.
+  /// A wrong bit in the number of samples, in how they are packed, in the first, the last or in
+  /// between.
   @Test(arguments: [30, 31, 65, 71, 75, 80, 84, 100, 130])
   func aCorruptRecordInTheMiddleIsAGap(byte: Int) throws {
     let first = try packed(0..<100)

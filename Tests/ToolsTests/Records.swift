@@ -1,5 +1,5 @@
-// Records for the tests of the reader: one channel of XX.ONST1.00 at 100 Hz, whose every sample tells its
-// own place.
+// Records for the tests of the reader: one channel of XX.ONST1.00 at 100 Hz, whose every sample
+// tells its own place.
 
 import CMseed
 import Digitizer
@@ -10,7 +10,8 @@ import Tools
 /// 2020-03-01T00:00:00Z, which is also where a HandWrittenRecord begins.
 let recordStart: Int64 = 1_583_020_800_000_000_000
 
-/// The value at a frame: no two frames that a shift could confuse have the same, and no lanes either.
+/// The value at a frame: no two frames that a shift could confuse have the same, and no lanes
+/// either.
 func sample(_ frame: Int, lane: Int = 0) -> Int32 {
   Int32((frame * 7919 + lane * 104_729) % 20_011 - 10_000)
 }

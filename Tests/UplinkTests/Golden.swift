@@ -1,4 +1,5 @@
-// The messages of the golden datagrams: every field differs from its default and from its neighbours.
+// The messages of the golden datagrams: every field differs from its default and from its
+// neighbours.
 
 import Core
 import Foundation

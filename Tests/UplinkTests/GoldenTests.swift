@@ -1,4 +1,5 @@
-// The golden datagrams, and a receiver in another language that was written from the document alone.
+// The golden datagrams, and a receiver in another language that was written from the document
+// alone.
 
 import Core
 import Foundation
@@ -8,8 +9,9 @@ import Tools
 @testable import Uplink
 
 @Suite struct GoldenTests {
-  /// All four messages, one after another, as in a file of --wire. To change the format on purpose: run
-  /// ONSET_WRITE_GOLDEN=1 swift test --filter datagramsAreTheGoldenBytes and review the difference.
+  /// All four messages, one after another, as in a file of --wire. To change the format on purpose:
+  /// run ONSET_WRITE_GOLDEN=1 swift test --filter datagramsAreTheGoldenBytes and review the
+  /// difference.
   @Test func datagramsAreTheGoldenBytes() throws {
     var bytes = Data()
     for type in [MessageType.pick, .health, .ping, .pong] {
