@@ -63,6 +63,10 @@ extension MiniSeed {
           skipped = min(overlap, piece.samples.count)
           let rest = Double(end - piece.time(of: skipped, period)) / period
           skipped = max(skipped + Int(rest.rounded()), 0)
+          let earliest = end - Int64(0.5 * period)
+          while skipped < piece.samples.count, piece.time(of: skipped, period) < earliest {
+            skipped += 1
+          }
           guard skipped < piece.samples.count else { continue }
         }
       }
@@ -74,7 +78,8 @@ extension MiniSeed {
         }
       let samples = piece.samples[skipped...]
       let last = runs.count - 1
-      if last >= 0, abs(Double(start - runs[last].endTime(period))) < 0.5 * period {
+      // Never more than half a sample before the end: that much was skipped above.
+      if last >= 0, Double(start - runs[last].endTime(period)) < 0.5 * period {
         let before = runs[last].samples.count
         runs[last].anchors += anchors.map {
           TimeAnchor(offset: $0.offset + before, nanoseconds: $0.nanoseconds)
