@@ -125,6 +125,25 @@ public struct Demo {
 
   private let loopback: UInt32 = 0x7F00_0001
 
+  private static let geophone = """
+    [instrument]
+    format = 1
+    model = "4.5 Hz geophone"
+    serial = "simulated"
+    quantity = "velocity"
+    measured = "2026-01-01"
+    valid_from = "2026-01-01"
+    valid_until = "2026-12-31"
+    sensitivity_volts_per_metre_per_second = 28.8
+    [digitizer]
+    counts_per_volt = \(decimal(8 * 2_147_483_648 / 1.25, 1))
+    [response]
+    corner_hertz = 4.5
+    damping = 0.7
+    extended_corner_hertz = 0.5
+
+    """
+
   private func writeConfiguration(port: Int) throws -> Configuration {
     func write(_ name: String, _ text: String) throws {
       try text.write(
@@ -149,26 +168,7 @@ public struct Demo {
       east_channel = 2
 
       """)
-    try write(
-      "geophone.toml",
-      """
-      [instrument]
-      format = 1
-      model = "4.5 Hz geophone"
-      serial = "simulated"
-      quantity = "velocity"
-      measured = "2026-01-01"
-      valid_from = "2026-01-01"
-      valid_until = "2026-12-31"
-      sensitivity_volts_per_metre_per_second = 28.8
-      [digitizer]
-      counts_per_volt = \(decimal(8 * 2_147_483_648 / 1.25, 1))
-      [response]
-      corner_hertz = 4.5
-      damping = 0.7
-      extended_corner_hertz = 0.5
-
-      """)
+    try write("geophone.toml", Demo.geophone)
     try write(
       "station.toml",
       """
