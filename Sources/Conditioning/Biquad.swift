@@ -68,19 +68,6 @@ public struct BiquadCoefficients: Equatable, Sendable {
 
   public var gainAtZeroHertz: Double { (b0 + b1 + b2) / (1 + a1 + a2) }
 
-  /// Complex gain, as magnitude; for tests, tools and the group delay.
-  public func response(hertz: Double, rateHertz: Double) -> (real: Double, imaginary: Double) {
-    let w = 6.283185307179586 * hertz / rateHertz
-    let (s1, c1) = Elementary.sineAndCosine(w)
-    let (s2, c2) = Elementary.sineAndCosine(2 * w)
-    let nr = b0 + b1 * c1 + b2 * c2
-    let ni = -(b1 * s1 + b2 * s2)
-    let dr = 1 + a1 * c1 + a2 * c2
-    let di = -(a1 * s1 + a2 * s2)
-    let square = dr * dr + di * di
-    return ((nr * dr + ni * di) / square, (ni * dr - nr * di) / square)
-  }
-
   /// −dφ/dω in seconds: of a polynomial Σ cₖ z⁻ᵏ it is Re(Σ k cₖ z⁻ᵏ / Σ cₖ z⁻ᵏ) samples.
   public func groupDelaySeconds(hertz: Double, rateHertz: Double) -> Double {
     let w = 6.283185307179586 * hertz / rateHertz

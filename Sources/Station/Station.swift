@@ -64,7 +64,6 @@ public struct Station: ~Copyable {
 
   public var host = HostStatus()
   private var outbox = Outbox()
-  public var delaySeconds: Double { conditioner.delaySeconds }
 
   private let settings: StationSettings
   private var conditioner: Conditioner

@@ -82,6 +82,18 @@ struct SimulatedWorld {
     }
   }
 
+  /// As `advance`, with mains hum of 49.98 Hz on the pulse's line, whose antenna is off.
+  mutating func hum(_ clock: inout SampleClock, seconds: Int, _ body: (Moment) -> Void) {
+    var flank = elapsed
+    for _ in 0..<seconds {
+      advance(&clock, tenths: 10, body)
+      while flank < elapsed {
+        clock.observe(edgeMonotonicNanoseconds: monotonic(flank))
+        flank += 20_008_003
+      }
+    }
+  }
+
   /// Time passes without frames: pulses and the system clock go on.
   mutating func pass(_ clock: inout SampleClock, seconds: Int) {
     for _ in 0..<seconds {

@@ -95,5 +95,3 @@ void calsa_acknowledge(snd_pcm_t *handle, struct pollfd *descriptors, unsigned i
   unsigned short revents;
   (void)snd_pcm_poll_descriptors_revents(handle, descriptors, count, &revents);
 }
-
-void calsa_free_global_configuration(void) { snd_config_update_free_global(); }

@@ -47,8 +47,6 @@ int cgpiod_edges_read(cgpiod_edges *e, int64_t *monotonic_nanoseconds) {
 
 void cgpiod_edges_close(cgpiod_edges *e) { gpiod_chip_close(e->chip); }
 
-const char *cgpiod_version(void) { return gpiod_version_string(); }
-
 #else
 
 struct cgpiod_edges {
@@ -122,7 +120,5 @@ void cgpiod_edges_close(cgpiod_edges *e) {
   gpiod_edge_event_buffer_free(e->buffer);
   gpiod_line_request_release(e->request);
 }
-
-const char *cgpiod_version(void) { return gpiod_api_version(); }
 
 #endif

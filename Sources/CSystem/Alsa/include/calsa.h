@@ -23,5 +23,3 @@ int calsa_poll_descriptors(snd_pcm_t *handle, struct pollfd *descriptors, unsign
 /// Tells the device that its descriptors were looked at. Plug-ins and some drivers reset theirs here: without it they
 /// stay readable and a loop that waits on them never sleeps.
 void calsa_acknowledge(snd_pcm_t *handle, struct pollfd *descriptors, unsigned int count);
-/// Releases what libasound keeps for the process, so that leak checkers see only our own.
-void calsa_free_global_configuration(void);

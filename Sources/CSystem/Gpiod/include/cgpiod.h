@@ -12,5 +12,3 @@ int cgpiod_edges_descriptor(const cgpiod_edges *edges);
 /// Takes one edge: 1 and its CLOCK_MONOTONIC time, 0 when none waits, -1 on error.
 int cgpiod_edges_read(cgpiod_edges *edges, int64_t *monotonic_nanoseconds);
 void cgpiod_edges_close(cgpiod_edges *edges);
-/// "1.6.3" and the like.
-const char *cgpiod_version(void);
