@@ -34,6 +34,12 @@ var targets: [Target] = [
     name: "CSodium", path: "Sources/CSystem/Sodium",
     linkerSettings: [.linkedLibrary("sodium")]),
   .target(name: "Core", dependencies: ["CLinux"], swiftSettings: stationSettings),
+  // Optimised in debug builds too, where the kernels would take minutes over their tests; and never
+  // fused, because a product that is not rounded would differ between processors.
+  .target(
+    name: "CKernels", exclude: ["README.md"],
+    cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
+  .target(name: "Kernels", dependencies: ["Core", "CKernels"], swiftSettings: stationSettings),
   .target(name: "Board", dependencies: ["Core"], swiftSettings: setUpSettings),
   .target(
     name: "Digitizer", dependencies: ["Core", "Board", "CLinux", "CAlsa", "CGpiod"],
