@@ -14,7 +14,7 @@
 typedef __m256i quad;
 typedef struct {
   __m256i half[2];
-} line, sums;
+} line, sums, words;
 typedef struct {
   __m256 half[2];
 } floats;
@@ -51,8 +51,8 @@ INLINE sums multiply_samples(sums s, const quad *q, const line *w, int lines) {
 INLINE floats scaled(const int32_t *sum, const int32_t *bias, const float *scale) {
   floats x;
   for (int i = 0; i < 2; i++) {
-    __m256i whole = _mm256_add_epi32(load(sum + 8 * i), load(bias + 8 * i));
-    x.half[i] = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_load_ps(scale + 8 * i));
+    __m256i total = _mm256_add_epi32(load(sum + 8 * i), load(bias + 8 * i));
+    x.half[i] = _mm256_mul_ps(_mm256_cvtepi32_ps(total), _mm256_load_ps(scale + 8 * i));
   }
   return x;
 }
@@ -60,28 +60,38 @@ INLINE floats at_least(floats x, float lowest) {
   for (int i = 0; i < 2; i++) x.half[i] = _mm256_max_ps(x.half[i], _mm256_set1_ps(lowest));
   return x;
 }
-INLINE floats plus_residual(floats x, const uint8_t *codes, int32_t blank, float scale) {
+INLINE words load_codes(const uint8_t *p) {
+  return (words){{_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)),
+                  _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(p + 8)))}};
+}
+INLINE words load_samples(const uint8_t *p) {
+  return (words){{_mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)p)),
+                  _mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)(p + 16)))}};
+}
+INLINE floats plus_residual(floats x, words value, int32_t blank, float scale) {
   for (int i = 0; i < 2; i++) {
-    __m256i code = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(codes + 8 * i)));
-    __m256 value = _mm256_cvtepi32_ps(_mm256_sub_epi32(code, _mm256_set1_epi32(blank)));
-    x.half[i] = _mm256_add_ps(x.half[i], _mm256_mul_ps(value, _mm256_set1_ps(scale)));
+    __m256 shift = _mm256_cvtepi32_ps(_mm256_sub_epi32(value.half[i], _mm256_set1_epi32(blank)));
+    x.half[i] = _mm256_add_ps(x.half[i], _mm256_mul_ps(shift, _mm256_set1_ps(scale)));
   }
   return x;
 }
-/// To 16 bits with saturation. Packing works on 128-bit lanes: the permutation puts the quarters in order.
-INLINE __m256i narrowed(floats x) {
-  __m256i packed = _mm256_packs_epi32(_mm256_cvtps_epi32(x.half[0]), _mm256_cvtps_epi32(x.half[1]));
+INLINE __m256i whole(__m256 x, int32_t blank) {
+  return _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(blank));
+}
+/// To 16 bits, saturated. Packing works on 128-bit lanes: the permutation puts the quarters in order.
+INLINE __m256i narrowed(floats x, int32_t blank) {
+  __m256i packed = _mm256_packs_epi32(whole(x.half[0], blank), whole(x.half[1], blank));
   return _mm256_permute4x64_epi64(packed, _MM_SHUFFLE(3, 1, 2, 0));
 }
-// The conversion to a signed byte saturates at 127, where codes end, and at −128; what is below that is below
-// the floor after the addition of the blank too.
+// Packing saturates at 127 and at 32767, where codes and samples end.
 INLINE void store_codes(uint8_t *p, floats x, int32_t blank, int32_t floor) {
-  __m256i wide = narrowed(x);
-  __m128i value = _mm_packs_epi16(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
-  __m128i code = _mm_adds_epi8(value, _mm_set1_epi8((char)blank));
+  __m256i wide = narrowed(x, blank);
+  __m128i code = _mm_packs_epi16(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
   _mm_storeu_si128((void *)p, _mm_max_epi8(code, _mm_set1_epi8((char)floor)));
 }
-INLINE void store_logits(uint8_t *p, floats x) { _mm256_storeu_si256((void *)p, narrowed(x)); }
+INLINE void store_samples(uint8_t *p, floats x, int32_t blank, int32_t floor) {
+  _mm256_storeu_si256((void *)p, _mm256_max_epi16(narrowed(x, blank), _mm256_set1_epi16((short)floor)));
+}
 
 #define LINES 1
 #define CHAINS 4
@@ -91,7 +101,7 @@ INLINE void store_logits(uint8_t *p, floats x) { _mm256_storeu_si256((void *)p, 
 
 ckernels_variant ckernels_avx2(void) {
   __builtin_cpu_init();
-  return (ckernels_variant){__builtin_cpu_supports("avx2") != 0, codes_to_codes, samples_to_codes, codes_to_logits};
+  return VARIANT(__builtin_cpu_supports("avx2"));
 }
 #else
 ckernels_variant ckernels_avx2(void) { return (ckernels_variant){0}; }

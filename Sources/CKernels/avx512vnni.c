@@ -11,7 +11,7 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
-typedef __m512i quad, line, sums;
+typedef __m512i quad, line, sums, words;
 typedef __m512 floats;
 
 INLINE quad load_quad(const uint8_t *p) {
@@ -32,23 +32,27 @@ INLINE sums multiply_samples(sums s, const quad *q, const line *w, int lines) {
 }
 
 INLINE floats scaled(const int32_t *sum, const int32_t *bias, const float *scale) {
-  __m512i whole = _mm512_add_epi32(_mm512_load_si512(sum), _mm512_load_si512(bias));
-  return _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_load_ps(scale));
+  __m512i total = _mm512_add_epi32(_mm512_load_si512(sum), _mm512_load_si512(bias));
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(total), _mm512_load_ps(scale));
 }
 INLINE floats at_least(floats x, float lowest) { return _mm512_max_ps(x, _mm512_set1_ps(lowest)); }
-INLINE floats plus_residual(floats x, const uint8_t *codes, int32_t blank, float scale) {
-  __m512i code = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)codes));
-  __m512 value = _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(blank)));
-  return _mm512_add_ps(x, _mm512_mul_ps(value, _mm512_set1_ps(scale)));
+INLINE words load_codes(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)); }
+INLINE words load_samples(const uint8_t *p) { return _mm512_cvtepi16_epi32(_mm256_loadu_si256((const void *)p)); }
+INLINE floats plus_residual(floats x, words value, int32_t blank, float scale) {
+  __m512 shift = _mm512_cvtepi32_ps(_mm512_sub_epi32(value, _mm512_set1_epi32(blank)));
+  return _mm512_add_ps(x, _mm512_mul_ps(shift, _mm512_set1_ps(scale)));
 }
-// The conversion to a signed byte saturates at 127, where codes end, and at −128; what is below that is below
-// the floor after the addition of the blank too.
+INLINE words whole(floats x, int32_t blank) {
+  return _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(blank));
+}
+// The conversions saturate, at 127 and at 32767, where codes and samples end.
 INLINE void store_codes(uint8_t *p, floats x, int32_t blank, int32_t floor) {
-  __m128i code = _mm_adds_epi8(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)), _mm_set1_epi8((char)blank));
-  _mm_storeu_si128((__m128i *)(void *)p, _mm_max_epi8(code, _mm_set1_epi8((char)floor)));
+  __m128i code = _mm512_cvtsepi32_epi8(whole(x, blank));
+  _mm_storeu_si128((void *)p, _mm_max_epi8(code, _mm_set1_epi8((char)floor)));
 }
-INLINE void store_logits(uint8_t *p, floats x) {
-  _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)));
+INLINE void store_samples(uint8_t *p, floats x, int32_t blank, int32_t floor) {
+  __m256i sample = _mm512_cvtsepi32_epi16(whole(x, blank));
+  _mm256_storeu_si256((void *)p, _mm256_max_epi16(sample, _mm256_set1_epi16((short)floor)));
 }
 
 #define LINES 1
@@ -59,10 +63,9 @@ INLINE void store_logits(uint8_t *p, floats x) {
 
 ckernels_variant ckernels_avx512vnni(void) {
   __builtin_cpu_init();
-  // Says no as well where the kernel does not save the registers.
-  int is_supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-  return (ckernels_variant){is_supported, codes_to_codes, samples_to_codes, codes_to_logits};
+  // Says no as well where the operating system does not save the registers.
+  return VARIANT(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"));
 }
 #else
 ckernels_variant ckernels_avx512vnni(void) { return (ckernels_variant){0}; }

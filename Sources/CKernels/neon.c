@@ -54,9 +54,7 @@ INLINE sums multiply_samples(sums s, const quad *q, const line *w, int lines) {
 #define ROWS_OF_2 1
 #include "variant.h"
 
-ckernels_variant ckernels_neon(void) {
-  return (ckernels_variant){1, codes_to_codes, samples_to_codes, codes_to_logits};
-}
+ckernels_variant ckernels_neon(void) { return VARIANT(1); }
 #else
 ckernels_variant ckernels_neon(void) { return (ckernels_variant){0}; }
 #endif

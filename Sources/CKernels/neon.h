@@ -8,6 +8,9 @@ typedef struct {
   int8x16_t quarter[4];
 } line;
 typedef struct {
+  int32x4_t quarter[4];
+} words;
+typedef struct {
   float32x4_t quarter[4];
 } floats;
 
@@ -24,8 +27,8 @@ INLINE line load_line(const uint8_t *p) {
 INLINE floats scaled(const int32_t *sum, const int32_t *bias, const float *scale) {
   floats x;
   for (int i = 0; i < 4; i++) {
-    int32x4_t whole = vaddq_s32(vld1q_s32(sum + 4 * i), vld1q_s32(bias + 4 * i));
-    x.quarter[i] = vmulq_f32(vcvtq_f32_s32(whole), vld1q_f32(scale + 4 * i));
+    int32x4_t total = vaddq_s32(vld1q_s32(sum + 4 * i), vld1q_s32(bias + 4 * i));
+    x.quarter[i] = vmulq_f32(vcvtq_f32_s32(total), vld1q_f32(scale + 4 * i));
   }
   return x;
 }
@@ -33,32 +36,37 @@ INLINE floats at_least(floats x, float lowest) {
   for (int i = 0; i < 4; i++) x.quarter[i] = vmaxq_f32(x.quarter[i], vdupq_n_f32(lowest));
   return x;
 }
-INLINE float32x4_t plus_quarter(float32x4_t x, uint16x4_t code, int32_t blank, float scale) {
-  int32x4_t value = vsubq_s32(vreinterpretq_s32_u32(vmovl_u16(code)), vdupq_n_s32(blank));
-  return vaddq_f32(x, vmulq_f32(vcvtq_f32_s32(value), vdupq_n_f32(scale)));
+INLINE words widened(int16x8_t low, int16x8_t high) {
+  return (words){{vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low),  //
+                  vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)}};
 }
-INLINE floats plus_residual(floats x, const uint8_t *codes, int32_t blank, float scale) {
-  uint8x16_t all = vld1q_u8(codes);
-  uint16x8_t low = vmovl_u8(vget_low_u8(all)), high = vmovl_u8(vget_high_u8(all));
-  x.quarter[0] = plus_quarter(x.quarter[0], vget_low_u16(low), blank, scale);
-  x.quarter[1] = plus_quarter(x.quarter[1], vget_high_u16(low), blank, scale);
-  x.quarter[2] = plus_quarter(x.quarter[2], vget_low_u16(high), blank, scale);
-  x.quarter[3] = plus_quarter(x.quarter[3], vget_high_u16(high), blank, scale);
+INLINE words load_codes(const uint8_t *p) {  // below 128: their sign is no matter
+  int8x16_t codes = vreinterpretq_s8_u8(vld1q_u8(p));
+  return widened(vmovl_s8(vget_low_s8(codes)), vmovl_high_s8(codes));
+}
+INLINE words load_samples(const uint8_t *p) {  // as bytes, which need no alignment
+  return widened(vreinterpretq_s16_u8(vld1q_u8(p)), vreinterpretq_s16_u8(vld1q_u8(p + 16)));
+}
+INLINE floats plus_residual(floats x, words value, int32_t blank, float scale) {
+  for (int i = 0; i < 4; i++) {
+    float32x4_t shift = vcvtq_f32_s32(vsubq_s32(value.quarter[i], vdupq_n_s32(blank)));
+    x.quarter[i] = vaddq_f32(x.quarter[i], vmulq_f32(shift, vdupq_n_f32(scale)));
+  }
   return x;
 }
-/// To 16 bits with saturation.
-INLINE int16x8_t narrowed(float32x4_t low, float32x4_t high) {
-  return vcombine_s16(vqmovn_s32(vcvtnq_s32_f32(low)), vqmovn_s32(vcvtnq_s32_f32(high)));
+INLINE int32x4_t whole(float32x4_t x, int32_t blank) { return vaddq_s32(vcvtnq_s32_f32(x), vdupq_n_s32(blank)); }
+// Narrowing saturates, at 32767 and at 127, where samples and codes end.
+INLINE int16x8_t narrowed(float32x4_t low, float32x4_t high, int32_t blank) {
+  return vcombine_s16(vqmovn_s32(whole(low, blank)), vqmovn_s32(whole(high, blank)));
 }
-// The conversion to a signed byte saturates at 127, where codes end, and at −128; what is below that is below
-// the floor after the addition of the blank too.
 INLINE void store_codes(uint8_t *p, floats x, int32_t blank, int32_t floor) {
-  int8x8_t low = vqmovn_s16(narrowed(x.quarter[0], x.quarter[1]));
-  int8x8_t high = vqmovn_s16(narrowed(x.quarter[2], x.quarter[3]));
-  int8x16_t code = vqaddq_s8(vcombine_s8(low, high), vdupq_n_s8((int8_t)blank));
-  vst1q_s8((int8_t *)p, vmaxq_s8(code, vdupq_n_s8((int8_t)floor)));
+  int8x8_t low = vqmovn_s16(narrowed(x.quarter[0], x.quarter[1], blank));
+  int8x8_t high = vqmovn_s16(narrowed(x.quarter[2], x.quarter[3], blank));
+  vst1q_s8((int8_t *)p, vmaxq_s8(vcombine_s8(low, high), vdupq_n_s8((int8_t)floor)));
 }
-INLINE void store_logits(uint8_t *p, floats x) {
-  vst1q_u8(p, vreinterpretq_u8_s16(narrowed(x.quarter[0], x.quarter[1])));
-  vst1q_u8(p + 16, vreinterpretq_u8_s16(narrowed(x.quarter[2], x.quarter[3])));
+INLINE void store_samples(uint8_t *p, floats x, int32_t blank, int32_t floor) {
+  for (int i = 0; i < 2; i++) {
+    int16x8_t sample = narrowed(x.quarter[2 * i], x.quarter[2 * i + 1], blank);
+    vst1q_u8(p + 16 * i, vreinterpretq_u8_s16(vmaxq_s16(sample, vdupq_n_s16((int16_t)floor))));
+  }
 }

@@ -48,10 +48,7 @@ INLINE sums multiply_samples(sums s, const quad *q, const line *w, int lines) {
 #define ROWS_OF_2 3
 #include "variant.h"
 
-ckernels_variant ckernels_neon_dot(void) {
-  int is_supported = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-  return (ckernels_variant){is_supported, codes_to_codes, samples_to_codes, codes_to_logits};
-}
+ckernels_variant ckernels_neon_dot(void) { return VARIANT(getauxval(AT_HWCAP) & HWCAP_ASIMDDP); }
 #else
 ckernels_variant ckernels_neon_dot(void) { return (ckernels_variant){0}; }
 #endif

@@ -9,7 +9,8 @@
 //   LINES      how many of them these take at once, 1 or 2
 //   CHAINS     how many sums of a block in parallel keep the multipliers busy
 //   ROWS_OF_1, ROWS_OF_2  the most rows, up to 8, whose sums of one and of two blocks the registers hold
-//   floats     16 of them; scaled, at_least, plus_residual, store_codes, store_logits
+//   floats, words   16 of them, words of 32 bits; scaled, at_least, plus_residual
+//   load_codes, load_samples, store_codes, store_samples   residual and output, 16 values each
 //
 // A tile is some rows of one or two blocks. Its sums stay in registers while its inputs and weights pass by
 // once; then they go to the stack, from where the finish function reads them. Blocks are the outer loop, so
@@ -121,35 +122,48 @@ INLINE void convolve(const ckernels_convolution *c, ptrdiff_t row_bytes, multipl
   if (block < blocks) all_rows(c, e, multiply, finish, block, 1, ROWS_OF_1);
 }
 
+INLINE void finish(const ckernels_convolution *pointer, const int32_t *sum, ptrdiff_t first_row, ptrdiff_t rows,
+                   ptrdiff_t first_channel, ptrdiff_t blocks, const int is_code) {
+  const ckernels_convolution c = *pointer;  // a copy, because the output might alias the original
+  const ptrdiff_t value_bytes = is_code ? 1 : 2;
+  const float lowest = c.inner_relu ? 0 : -0x1p31f;  // below every value
+  for (ptrdiff_t row = first_row; row < first_row + rows; row++)
+    for (ptrdiff_t channel = first_channel; channel < first_channel + 16 * blocks; channel += 16, sum += 16) {
+      floats x = at_least(scaled(sum, c.bias + channel, c.scale + channel), lowest);
+      if (c.residual) {
+        const uint8_t *residual = (const uint8_t *)c.residual + row * c.residual_step + value_bytes * channel;
+        words value = is_code ? load_codes(residual) : load_samples(residual);
+        x = plus_residual(x, value, c.residual_blank, c.residual_scale);
+      }
+      uint8_t *output = (uint8_t *)c.output + row * c.output_step + value_bytes * channel;
+      if (is_code)
+        store_codes(output, x, c.output_blank, c.output_floor);
+      else
+        store_samples(output, x, c.output_blank, c.output_floor);
+    }
+}
+
+static TARGET void finish_codes(const ckernels_convolution *c, const int32_t *sum, ptrdiff_t first_row, ptrdiff_t rows,
+                                ptrdiff_t first_channel, ptrdiff_t blocks) {
+  finish(c, sum, first_row, rows, first_channel, blocks, 1);
+}
+static TARGET void finish_samples(const ckernels_convolution *c, const int32_t *sum, ptrdiff_t first_row,
+                                  ptrdiff_t rows, ptrdiff_t first_channel, ptrdiff_t blocks) {
+  finish(c, sum, first_row, rows, first_channel, blocks, 0);
+}
+
 // One copy of all tiles for both kinds of output.
 static TARGET __attribute__((noinline)) void convolve_codes(const ckernels_convolution *c, finish_function *finish) {
   convolve(c, c->channels_in, multiply_codes, finish);
 }
-
-static TARGET void finish_codes(const ckernels_convolution *c, const int32_t *sums, ptrdiff_t first_row,
-                                ptrdiff_t rows, ptrdiff_t first_channel, ptrdiff_t blocks) {
-  const ckernels_convolution k = *c;
-  const float lowest = k.inner_relu ? 0 : -0x1p31f;  // below every value
-  for (ptrdiff_t row = first_row; row < first_row + rows; row++)
-    for (ptrdiff_t channel = first_channel; channel < first_channel + 16 * blocks; channel += 16, sums += 16) {
-      floats x = at_least(scaled(sums, k.bias + channel, k.scale + channel), lowest);
-      if (k.residual)
-        x = plus_residual(x, k.residual + row * k.residual_step + channel, k.residual_blank, k.residual_scale);
-      store_codes((uint8_t *)k.output + row * k.output_step + channel, x, k.output_blank, k.output_floor);
-    }
-}
-
-static TARGET void finish_logits(const ckernels_convolution *c, const int32_t *sums, ptrdiff_t first_row,
-                                 ptrdiff_t rows, ptrdiff_t first_channel, ptrdiff_t blocks) {
-  const ckernels_convolution k = *c;
-  for (ptrdiff_t row = first_row; row < first_row + rows; row++)
-    for (ptrdiff_t channel = first_channel; channel < first_channel + 16 * blocks; channel += 16, sums += 16)
-      store_logits((uint8_t *)k.output + row * k.output_step + 2 * channel,
-                   scaled(sums, k.bias + channel, k.scale + channel));
+static TARGET __attribute__((noinline)) void convolve_samples(const ckernels_convolution *c, finish_function *finish) {
+  convolve(c, 2 * (ptrdiff_t)c->channels_in, multiply_samples, finish);
 }
 
 static TARGET void codes_to_codes(const ckernels_convolution *c) { convolve_codes(c, finish_codes); }
-static TARGET void codes_to_logits(const ckernels_convolution *c) { convolve_codes(c, finish_logits); }
-static TARGET void samples_to_codes(const ckernels_convolution *c) {
-  convolve(c, 2 * (ptrdiff_t)c->channels_in, multiply_samples, finish_codes);
-}
+static TARGET void codes_to_samples(const ckernels_convolution *c) { convolve_codes(c, finish_samples); }
+static TARGET void samples_to_codes(const ckernels_convolution *c) { convolve_samples(c, finish_codes); }
+static TARGET void samples_to_samples(const ckernels_convolution *c) { convolve_samples(c, finish_samples); }
+
+#define VARIANT(is_supported) \
+  ((ckernels_variant){(is_supported) != 0, codes_to_codes, samples_to_codes, codes_to_samples, samples_to_samples})

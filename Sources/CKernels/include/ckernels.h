@@ -11,7 +11,8 @@ typedef struct {
   const void *input;        // the first tap of the first output; uint8_t or int16_t, no alignment asked
   ptrdiff_t input_step;     // bytes from one output's first tap to the next one's (stride × row)
   ptrdiff_t tap_step;       // bytes from tap to tap (dilation × row)
-  const void *weights;      // [channels_out/16][taps][channels_in/4][16][4] int8_t, or [channels_in/2][16][2] int16_t; 64-byte aligned
+  const void *weights;      // [channels_out/16][taps][channels_in/4][16][4] int8_t, or for samples
+                            // [channels_out/16][taps][channels_in/2][16][2] int16_t; 64-byte aligned
   const int32_t *bias;      // channels_out, 64-byte aligned
   const float *scale;       // channels_out, 64-byte aligned
   void *output;             // uint8_t or int16_t, channels_out contiguous values a row, no alignment asked
@@ -33,8 +34,7 @@ typedef void (*ckernels_function)(const ckernels_convolution *);
 
 /// An instruction set: NULL functions where the program was built for another processor.
 typedef struct {
-  int is_supported;                   // by the processor that this runs on
-
+  int is_supported;                     // by the processor that this runs on
   ckernels_function codes_to_codes;     // uint8_t 0…127 in and out
   ckernels_function samples_to_codes;   // int16_t in, uint8_t 0…127 out
   ckernels_function codes_to_samples;   // uint8_t 0…127 in, int16_t out
