@@ -45,7 +45,7 @@ public enum KernelSelfTest {
     let memory = KernelMemory(
       input: take(shape.inputBytes), weights: take(shape.weightBytes),
       bias: take(shape.channelBytes), scale: take(shape.channelBytes),
-      residual: take(shape.residualBytes), output: take(shape.outputBytes))
+      residual: take(shape.outputBytes), output: take(shape.outputBytes))
     let expected = take(shape.outputBytes)
     let trial = KernelTrial(shape, operands, scales, in: memory, random: &random)
     memory.output.initializeMemory(as: UInt8.self, repeating: 0xAA, count: shape.outputBytes)

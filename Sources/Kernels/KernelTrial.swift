@@ -19,16 +19,16 @@ public struct KernelShape: Sendable {
 
   public init() {}
 
-  private var inputValueBytes: Int { kind == .samplesToCodes ? 2 : 1 }
-  private var outputValueBytes: Int { kind == .codesToLogits ? 2 : 1 }
+  private var inputValueBytes: Int { kind.readsSamples ? 2 : 1 }
+  private var outputValueBytes: Int { kind.writesSamples ? 2 : 1 }
   public var inputRowBytes: Int { channelsIn * inputValueBytes + inputGap }
+  /// Of the residual too.
   public var outputRowBytes: Int { channelsOut * outputValueBytes + outputGap }
-  public var residualRowBytes: Int { channelsOut + outputGap }
   public var inputBytes: Int {
     ((steps - 1) * stride + (taps - 1) * dilation + 1) * inputRowBytes - inputGap
   }
+  /// Of the residual too.
   public var outputBytes: Int { steps * outputRowBytes - outputGap }
-  public var residualBytes: Int { steps * residualRowBytes - outputGap }
   public var weightBytes: Int { taps * channelsIn * inputValueBytes * channelsOut }
   /// Of the biases; of the scales too.
   public var channelBytes: Int { 4 * channelsOut }
@@ -91,7 +91,9 @@ public struct KernelTrial {
   ) {
     self.shape = shape
     self.memory = memory
-    if shape.kind == .samplesToCodes {
+    // A last odd byte belongs to no whole sample.
+    memory.input.storeBytes(of: 0, toByteOffset: shape.inputBytes - 1, as: UInt8.self)
+    if shape.kind.readsSamples {
       fillSamples(operands, &random)
     } else {
       fillCodes(operands, &random)
@@ -109,83 +111,96 @@ public struct KernelTrial {
     convolution.channels_in = Int32(shape.channelsIn)
     convolution.channels_out = Int32(shape.channelsOut)
     convolution.steps = Int32(shape.steps)
-    if shape.kind != .codesToLogits { chooseEnding(&random) }
+    chooseEnding(&random)
   }
 
   /// The call; its output goes to `output` when that is given.
   public func run(_ variant: KernelVariant, output: UnsafeMutableRawPointer? = nil) {
     var call = convolution
     if let output { call.output = output }
-    variant.function(shape.kind)(&call)
+    variant.run(shape.kind, call)
   }
 
   private mutating func chooseEnding(_ random: inout RandomGenerator) {
+    let isSamples = shape.kind.writesSamples
+    let blank = Int32(isSamples ? 0 : random.below(128))
     convolution.inner_relu = Int32(random.below(2))
-    convolution.output_blank = Int32(random.below(128))
-    convolution.output_floor = random.below(2) == 0 ? 0 : convolution.output_blank
+    convolution.output_blank = blank
+    convolution.output_floor = random.below(2) == 0 ? blank : isSamples ? -32768 : 0
     guard random.below(3) > 0 else { return }
-    for index in 0..<shape.residualBytes {
-      memory.residual.storeBytes(
-        of: UInt8(random.below(128)), toByteOffset: index, as: UInt8.self)
+    if isSamples {
+      store(samples: shape.outputBytes / 2, at: memory.residual) { random.below(65536) - 32768 }
+    } else {
+      store(codes: shape.outputBytes, at: memory.residual) { random.below(128) }
     }
-    convolution.residual = UnsafePointer(memory.residual.assumingMemoryBound(to: UInt8.self))
-    convolution.residual_step = shape.residualRowBytes
-    convolution.residual_blank = Int32(random.below(128))
+    convolution.residual = UnsafeRawPointer(memory.residual)
+    convolution.residual_step = shape.outputRowBytes
+    convolution.residual_blank = Int32(isSamples ? 0 : random.below(128))
     let magnitude = random.below(8) == 0 ? 1024 : Float(2 * random.uniform())
     convolution.residual_scale = random.below(4) == 0 ? -magnitude : magnitude
   }
 
-  private func fillCodes(_ operands: Operands, _ random: inout RandomGenerator) {
-    for index in 0..<shape.inputBytes {
-      let code: UInt8 =
-        switch operands {
-        case .uniform: UInt8(random.below(128))
-        case .corners: random.below(2) == 0 ? 0 : 127
-        case .saturated: 127
-        }
-      memory.input.storeBytes(of: code, toByteOffset: index, as: UInt8.self)
+  private func store(codes: Int, at memory: UnsafeMutableRawPointer, _ next: () -> Int) {
+    for index in 0..<codes {
+      memory.storeBytes(
+        of: UInt8(truncatingIfNeeded: next()), toByteOffset: index, as: UInt8.self)
     }
-    for index in 0..<shape.weightBytes {
-      let weight: Int8 =
-        switch operands {
-        case .uniform: Int8(random.below(255) - 127)
-        case .corners: random.below(2) == 0 ? -127 : 127
-        case .saturated: (index / 4) % 2 == 0 ? -127 : 127
-        }
-      memory.weights.storeBytes(of: weight, toByteOffset: index, as: Int8.self)
+  }
+
+  private func store(samples: Int, at memory: UnsafeMutableRawPointer, _ next: () -> Int) {
+    for index in 0..<samples {
+      memory.storeBytes(of: Int16(next()), toByteOffset: 2 * index, as: Int16.self)
+    }
+  }
+
+  private func fillCodes(_ operands: Operands, _ random: inout RandomGenerator) {
+    store(codes: shape.inputBytes, at: memory.input) {
+      switch operands {
+      case .uniform: random.below(128)
+      case .corners: random.below(2) * 127
+      case .saturated: 127
+      }
+    }
+    var index = 0
+    store(codes: shape.weightBytes, at: memory.weights) {
+      index += 1
+      return switch operands {
+      case .uniform: random.below(255) - 127
+      case .corners: random.below(2) == 0 ? -127 : 127
+      case .saturated: (index - 1) / 4 % 2 == 0 ? -127 : 127
+      }
     }
   }
 
   /// The magnitudes of an output's weights add up to 65535 at most, so that no sum of products and a
   /// bias below 2¹⁵ leaves 32 bits. Saturated ones come close to it.
   private func fillSamples(_ operands: Operands, _ random: inout RandomGenerator) {
-    for index in 0..<shape.inputBytes / 2 {
-      let sample: Int16 =
-        switch operands {
-        case .uniform: Int16(random.below(65536) - 32768)
-        case .corners: random.below(2) == 0 ? -32768 : 32767
-        case .saturated: -32768
-        }
-      memory.input.storeBytes(of: sample, toByteOffset: 2 * index, as: Int16.self)
+    // With a gap of one byte the rows are not where these samples are: what they hold is chance.
+    store(samples: shape.inputBytes / 2, at: memory.input) {
+      switch operands {
+      case .uniform: random.below(65536) - 32768
+      case .corners: random.below(2) == 0 ? -32768 : 32767
+      case .saturated: -32768
+      }
     }
     let largest = 65535 / shape.productsPerOutput
-    for index in 0..<shape.weightBytes / 2 {
-      let weight =
-        switch operands {
-        case .uniform: random.below(2 * largest + 1) - largest
-        case .corners: random.below(2) == 0 ? -largest : largest
-        case .saturated: (index / 2) % 2 == 0 ? -largest : largest
-        }
-      memory.weights.storeBytes(of: Int16(weight), toByteOffset: 2 * index, as: Int16.self)
+    var index = 0
+    store(samples: shape.weightBytes / 2, at: memory.weights) {
+      index += 1
+      return switch operands {
+      case .uniform: random.below(2 * largest + 1) - largest
+      case .corners: random.below(2) == 0 ? -largest : largest
+      case .saturated: (index - 1) / 2 % 2 == 0 ? -largest : largest
+      }
     }
   }
 
   private func fillScales(_ scales: Scales, _ random: inout RandomGenerator) {
-    let isSamples = shape.kind == .samplesToCodes
-    // Standard deviation of a sum of uniform products, roughly; logits have 256 times the range.
+    let isSamples = shape.kind.readsSamples
+    // Standard deviation of a sum of uniform products, roughly; samples have 256 times the range.
     let products = Double(shape.productsPerOutput).squareRoot()
     let spread = isSamples ? 19000 * 38000 / products : 74 * 73 * products
-    let range = shape.kind == .codesToLogits ? 16384.0 : 64
+    let range = shape.kind.writesSamples ? 16384.0 : 64
     for channel in 0..<shape.channelsOut {
       let scale: Double
       let bias: Int
@@ -198,7 +213,8 @@ public struct KernelTrial {
         bias = random.below(2001) - 1000
       case .extreme:
         let mantissa = random.below(2) == 0 ? 1 : 1 + random.uniform()
-        scale = min(0.5, Double(sign: .plus, exponent: -1 - random.below(30), significand: mantissa))
+        scale = min(
+          0.5, Double(sign: .plus, exponent: -1 - random.below(30), significand: mantissa))
         // Fifteen taps of 128 codes stay below 2²⁵.
         let edge = isSamples ? 32767 : Int(Int32.max) - 1 << 25
         bias = random.below(2) == 0 ? -edge : edge

@@ -1,85 +1,53 @@
 // The table of variants: one row for each instruction set, the best first. Selection, self-test,
-// tests and benchmarks all walk it, in one binary for all processors.
+// tests and benchmarks all walk it, in one binary for all processors of an architecture.
 
 import CKernels
 
-public typealias KernelFunction = @convention(c) (UnsafePointer<ckernels_convolution>?) -> Void
-
 public struct KernelVariant {
   public let name: StaticString
-  /// By the processor that this runs on.
-  public let isSupported: Bool
-  public let codesToCodes: KernelFunction
-  public let samplesToCodes: KernelFunction
-  public let codesToLogits: KernelFunction
+  public let functions: ckernels_variant
 
-  public init(
-    name: StaticString, isSupported: Bool, codesToCodes: @escaping KernelFunction,
-    samplesToCodes: @escaping KernelFunction, codesToLogits: @escaping KernelFunction
-  ) {
+  public init(name: StaticString, functions: ckernels_variant) {
     self.name = name
-    self.isSupported = isSupported
-    self.codesToCodes = codesToCodes
-    self.samplesToCodes = samplesToCodes
-    self.codesToLogits = codesToLogits
+    self.functions = functions
   }
 
-  private init(_ name: StaticString, _ variant: ckernels_variant) {
-    self.init(
-      name: name, isSupported: variant.is_supported != 0,
-      codesToCodes: variant.codes_to_codes ?? KernelVariant.absent,
-      samplesToCodes: variant.samples_to_codes ?? KernelVariant.absent,
-      codesToLogits: variant.codes_to_logits ?? KernelVariant.absent)
-  }
-
-  private static let absent: KernelFunction = { _ in
-    preconditionFailure("a kernel of another processor")
-  }
+  /// By the processor that this runs on.
+  public var isSupported: Bool { functions.is_supported != 0 }
 
   public static var scalar: KernelVariant {
-    KernelVariant(
-      name: "scalar", isSupported: true, codesToCodes: ScalarConvolution.codesToCodes,
-      samplesToCodes: ScalarConvolution.samplesToCodes,
-      codesToLogits: ScalarConvolution.codesToLogits)
+    KernelVariant(name: "scalar", functions: ScalarConvolution.variant)
   }
 
   /// Best first; the last one is supported everywhere.
   public static var all: InlineArray<5, KernelVariant> {
     [
-      KernelVariant("avx512vnni", ckernels_avx512vnni()), KernelVariant("avx2", ckernels_avx2()),
-      KernelVariant("neon-dot", ckernels_neon_dot()), KernelVariant("neon", ckernels_neon()),
+      KernelVariant(name: "avx512vnni", functions: ckernels_avx512vnni()),
+      KernelVariant(name: "avx2", functions: ckernels_avx2()),
+      KernelVariant(name: "neon-dot", functions: ckernels_neon_dot()),
+      KernelVariant(name: "neon", functions: ckernels_neon()),
       .scalar,
     ]
   }
 
-  public func function(_ kind: KernelKind) -> KernelFunction {
-    switch kind {
-    case .codesToCodes: codesToCodes
-    case .samplesToCodes: samplesToCodes
-    case .codesToLogits: codesToLogits
-    }
+  public func run(_ kind: KernelKind, _ call: ckernels_convolution) {
+    let function =
+      switch kind {
+      case .codesToCodes: functions.codes_to_codes
+      case .samplesToCodes: functions.samples_to_codes
+      case .codesToSamples: functions.codes_to_samples
+      case .samplesToSamples: functions.samples_to_samples
+      }
+    withUnsafePointer(to: call) { function!($0) }
   }
-}
-
-public enum KernelKind: CaseIterable, Sendable {
-  case codesToCodes
-  case samplesToCodes
-  case codesToLogits
-}
-
-/// What the station computes with.
-public struct KernelSelection {
-  public let variant: KernelVariant
-  /// A better variant is supported, but its self-test failed: a fault of the processor, its
-  /// emulator or the compiler, to be told.
-  public let hasRejectedBetter: Bool
 
   /// The best supported variant that passes its self-test.
-  public static func best() -> KernelSelection { best(of: KernelVariant.all) }
+  public static func select() -> KernelSelection { select(from: all) }
 
-  /// The same over a table that ends with the scalar variant, which is not tested against itself.
-  public static func best<let count: Int>(
-    of table: InlineArray<count, KernelVariant>
+  /// The same from a table that ends with the scalar variant, the one that is tested against
+  /// nothing.
+  public static func select<let count: Int>(
+    from table: InlineArray<count, KernelVariant>
   ) -> KernelSelection {
     var hasRejectedBetter = false
     for index in 0..<count - 1 where table[index].isSupported {
@@ -90,4 +58,23 @@ public struct KernelSelection {
     }
     return KernelSelection(variant: table[count - 1], hasRejectedBetter: hasRejectedBetter)
   }
+}
+
+/// What the station computes with.
+public struct KernelSelection {
+  public let variant: KernelVariant
+  /// A better variant is supported and failed its self-test: a fault of the processor, of what
+  /// emulates it, or of a compiler. Worth telling.
+  public let hasRejectedBetter: Bool
+}
+
+/// The four functions of a variant, by the elements of their rows.
+public enum KernelKind: CaseIterable, Sendable {
+  case codesToCodes
+  case samplesToCodes
+  case codesToSamples
+  case samplesToSamples
+
+  public var readsSamples: Bool { self == .samplesToCodes || self == .samplesToSamples }
+  public var writesSamples: Bool { self == .codesToSamples || self == .samplesToSamples }
 }

@@ -21,7 +21,7 @@
 
 import CKernels
 
-public enum ScalarConvolution {
+enum ScalarConvolution {
   public static var variant: ckernels_variant {
     typealias This = ScalarConvolution
     return ckernels_variant(
