@@ -17,8 +17,8 @@ private var variants: [KernelVariant] {
   @Test func seededCalls() {
     for variant in variants {
       var check = KernelCheck(variant, seed: 2)
-      for _ in 0..<1500 {
-        guard check.runNext(multiplicationsAtMost: 20_000) else {
+      for _ in 0..<4000 {
+        guard check.runNext(multiplicationsAtMost: 30_000) else {
           Issue.record("\(variant.name): call \(check.count) differs")
           break
         }
