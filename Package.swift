@@ -48,6 +48,9 @@ var targets: [Target] = [
     name: "Conditioning", dependencies: ["Core", "Board", "Digitizer"],
     swiftSettings: stationSettings),
   .target(
+    name: "Network", dependencies: ["Core", "Kernels", "CKernels", "CLinux", "CSodium"],
+    exclude: ["ONET-FORMAT.md"], swiftSettings: stationSettings),
+  .target(
     name: "Picker", dependencies: ["Core", "Board", "Conditioning"],
     swiftSettings: stationSettings),
   .target(
@@ -73,7 +76,8 @@ if !isFirmware {
     .library(name: "asound_module_pcm_onset", type: .dynamic, targets: ["CSimulatedCard"]),
   ]
   let station: [Target.Dependency] = [
-    "Core", "Kernels", "CKernels", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "Station",
+    "Core", "CKernels", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker",
+    "Uplink", "Station",
   ]
   // Every module that is imported is named: what is not is not rebuilt when it changes.
   let tools = station + ["Tools"]
