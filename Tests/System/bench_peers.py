@@ -20,8 +20,12 @@ int8 is each tool's static post-training quantization as it comes: ONNX Runtime 
     bound       ONNX Runtime with IOBinding: two sets of caches bound beforehand, used in turn
     invoke      LiteRT's invoke() alone: nobody fills the inputs or hands the caches back
 
-Times are of perf_counter around every call: medians of 0.15 s of calls, then over rounds. They are calls from
-Python; `nothing`, one ReLU of four numbers, shows what a call costs, and "less the call" subtracts it.
+Times are of perf_counter around every call: medians of 0.15 s of calls, then over rounds. Columns of ratios:
+
+    times ours  their median over Onset's; a chunk is compared with Onset's longest that is no longer
+    by least    their best round over Onset's best: the same on a quiet machine, the fairer on a shared one
+    less call   that, without what a call from Python costs, as `nothing` shows it: one ReLU of four numbers
+    int16       their median over that of Onset's PhaseNet with 16-bit activations
 """
 import argparse
 import importlib.metadata
@@ -170,20 +174,22 @@ def times_onset(microseconds, network, chunk, ours):
 
 
 def compare(rounds):
-    medians = {key: statistics.median(times) for key, times in rounds.items()}
-    ours = {(model.network, model.chunk_milliseconds): medians[model, way]
-            for model, way in medians if model.program == "Onset"}
-    calls = {(model.program, way): median for (model, way), median in medians.items()
-             if model.network == "nothing"}
+    median = {key: statistics.median(times) for key, times in rounds.items()}
+    least = {key: min(times) for key, times in rounds.items()}
+    ours, ours_least = ({(model.network, model.chunk_milliseconds): values[model, way]
+                         for model, way in rounds if model.program == "Onset"} for values in (median, least))
+    calls = {(model.program, way): least[model, way] for model, way in rounds if model.network == "nothing"}
     rows = []
-    for model, way in sorted(medians, key=lambda key: (key[0].network, key[0].chunk_milliseconds or 0, medians[key])):
-        median, times = medians[model, way], rounds[model, way]
-        row = model._asdict() | {"way": way, "median_us": median, "least_us": min(times), "most_us": max(times)}
+    for key in sorted(rounds, key=lambda key: (key[0].network, key[0].chunk_milliseconds or 0, median[key])):
+        model, way = key
+        row = model._asdict() | {"way": way, "median_us": median[key], "least_us": least[key],
+                                 "most_us": max(rounds[key])}
         if model.program != "Onset":
-            work, call = (model.network, model.chunk_milliseconds), calls.get((model.program, way), 0)
-            row["times_onset"] = times_onset(median, *work, ours)
-            row["times_onset_less_call"] = times_onset(median - call, *work, ours)
-            row["times_onset_int16"] = times_onset(median, work[0] + "-int16", work[1], ours)
+            network, chunk, call = model.network, model.chunk_milliseconds, calls.get((model.program, way), 0)
+            row["times_onset"] = times_onset(median[key], network, chunk, ours)
+            row["times_onset_least"] = times_onset(least[key], network, chunk, ours_least)
+            row["times_onset_less_call"] = times_onset(least[key] - call, network, chunk, ours_least)
+            row["times_onset_int16"] = times_onset(median[key], network + "-int16", chunk, ours)
         rows.append(row)
     return rows
 
@@ -213,17 +219,20 @@ def agreement(model, windows, expected):
 def table(report):
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     lines = [f"{versions}; one thread, medians of {report['rounds']} rounds",
-             f"{'':60}      µs    least to most    times ours  less the call  ours in int16"]
+             f"{'':54}{'µs':>8} {'least to most':>16}{'times ours':>12}{'by least':>10}{'less call':>10}"
+             f"{'int16':>8}"]
+    ratios = {"times_onset": 12, "times_onset_least": 10, "times_onset_less_call": 10, "times_onset_int16": 8}
     for row in report["results"]:
         chunk = f"{row['chunk_milliseconds']} ms" if row["chunk_milliseconds"] else ""
         name = f"{row['network']:14} {chunk:>7}  {row['program']} {row['kind']} {row['way']}"
         spread = f"{row['least_us']:.4g} to {row['most_us']:.4g}"
-        ratios = (row.get(key) for key in ("times_onset", "times_onset_less_call", "times_onset_int16"))
-        columns = "".join(f"{ratio:14.1f}" if ratio else f"{'':14}" for ratio in ratios)
-        lines.append(f"{name:60}{row['median_us']:8.2f} {spread:>16}{columns}".rstrip())
+        columns = "".join(f"{row[key]:{width}.1f}" if row.get(key) else " " * width
+                          for key, width in ratios.items())
+        lines.append(f"{name:54}{row['median_us']:8.2f} {spread:>16}{columns}".rstrip())
     for row in report["agreement"]:
-        lines.append(f"PhaseNet, {row['program']} {row['kind']}: {row['reproduced']} of {row['picks']} float picks "
-                     f"({row['reproduced'] / max(row['picks'], 1) * 100:.1f} %) within {PICK_TOLERANCE_SAMPLES} "
+        share = row["reproduced"] / max(row["picks"], 1)
+        lines.append(f"PhaseNet, {row['program']} {row['kind']}: {row['reproduced']} of {row['picks']} "
+                     f"float picks ({share * 100:.1f} %) within {PICK_TOLERANCE_SAMPLES} "
                      f"samples, mean difference of probability {row['mean_difference']:.5f}")
     return "\n".join(lines)
 
