@@ -88,7 +88,7 @@ if !isFirmware {
       name: "CSimulatedCard", path: "Sources/CSystem/SimulatedCard",
       linkerSettings: [.linkedLibrary("asound")]),
     .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
-    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux"]),
+    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium"]),
     .executableTarget(name: "onset", dependencies: tools),
     .executableTarget(
       name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),

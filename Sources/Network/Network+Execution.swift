@@ -15,9 +15,8 @@ extension LayerState {
     rowChannelBytes = record.destinationChannels * destination.element.byteCount
     foldBytes = rowChannelBytes / destination.fold
     groupPitch = source.width / source.fold
-    for other in 0..<plan.header.layerCount where other != index {
-      isSoleWriter = isSoleWriter && plan.layers[other].destination != record.destination
-    }
+    sourceWriter = LayerState.writer(plan, record.sourceRange)
+    if record.hasResidual { residualWriter = LayerState.writer(plan, record.residualRange) }
     guard record.kind == .convolution else { return }
     let isContiguous =
       record.rowsPerStep == 1 || record.destinationChannels == destination.width
@@ -53,11 +52,36 @@ extension LayerState {
   }
 }
 
+extension LayerState {
+  private static func writer(_ plan: NetworkPlan, _ range: ChannelRange) -> Int {
+    var found = noLayer
+    for index in 0..<plan.header.layerCount where plan.layers[index].writes(range) {
+      found = found == noLayer ? index : several
+    }
+    return found
+  }
+}
+
 extension Network {
+  /// Rows of the channels that a layer reads.
+  private func rowsWritten(_ range: ChannelRange, by writer: Int) -> Int {
+    if writer >= 0 { return (layers + writer).pointee.rowsDone }
+    if writer == LayerState.noLayer { return buffers.pointee.available }
+    var rows = Int.max
+    for index in 0..<plan.header.layerCount where (layers + index).pointee.record.writes(range) {
+      rows = min(rows, (layers + index).pointee.rowsDone)
+    }
+    return rows
+  }
+
   /// Steps that could be complete, were there room for them.
   func stepsWanted(_ layer: UnsafeMutablePointer<LayerState>) -> Int {
     let record = layer.pointee.record
-    let seen = (buffers + record.source).pointee.readable - 1 + record.rowsBefore - record.reach
+    let source = buffers + record.source
+    var rows = rowsWritten(record.sourceRange, by: layer.pointee.sourceWriter)
+    // After the end of a window there are blank ones.
+    if rows == source.pointee.total { rows += source.pointee.after }
+    let seen = rows - 1 + record.rowsBefore - record.reach
     if seen < 0 { return 0 }
     var steps = record.stride == 1 ? seen + 1 : seen / record.stride + 1
     let total = (buffers + record.destination).pointee.total
@@ -65,7 +89,7 @@ extension Network {
       steps = min(steps, (total + record.trim + record.rowsPerStep - 1) / record.rowsPerStep)
     }
     if record.hasResidual {
-      steps = min(steps, (buffers + record.residual).pointee.available)
+      steps = min(steps, rowsWritten(record.residualRange, by: layer.pointee.residualWriter))
     }
     return steps
   }
@@ -103,7 +127,7 @@ extension Network {
       if record.destination == index { needed = min(needed, layer.pointee.rowsDone) }
     }
     if needed <= buffer.pointee.firstRow { return }
-    let blanks = buffer.pointee.available == buffer.pointee.total ? buffer.pointee.after : 0
+    let blanks = buffer.pointee.end == buffer.pointee.total ? buffer.pointee.after : 0
     let rows = max(0, buffer.pointee.end + blanks - needed)
     memmove(
       buffer.pointee.base, buffer.pointee.pointer(needed), rows * buffer.pointee.rowBytes)
@@ -125,18 +149,8 @@ extension Network {
     layer.pointee.rowsDone = max(0, min(rows, buffer.pointee.total))
     if rows >= buffer.pointee.total { blankSurplus(layer) }
     buffer.pointee.end = max(buffer.pointee.end, layer.pointee.rowsDone)
-    buffer.pointee.available =
-      layer.pointee.isSoleWriter ? layer.pointee.rowsDone : rowsOfAllWriters(record.destination)
-    if buffer.pointee.available == buffer.pointee.total { blankBehind(record.destination) }
-  }
-
-  private func rowsOfAllWriters(_ buffer: Int) -> Int {
-    var rows = Int.max
-    for index in 0..<plan.header.layerCount {
-      let layer = layers + index
-      if layer.pointee.record.destination == buffer { rows = min(rows, layer.pointee.rowsDone) }
-    }
-    return rows
+    if buffer.pointee.end == buffer.pointee.total { blankBehind(record.destination) }
+    if buffer.pointee.isOutput { buffer.pointee.available = layer.pointee.rowsDone }
   }
 
   private func convolve(

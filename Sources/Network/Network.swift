@@ -26,7 +26,7 @@ struct BufferState {
   var firstRow = 0
   /// One past the last row that any layer has written.
   var end = 0
-  /// Rows that every writer has written.
+  /// Of the input and of outputs: rows that may be read.
   var available = 0
   /// Of an output: rows that were there before this pass.
   var consumed = 0
@@ -34,14 +34,16 @@ struct BufferState {
   var total = Int.max
 
   func pointer(_ row: Int) -> UnsafeMutableRawPointer { base + (row - firstRow) * rowBytes }
-
-  /// Rows that may be read: after the end of a window, the blank ones too.
-  var readable: Int { available == total ? total + after : available }
 }
 
 struct LayerState {
+  static let noLayer = -1
+  static let several = -2
+
   var record = LayerRecord()
-  var isSoleWriter = true
+  /// The one layer that writes what this one reads, or `several`, or `noLayer` for the input.
+  var sourceWriter = LayerState.noLayer
+  var residualWriter = LayerState.noLayer
   var stepsDone = 0
   var rowsDone = 0
   /// For a convolution: all but the pointers that move.
@@ -83,14 +85,14 @@ public struct Network: ~Copyable {
       .bindMemory(to: LayerState.self, capacity: header.layerCount)
     for index in 0..<header.bufferCount {
       let record = plan.buffers[index]
-      let timing = plan.timing[index]
-      let bytes = arena.take(UInt8.self, count: timing.capacity * record.rowByteCount)
+      let kept = plan.bufferPlans[index]
+      let bytes = arena.take(UInt8.self, count: kept.capacity * record.rowByteCount)
       var state = BufferState(base: UnsafeMutableRawPointer(bytes.baseAddress!))
       state.rowBytes = record.rowByteCount
-      state.capacity = timing.capacity
+      state.capacity = kept.capacity
       state.blankByte = UInt8(record.blank)
-      (state.lead, state.after) = (timing.lead, timing.after)
-      (state.period, state.isOutput) = (record.period, timing.isOutput)
+      (state.lead, state.after) = (kept.lead, kept.after)
+      (state.period, state.isOutput) = (record.period, kept.isOutput)
       (buffers + index).initialize(to: state)
     }
     for index in 0..<header.layerCount {
@@ -179,7 +181,7 @@ public struct Network: ~Copyable {
   /// For tests and for judging a network: a row of any buffer that has not been moved out yet.
   public func row(_ row: Int, ofBuffer buffer: Int) -> UnsafeRawPointer? {
     let state = (buffers + buffer).pointee
-    guard row >= state.firstRow, row < state.available else { return nil }
+    guard row >= state.firstRow, row < state.end else { return nil }
     return UnsafeRawPointer(state.pointer(row))
   }
 }

@@ -119,6 +119,25 @@ public struct LayerRecord: Sendable {
   public var reach: Int { (taps - 1) * dilation }
   public var outputs: Int { rowsPerStep * destinationChannels }
   public var isHead: Bool { kind == .softmax || kind == .sigmoid }
+
+  var sourceRange: ChannelRange {
+    ChannelRange(buffer: source, first: sourceOffset, count: sourceChannels)
+  }
+  var residualRange: ChannelRange {
+    ChannelRange(buffer: residual, first: residualOffset, count: destinationChannels)
+  }
+
+  func writes(_ range: ChannelRange) -> Bool {
+    destination == range.buffer && destinationOffset < range.first + range.count
+      && range.first < destinationOffset + destinationChannels
+  }
+}
+
+/// Channels of a buffer that lie side by side.
+struct ChannelRange {
+  var buffer: Int
+  var first: Int
+  var count: Int
 }
 
 extension NetworkHeader {

@@ -8,11 +8,22 @@
 
 import Core
 
-/// When the rows of a buffer come, and how many of them are kept.
-public struct BufferTiming: Sendable {
-  /// Input rows: see the top of the file.
+/// When rows come, in input rows: see the top of the file.
+struct Timing: Sendable {
   var earliest = 0
   var latest = 0
+
+  /// Of rows that come from both.
+  mutating func join(_ other: Timing) {
+    earliest = min(earliest, other.earliest)
+    latest = max(latest, other.latest)
+  }
+}
+
+/// How many rows of a buffer are kept.
+struct BufferPlan: Sendable {
+  /// Of all that write it.
+  var timing = Timing()
   /// Blank rows in front of the first one: what the first steps of its readers read.
   var lead = 0
   /// Blank rows after the end of a window that readers read.
@@ -38,7 +49,9 @@ public struct NetworkPlan {
   public let maximumRows: Int
   public private(set) var buffers = InlineArray<64, BufferRecord>(repeating: BufferRecord())
   public private(set) var layers = InlineArray<64, LayerRecord>(repeating: LayerRecord())
-  var timing = InlineArray<64, BufferTiming>(repeating: BufferTiming())
+  var bufferPlans = InlineArray<64, BufferPlan>(repeating: BufferPlan())
+  /// Of what each layer writes.
+  var layerTimings = InlineArray<64, Timing>(repeating: Timing())
 
   /// Checks `bytes`, a whole file that starts at a multiple of 64, for pushes of up to `maximumRows`.
   public init(_ bytes: UnsafeRawBufferPointer, maximumRows: Int) throws(NetworkError) {
@@ -54,8 +67,8 @@ public struct NetworkPlan {
     for index in 1..<header.bufferCount { try check(buffer: index) }
     for index in 0..<header.layerCount { try deriveTiming(layer: index) }
     for index in 0..<header.layerCount { deriveKept(layer: index) }
-    for index in 0..<header.bufferCount where timing[index].isOutput {
-      timing[index].kept = rows(index, spanning: maximumRows) + 1
+    for index in 0..<header.bufferCount where bufferPlans[index].isOutput {
+      bufferPlans[index].kept = rows(index, spanning: maximumRows) + 1
     }
     guard arenaByteCount <= NetworkPlan.maximumByteCount else {
       throw NetworkError(
@@ -70,7 +83,7 @@ public struct NetworkPlan {
       header.bufferCount * MemoryLayout<BufferState>.stride + 64
       + header.layerCount * MemoryLayout<LayerState>.stride + 64
     for index in 0..<header.bufferCount {
-      total += timing[index].capacity * buffers[index].rowByteCount + 64
+      total += bufferPlans[index].capacity * buffers[index].rowByteCount + 64
     }
     return total
   }
@@ -78,7 +91,7 @@ public struct NetworkPlan {
   /// Input rows beyond row r · period of the output `buffer` that must have come before its row r is
   /// out, at most.
   public func lookahead(ofBuffer index: Int) -> Int {
-    max(0, timing[index].latest + buffers[index].period - 1)
+    max(0, bufferPlans[index].timing.latest + buffers[index].period - 1)
   }
 
   /// Multiplications of one input row, on average: padding included, as the kernels do them.
@@ -93,7 +106,7 @@ public struct NetworkPlan {
     return total
   }
 
-  public func isOutput(_ buffer: Int) -> Bool { timing[buffer].isOutput }
+  public func isOutput(_ buffer: Int) -> Bool { bufferPlans[buffer].isOutput }
 
   /// The smallest number of rows of `buffer` that `inputRows` are sure to fit.
   private func rows(_ buffer: Int, spanning inputRows: Int) -> Int {
@@ -196,8 +209,8 @@ public struct NetworkPlan {
     guard layer.destinationChannels % destination.fold == 0 else {
       throw fail("its destination channels are not a multiple of the fold")
     }
-    try checkOrder(index, readsBuffer: layer.source)
-    if layer.hasResidual { try checkOrder(index, readsBuffer: layer.residual) }
+    try checkOrder(index, reads: layer.sourceRange)
+    if layer.hasResidual { try checkOrder(index, reads: layer.residualRange) }
     switch layer.kind {
     case .convolution: try checkConvolution(index)
     case .upsampling: try checkUpsampling(index)
@@ -205,11 +218,11 @@ public struct NetworkPlan {
     }
   }
 
-  /// A buffer is read only after the last layer that writes it, so that no layer waits for itself.
-  private func checkOrder(_ reader: Int, readsBuffer buffer: Int) throws(NetworkError) {
-    for index in reader..<header.layerCount where layers[index].destination == buffer {
+  /// Channels are read only by layers after all that write them, so that none waits for itself.
+  private func checkOrder(_ reader: Int, reads range: ChannelRange) throws(NetworkError) {
+    for index in reader..<header.layerCount where layers[index].writes(range) {
       throw NetworkError(
-        place: .layer(reader), reason: "it reads a buffer that it or a later layer writes")
+        place: .layer(reader), reason: "it reads channels that it or a later layer writes")
     }
   }
 
@@ -238,7 +251,7 @@ public struct NetworkPlan {
     guard isRead != isOutput else {
       throw fail("a buffer is either read by a layer or the output of a head")
     }
-    timing[index].isOutput = isOutput
+    bufferPlans[index].isOutput = isOutput
   }
 
   private func checkUpsampling(_ index: Int) throws(NetworkError) {

@@ -88,4 +88,10 @@ public struct ModelComparison {
     mean difference of probabilities \(decimal(meanDifference, 6))
     """
   }
+
+  public var json: String {
+    "{\"windows\":\(windowCount),\"picks\":\(all.pickCount),\"agreeing\":\(all.agreeing),"
+      + "\"analyst_picks\":\(analyst.pickCount),\"analyst_agreeing\":\(analyst.agreeing),"
+      + "\"mean_difference\":\(decimal(meanDifference, 7))}"
+  }
 }

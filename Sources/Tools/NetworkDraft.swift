@@ -143,7 +143,7 @@ public final class NetworkBytes: @unchecked Sendable {
 
   public func plan(maximumRows: Int) throws -> NetworkPlan {
     do throws(NetworkError) { return try NetworkPlan(raw, maximumRows: maximumRows) } catch {
-      throw ToolError("\(error.description)")
+      throw ToolError(error.description.string)
     }
   }
 }
