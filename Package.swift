@@ -39,7 +39,8 @@ var targets: [Target] = [
   .target(
     name: "CKernels", exclude: ["README.md"],
     cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
-  .target(name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
+  .target(
+    name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
   .target(name: "Board", dependencies: ["Core"], swiftSettings: setUpSettings),
   .target(
     name: "Digitizer", dependencies: ["Core", "Board", "CLinux", "CAlsa", "CGpiod"],
@@ -73,7 +74,8 @@ if !isFirmware {
     .library(name: "asound_module_pcm_onset", type: .dynamic, targets: ["CSimulatedCard"]),
   ]
   let station: [Target.Dependency] = [
-    "Core", "Kernels", "CKernels", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "Station",
+    "Core", "Kernels", "CKernels", "Board", "Digitizer", "Conditioning", "Picker", "Uplink",
+    "Station",
   ]
   // Every module that is imported is named: what is not is not rebuilt when it changes.
   let tools = station + ["Tools"]
