@@ -39,7 +39,8 @@ var targets: [Target] = [
   .target(
     name: "CKernels", exclude: ["README.md"],
     cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
-  .target(name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
+  .target(
+    name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
   .target(name: "Board", dependencies: ["Core"], swiftSettings: setUpSettings),
   .target(
     name: "Digitizer", dependencies: ["Core", "Board", "CLinux", "CAlsa", "CGpiod"],

@@ -61,7 +61,7 @@ public struct KernelMemory {
 
 public struct KernelTrial {
   /// How inputs and weights are chosen.
-  public enum Operands: Int, CaseIterable, Sendable {
+  public enum Operands: Sendable {
     /// Uniform over their range.
     case uniform
     /// Each the smallest or the largest.
@@ -69,15 +69,19 @@ public struct KernelTrial {
     /// The largest input everywhere, and weights of the largest magnitude, all of one sign in an
     /// output.
     case saturated
+
+    public static var all: InlineArray<3, Operands> { [.uniform, .corners, .saturated] }
   }
   /// How scales and biases are chosen.
-  public enum Scales: Int, CaseIterable, Sendable {
+  public enum Scales: Sendable {
     /// So that results fill their range.
     case ordinary
     /// Powers of two from 2⁻⁷ to 2⁻¹, and no large bias: halves are frequent.
     case ties
     /// From 2⁻³⁰ to 0.5, biases up to the edge of 32 bits.
     case extreme
+
+    public static var all: InlineArray<3, Scales> { [.ordinary, .ties, .extreme] }
   }
 
   public let shape: KernelShape

@@ -69,11 +69,15 @@ public struct KernelSelection {
 }
 
 /// The four functions of a variant, by the elements of their rows.
-public enum KernelKind: CaseIterable, Sendable {
+public enum KernelKind: Sendable {
   case codesToCodes
   case samplesToCodes
   case codesToSamples
   case samplesToSamples
+
+  public static var all: InlineArray<4, KernelKind> {
+    [.codesToCodes, .samplesToCodes, .codesToSamples, .samplesToSamples]
+  }
 
   public var readsSamples: Bool { self == .samplesToCodes || self == .samplesToSamples }
   public var writesSamples: Bool { self == .codesToSamples || self == .samplesToSamples }

@@ -60,7 +60,7 @@ package struct KernelCheck: ~Copyable {
     let channels: InlineArray<8, Int> = [4, 8, 16, 20, 32, 48, 64, 128]
     while true {
       var shape = KernelShape()
-      shape.kind = KernelKind.allCases[random.below(4)]
+      shape.kind = KernelKind.all[random.below(4)]
       shape.taps = random.below(3) == 0 ? 1 + random.below(15) : 1 + random.below(3)
       shape.stride = 1 + random.below(4)
       shape.dilation = random.below(2) == 0 ? 1 : random.below(8) == 0 ? 256 : 1 + random.below(16)
@@ -83,8 +83,8 @@ package struct KernelCheck: ~Copyable {
 
   package mutating func run(_ shape: KernelShape) -> Bool {
     run(
-      shape, KernelTrial.Operands.allCases[random.below(3)],
-      KernelTrial.Scales.allCases[random.below(3)])
+      shape, KernelTrial.Operands.all[random.below(3)],
+      KernelTrial.Scales.all[random.below(3)])
   }
 
   package mutating func run(

@@ -13,6 +13,10 @@ private var variants: [KernelVariant] {
   return table.indices.map { table[$0] }.filter { $0.isSupported && "\($0.name)" != "scalar" }
 }
 
+private let kinds = [
+  KernelKind.codesToCodes, .samplesToCodes, .codesToSamples, .samplesToSamples,
+]
+
 @Suite struct KernelVariantTests {
   @Test func seededCalls() {
     for variant in variants {
@@ -28,7 +32,7 @@ private var variants: [KernelVariant] {
 
   /// Every number of rows, for one block, two and three, an odd and an even number of lines, with
   /// neighbouring taps and with others.
-  @Test(arguments: KernelKind.allCases) func everyRemainder(kind: KernelKind) {
+  @Test(arguments: kinds) func everyRemainder(kind: KernelKind) {
     for variant in variants {
       var check = KernelCheck(variant, seed: 3)
       var shape = KernelShape()
@@ -50,14 +54,14 @@ private var variants: [KernelVariant] {
   }
 
   /// Every content of operands with every kind of scale, for each width and each number of taps.
-  @Test(arguments: KernelKind.allCases) func everyContent(kind: KernelKind) {
+  @Test(arguments: kinds) func everyContent(kind: KernelKind) {
     for variant in variants {
       var check = KernelCheck(variant, seed: 4)
       var shape = KernelShape()
       shape.kind = kind
       shape.steps = 5
-      for operands in KernelTrial.Operands.allCases {
-        for scales in KernelTrial.Scales.allCases {
+      for operands in [KernelTrial.Operands.uniform, .corners, .saturated] {
+        for scales in [KernelTrial.Scales.ordinary, .ties, .extreme] {
           for channels in [16, 64, 128] {
             shape.channelsIn = channels
             shape.channelsOut = channels == 128 ? 32 : channels
