@@ -68,7 +68,7 @@ extension Network {
     if writer >= 0 { return (layers + writer).pointee.rowsDone }
     if writer == LayerState.noLayer { return buffers.pointee.available }
     var rows = Int.max
-    for index in 0..<plan.header.layerCount where (layers + index).pointee.record.writes(range) {
+    for index in 0..<layerCount where (layers + index).pointee.record.writes(range) {
       rows = min(rows, (layers + index).pointee.rowsDone)
     }
     return rows
@@ -115,7 +115,7 @@ extension Network {
     let buffer = buffers + index
     if through - buffer.pointee.firstRow <= buffer.pointee.capacity { return }
     var needed = buffer.pointee.isOutput ? buffer.pointee.consumed : buffer.pointee.end
-    for number in 0..<plan.header.layerCount {
+    for number in 0..<layerCount {
       let layer = layers + number
       let record = layer.pointee.record
       if record.source == index {
@@ -209,7 +209,7 @@ extension Network {
       rows: steps - first, groups: layer.pointee.rowChannelBytes / layer.pointee.foldBytes,
       classes: record.classes, sourceRowPitch: source.rowBytes / 2,
       sourceGroupPitch: layer.pointee.groupPitch, outputRowPitch: destination.rowBytes / 2)
-    head.run(
+    head.pointee.run(
       record.kind == .softmax ? .softmax : .sigmoid, layout, from: logits, to: probabilities)
   }
 

@@ -71,18 +71,20 @@ public struct NetworkOutput {
 }
 
 public struct Network: ~Copyable {
-  public let plan: NetworkPlan
+  let layerCount: Int
+  let bufferCount: Int
+  let maximumRows: Int
   let buffers: UnsafeMutablePointer<BufferState>
   let layers: UnsafeMutablePointer<LayerState>
-  let head = FixedPointHead()
+  let head: UnsafeMutablePointer<FixedPointHead>
 
   /// Takes `plan.arenaByteCount` bytes of the arena, and touches them.
   public init(_ plan: NetworkPlan, kernels: KernelVariant, arena: inout Arena) {
     let header = plan.header
-    buffers = arena.take(BufferState.self, count: header.bufferCount).baseAddress!
-    let layerBytes = header.layerCount * MemoryLayout<LayerState>.stride
-    layers = UnsafeMutableRawPointer(arena.take(UInt8.self, count: layerBytes).baseAddress!)
-      .bindMemory(to: LayerState.self, capacity: header.layerCount)
+    buffers = Network.room(BufferState.self, header.bufferCount, &arena)
+    head = Network.room(FixedPointHead.self, 1, &arena)
+    head.initialize(to: FixedPointHead())
+    layers = Network.room(LayerState.self, header.layerCount, &arena)
     for index in 0..<header.bufferCount {
       let record = plan.buffers[index]
       let kept = plan.bufferPlans[index]
@@ -98,14 +100,23 @@ public struct Network: ~Copyable {
     for index in 0..<header.layerCount {
       (layers + index).initialize(to: LayerState(plan, index, kernels.functions))
     }
-    self.plan = plan
+    layerCount = header.layerCount
+    bufferCount = header.bufferCount
+    maximumRows = plan.maximumRows
     reset()
+  }
+
+  private static func room<State>(
+    _ type: State.Type, _ count: Int, _ arena: inout Arena
+  ) -> UnsafeMutablePointer<State> {
+    let bytes = arena.take(UInt8.self, count: count * MemoryLayout<State>.stride)
+    return UnsafeMutableRawPointer(bytes.baseAddress!).bindMemory(to: type, capacity: count)
   }
 
   /// Forgets everything. With `windowRows` the input ends after as many rows, and the last rows of
   /// the outputs follow from blank ones behind it; without, it goes on for ever.
   public mutating func reset(windowRows: Int? = nil) {
-    for index in 0..<plan.header.bufferCount {
+    for index in 0..<bufferCount {
       let buffer = buffers + index
       buffer.pointee.firstRow = -buffer.pointee.lead
       (buffer.pointee.end, buffer.pointee.available, buffer.pointee.consumed) = (0, 0, 0)
@@ -115,7 +126,7 @@ public struct Network: ~Copyable {
         buffer.pointee.base, Int32(buffer.pointee.blankByte),
         buffer.pointee.capacity * buffer.pointee.rowBytes)
     }
-    for index in 0..<plan.header.layerCount {
+    for index in 0..<layerCount {
       (layers + index).pointee.stepsDone = 0
       (layers + index).pointee.rowsDone = 0
     }
@@ -136,7 +147,7 @@ public struct Network: ~Copyable {
   }
 
   private mutating func beginPush(_ count: Int) -> UnsafeMutableRawPointer {
-    precondition(count >= 0 && count <= plan.maximumRows, "more rows than the plan was made for")
+    precondition(count >= 0 && count <= maximumRows, "more rows than the plan was made for")
     let begin = buffers.pointee.end
     precondition(count <= buffers.pointee.total - begin, "more rows than the window has")
     makeRoom(0, through: begin + count + buffers.pointee.after)
@@ -152,11 +163,11 @@ public struct Network: ~Copyable {
   /// One pass over the layers: each goes as far as its source and the room in its destination let it.
   /// Returns whether another pass would go further; the outputs of this one must be read before.
   public mutating func advance() -> Bool {
-    for index in 0..<plan.header.bufferCount where (buffers + index).pointee.isOutput {
+    for index in 0..<bufferCount where (buffers + index).pointee.isOutput {
       (buffers + index).pointee.consumed = (buffers + index).pointee.available
     }
     var wasHeldUp = false
-    for index in 0..<plan.header.layerCount {
+    for index in 0..<layerCount {
       let layer = layers + index
       let wanted = stepsWanted(layer)
       if wanted <= layer.pointee.stepsDone { continue }

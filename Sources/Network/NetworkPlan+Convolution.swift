@@ -55,12 +55,13 @@ extension NetworkPlan {
       let bias = bytes.load(fromByteOffset: layer.biasOffset + 4 * output, as: Int32.self)
       let scale = bytes.load(fromByteOffset: layer.scaleOffset + 4 * output, as: Float.self)
       guard bias.magnitude <= 1 << 30 else { throw fail("a bias is beyond 2^30") }
-      guard scale > 0, scale <= 0.5 else { throw fail("a scale is not above 0 and up to 0.5") }
-      // 2^30 + 15 × 1024 × 127 × 127 stays below 2^31: sums of codes need no look at the weights.
-      guard weightsAre16Bit else { continue }
-      let sum = magnitudeOfSampleWeights(layer, output: output)
-      guard Int(bias.magnitude) + sum * 32768 < 1 << 31 else {
-        throw fail("the weights of an output could overflow its sum")
+      let products =
+        weightsAre16Bit
+        ? magnitudeOfSampleWeights(layer, output: output) * 32768 : products * 127 * 127
+      let largest = Int(bias.magnitude) + products
+      guard largest < 1 << 31 else { throw fail("the weights of an output could overflow its sum") }
+      guard scale > 0, Double(scale) * Double(largest) <= 0x1p30 else {
+        throw fail("a scale is not above 0, or makes more than 2^30 of the largest sum")
       }
     }
     for offset in 0..<weightBytes / (weightsAre16Bit ? 2 : 1) {

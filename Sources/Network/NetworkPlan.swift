@@ -7,6 +7,7 @@
 // are linear bounds on the same staircase.
 
 import Core
+import Kernels
 
 /// When rows come, in input rows: see the top of the file.
 struct Timing: Sendable {
@@ -82,6 +83,7 @@ public struct NetworkPlan {
     var total =
       header.bufferCount * MemoryLayout<BufferState>.stride + 64
       + header.layerCount * MemoryLayout<LayerState>.stride + 64
+      + MemoryLayout<FixedPointHead>.stride + 64
     for index in 0..<header.bufferCount {
       total += bufferPlans[index].capacity * buffers[index].rowByteCount + 64
     }

@@ -226,13 +226,13 @@ public struct Quantizer {
     record.trim = folded.trim
     (record.hasInnerRelu, record.hasOuterRelu) = (c.hasInnerRelu, c.hasOuterRelu)
     let weights = try integerWeights(c, index, folded, record)
-    // An activation need not be finer than the sums it is made from.
+    // No finer than the format allows for sums of this size.
     let isLogits = network.signals.contains {
       if case .head(let source, _, _) = $0.operation { return source == index }
       return false
     }
     for channel in layouts[index].scales.indices {
-      let coarsest = weights.units[channel] * 2
+      let coarsest = weights.units[channel] * weights.largestSum / 0x1p30
       guard coarsest > layouts[index].scales[channel] else { continue }
       guard !isLogits else {
         throw ToolError("its weights are too coarse for logits: give its source precision int16")
@@ -272,6 +272,8 @@ public struct Quantizer {
     var bias: [Int32]
     /// Value per unit of the sum, of each channel.
     var units: [Float]
+    /// No sum is larger.
+    var largestSum: Float
   }
 
   private func integerWeights(
@@ -316,7 +318,9 @@ public struct Quantizer {
         bias[output] = Int32((c.bias[channel] / unit).rounded()) - Int32(blank * sum)
       }
     }
-    return IntegerWeights(values: values, bias: bias, units: units)
+    let largestSum: Float =
+      source.is16Bit ? 0x1p31 : 0x1p28 + Float(folded.taps * record.sourceChannels * 127 * 127)
+    return IntegerWeights(values: values, bias: bias, units: units, largestSum: largestSum)
   }
 
   /// The value of one unit of an output's sum: as fine as its weights and the sum's 32 bits allow.

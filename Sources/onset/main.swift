@@ -21,7 +21,7 @@ let usage = """
                      [--ranges percentile|mse]
   onset model compare [--json] NETWORK.onet REFERENCE.npz
   onset model sign NETWORK.onet --key FILE | --new-key FILE
-  onset bench loop [--json]
+  onset bench [loop|picker] [--json]
   """
 
 /// For a pipe that closes early: to stop quietly is what every filter does.
@@ -194,12 +194,21 @@ func ping(_ arguments: [String]) throws {
 
 func bench(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
-  guard parsed.rest == ["loop"] || parsed.rest.isEmpty else {
-    throw ToolError("bench \(parsed.rest.joined(separator: " ")): this version measures loop alone")
+  let isJson = parsed.flags.contains("--json")
+  let known = ["loop", "picker"]
+  guard parsed.rest.allSatisfy({ known.contains($0) }) else {
+    throw ToolError("bench \(parsed.rest.joined(separator: " ")): there are loop and picker")
   }
-  let results = LoopBenchmark().run()
-  print(
-    parsed.flags.contains("--json") ? LoopBenchmark.json(results) : LoopBenchmark.table(results))
+  let names = parsed.rest.isEmpty ? known : parsed.rest
+  if names.contains("loop") {
+    let results = LoopBenchmark().run()
+    print(isJson ? LoopBenchmark.json(results) : LoopBenchmark.table(results))
+  }
+  if names.contains("picker") {
+    let benchmark = NetworkBenchmark()
+    let results = try benchmark.run()
+    print(isJson ? benchmark.json(results) : benchmark.table(results))
+  }
 }
 
 let commands: [String: ([String]) throws -> Void] = [
