@@ -13,54 +13,6 @@ import CLinux
 import Core
 import Kernels
 
-struct BufferState {
-  var base: UnsafeMutableRawPointer
-  var rowBytes = 0
-  var capacity = 0
-  var blankByte: UInt8 = 0
-  var lead = 0
-  var after = 0
-  var period = 1
-  var isOutput = false
-  /// The row that lies at `base`; the lead lies in front of row 0.
-  var firstRow = 0
-  /// One past the last row that any layer has written.
-  var end = 0
-  /// Of the input and of outputs: rows that may be read.
-  var available = 0
-  /// Of an output: rows that were there before this pass.
-  var consumed = 0
-  /// Rows that the window has; Int.max in a stream.
-  var total = Int.max
-
-  func pointer(_ row: Int) -> UnsafeMutableRawPointer { base + (row - firstRow) * rowBytes }
-}
-
-struct LayerState {
-  static let noLayer = -1
-  static let several = -2
-
-  var record = LayerRecord()
-  /// The one layer that writes what this one reads, or `several`, or `noLayer` for the input.
-  var sourceWriter = LayerState.noLayer
-  var residualWriter = LayerState.noLayer
-  var stepsDone = 0
-  var rowsDone = 0
-  /// For a convolution: all but the pointers that move.
-  var call = ckernels_convolution()
-  var function: ckernels_function? = nil
-  /// Calls of the kernel for each step: one for each of its rows where they are not contiguous.
-  var parts = 1
-  var partWeightBytes = 0
-  var sourceOffsetBytes = 0
-  var destinationOffsetBytes = 0
-  var residualOffsetBytes = 0
-  /// Bytes of one step of a folded destination, and of all of them in this layer's channels.
-  var foldBytes = 0
-  var rowChannelBytes = 0
-  var groupPitch = 0
-}
-
 /// Rows of an output that the last pass made.
 public struct NetworkOutput {
   public var firstRow: Int
@@ -76,6 +28,8 @@ public struct Network: ~Copyable {
   let maximumRows: Int
   let buffers: UnsafeMutablePointer<BufferState>
   let layers: UnsafeMutablePointer<LayerState>
+  /// Rows that each layer has written, and behind them those of the input.
+  let rowsDone: UnsafeMutablePointer<Int>
   let head: UnsafeMutablePointer<FixedPointHead>
 
   /// Takes `plan.arenaByteCount` bytes of the arena, and touches them.
@@ -85,6 +39,7 @@ public struct Network: ~Copyable {
     head = Network.room(FixedPointHead.self, 1, &arena)
     head.initialize(to: FixedPointHead())
     layers = Network.room(LayerState.self, header.layerCount, &arena)
+    rowsDone = Network.room(Int.self, header.layerCount + 1, &arena)
     for index in 0..<header.bufferCount {
       let record = plan.buffers[index]
       let kept = plan.bufferPlans[index]
@@ -98,7 +53,8 @@ public struct Network: ~Copyable {
       (buffers + index).initialize(to: state)
     }
     for index in 0..<header.layerCount {
-      (layers + index).initialize(to: LayerState(plan, index, kernels.functions))
+      (layers + index).initialize(
+        to: LayerState(plan, index, kernels.functions, buffers, rowsDone))
     }
     layerCount = header.layerCount
     bufferCount = header.bufferCount
@@ -119,17 +75,15 @@ public struct Network: ~Copyable {
     for index in 0..<bufferCount {
       let buffer = buffers + index
       buffer.pointee.firstRow = -buffer.pointee.lead
-      (buffer.pointee.end, buffer.pointee.available, buffer.pointee.consumed) = (0, 0, 0)
+      (buffer.pointee.end, buffer.pointee.consumed) = (0, 0)
       let period = buffer.pointee.period
       buffer.pointee.total = windowRows.map { ($0 + period - 1) / period } ?? Int.max
       memset(
         buffer.pointee.base, Int32(buffer.pointee.blankByte),
         buffer.pointee.capacity * buffer.pointee.rowBytes)
     }
-    for index in 0..<layerCount {
-      (layers + index).pointee.stepsDone = 0
-      (layers + index).pointee.rowsDone = 0
-    }
+    for index in 0..<layerCount { (layers + index).pointee.restart() }
+    rowsDone.update(repeating: 0, count: layerCount + 1)
   }
 
   /// Brings `count` input rows, at most `plan.maximumRows`, of the width and element of buffer 0.
@@ -156,24 +110,24 @@ public struct Network: ~Copyable {
 
   private mutating func endPush(_ count: Int) {
     buffers.pointee.end += count
-    buffers.pointee.available += count
-    if buffers.pointee.end == buffers.pointee.total { blankBehind(0) }
+    rowsDone[layerCount] += count
+    if buffers.pointee.end == buffers.pointee.total { blankBehind(buffers) }
   }
 
   /// One pass over the layers: each goes as far as its source and the room in its destination let it.
   /// Returns whether another pass would go further; the outputs of this one must be read before.
   public mutating func advance() -> Bool {
-    for index in 0..<bufferCount where (buffers + index).pointee.isOutput {
-      (buffers + index).pointee.consumed = (buffers + index).pointee.available
-    }
     var wasHeldUp = false
     for index in 0..<layerCount {
       let layer = layers + index
+      if layer.pointee.isHead {
+        layer.pointee.destination.pointee.consumed = rowsDone[index]
+      }
       let wanted = stepsWanted(layer)
       if wanted <= layer.pointee.stepsDone { continue }
       let possible = stepsPossible(layer, wanted)
       wasHeldUp = wasHeldUp || possible < wanted
-      if possible > layer.pointee.stepsDone { run(layer, to: possible) }
+      if possible > layer.pointee.stepsDone { run(layer, index, to: possible) }
     }
     return wasHeldUp
   }
@@ -183,7 +137,7 @@ public struct Network: ~Copyable {
     let state = (buffers + buffer).pointee
     precondition(state.isOutput, "not an output")
     return NetworkOutput(
-      firstRow: state.consumed, rowCount: state.available - state.consumed,
+      firstRow: state.consumed, rowCount: state.end - state.consumed,
       values: UnsafePointer(
         state.pointer(state.consumed).assumingMemoryBound(to: UInt16.self)),
       width: state.rowBytes / 2)

@@ -34,7 +34,7 @@ struct BufferPlan: Sendable {
   var isOutput = false
 
   /// Once the memory is full, the rows still needed move to its front; the slack makes that rare.
-  var capacity: Int { lead + kept + after + kept / 2 + 16 }
+  var capacity: Int { lead + kept + after + kept + 64 }
 }
 
 public struct NetworkPlan {
@@ -83,6 +83,7 @@ public struct NetworkPlan {
     var total =
       header.bufferCount * MemoryLayout<BufferState>.stride + 64
       + header.layerCount * MemoryLayout<LayerState>.stride + 64
+      + (header.layerCount + 1) * MemoryLayout<Int>.stride + 64
       + MemoryLayout<FixedPointHead>.stride + 64
     for index in 0..<header.bufferCount {
       total += bufferPlans[index].capacity * buffers[index].rowByteCount + 64

@@ -79,28 +79,36 @@ public final class NetworkRunner {
     return values
   }
 
-  /// Nanoseconds of this thread for all rows, `chunk` at a time, as the station would run them: every
-  /// output looked at, nothing copied.
+  /// Nanoseconds of this thread for all rows, `chunk` at a time, as the station would run them: the
+  /// first output looked at, nothing copied.
   func time(_ rows: [UInt8], chunk: Int, isWindow: Bool) -> Int64 {
-    let rowBytes = plan.buffers[0].rowByteCount
     let outputs = self.outputs
-    return rows.withUnsafeBytes { raw in
-      let total = raw.count / rowBytes
-      let begin = clinux_thread_cpu_nanoseconds()
-      if isWindow { network.reset(windowRows: total) }
-      var seen = 0
-      for row in stride(from: 0, to: total - (isWindow ? 0 : total % chunk), by: chunk) {
-        network.push(raw.baseAddress! + row * rowBytes, count: min(chunk, total - row))
-        var more = true
-        while more {
-          more = network.advance()
-          for output in outputs { seen += network.output(output).rowCount }
-        }
-      }
-      let end = clinux_thread_cpu_nanoseconds()
-      precondition(seen > 0 || total < chunk, "the network made no output")
-      return end - begin
+    return rows.withUnsafeBytes {
+      NetworkRunner.time(
+        &network, $0, rowBytes: plan.buffers[0].rowByteCount, chunk: chunk, isWindow: isWindow,
+        output: outputs[0])
     }
+  }
+
+  private static func time(
+    _ network: inout Network, _ raw: UnsafeRawBufferPointer, rowBytes: Int, chunk: Int,
+    isWindow: Bool, output: Int
+  ) -> Int64 {
+    let total = raw.count / rowBytes
+    let begin = clinux_thread_cpu_nanoseconds()
+    if isWindow { network.reset(windowRows: total) }
+    var seen = 0
+    for row in stride(from: 0, to: total - (isWindow ? 0 : total % chunk), by: chunk) {
+      network.push(raw.baseAddress! + row * rowBytes, count: min(chunk, total - row))
+      var more = true
+      while more {
+        more = network.advance()
+        seen += network.output(output).rowCount
+      }
+    }
+    let end = clinux_thread_cpu_nanoseconds()
+    precondition(seen > 0 || total < chunk, "the network made no output")
+    return end - begin
   }
 
   /// A value of a buffer after a window, as a code or sample.
