@@ -15,7 +15,7 @@ let usage = """
   onset check FILE…                       boards, calibrations, station files
   onset ping HOST:PORT --key FILE         authenticated health request to a running station
   onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines
-  onset bench loop [--json]
+  onset bench loop|kernels [--json]
   """
 
 /// For a pipe that closes early: to stop quietly is what every filter does.
@@ -188,12 +188,17 @@ func ping(_ arguments: [String]) throws {
 
 func bench(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
-  guard parsed.rest == ["loop"] || parsed.rest.isEmpty else {
-    throw ToolError("bench \(parsed.rest.joined(separator: " ")): this version measures loop alone")
+  let isJson = parsed.flags.contains("--json")
+  switch parsed.rest {
+  case [], ["loop"]:
+    let results = LoopBenchmark().run()
+    print(isJson ? LoopBenchmark.json(results) : LoopBenchmark.table(results))
+  case ["kernels"]:
+    let results = KernelBenchmark().run()
+    print(isJson ? KernelBenchmark.json(results) : KernelBenchmark.table(results))
+  default:
+    throw ToolError("bench \(parsed.rest.joined(separator: " ")): there are loop and kernels")
   }
-  let results = LoopBenchmark().run()
-  print(
-    parsed.flags.contains("--json") ? LoopBenchmark.json(results) : LoopBenchmark.table(results))
 }
 
 let commands: [String: ([String]) throws -> Void] = [
