@@ -88,8 +88,11 @@ if !isFirmware {
     .target(
       name: "CSimulatedCard", path: "Sources/CSystem/SimulatedCard",
       linkerSettings: [.linkedLibrary("asound")]),
+    .target(
+      name: "CPeak", path: "Sources/CSystem/Peak", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
-    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium"]),
+    .target(
+      name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak"]),
     .executableTarget(name: "onset", dependencies: tools),
     .executableTarget(
       name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),

@@ -8,7 +8,8 @@
 //   multiply_codes, multiply_samples   add one or two quads times their lines to sums
 //   LINES      how many of them these take at once, 1 or 2
 //   CHAINS     how many sums of a block in parallel keep the multipliers busy
-//   ROWS_OF_1, ROWS_OF_2  the most rows, up to 8, whose sums of one and of two blocks the registers hold
+//   ROWS_OF_1, ROWS_OF_2  the most rows, up to 8, whose sums of one and of two blocks the registers hold; of
+//              two 0, when one is as good
 //   floats, words   16 of them, words of 32 bits; scaled, at_least, plus_residual
 //   load_codes, load_samples, store_codes, store_samples   residual and output, 16 values each
 //
@@ -118,8 +119,9 @@ INLINE void convolve(const ckernels_convolution *c, ptrdiff_t row_bytes, multipl
     e.taps = 1;
   }
   ptrdiff_t block = 0, blocks = c->channels_out / 16;
-  for (; block + 2 <= blocks; block += 2) all_rows(c, e, multiply, finish, block, 2, ROWS_OF_2);
-  if (block < blocks) all_rows(c, e, multiply, finish, block, 1, ROWS_OF_1);
+  if (ROWS_OF_2 > 0)
+    for (; block + 2 <= blocks; block += 2) all_rows(c, e, multiply, finish, block, 2, ROWS_OF_2);
+  for (; block < blocks; block++) all_rows(c, e, multiply, finish, block, 1, ROWS_OF_1);
 }
 
 INLINE void finish(const ckernels_convolution *pointer, const int32_t *sum, ptrdiff_t first_row, ptrdiff_t rows,

@@ -11,7 +11,7 @@
 
 import Core
 
-public struct FixedPointHead {
+public struct FixedPointHead: ~Copyable {
   public static let classesAtMost = 8
 
   public enum Kind: Sendable {
@@ -70,22 +70,35 @@ public struct FixedPointHead {
   }
 
   @inline(__always)
-  public func softmax(
+  private func softmax(
     _ logits: UnsafePointer<Int16>, classes: Int, into output: UnsafeMutablePointer<UInt16>
   ) {
+    if classes == 3 { return softmaxOf3(logits, into: output) }
     var largest = Int32(logits[0])
     for index in 1..<max(1, classes) { largest = max(largest, Int32(logits[index])) }
     var sum: UInt32 = 0
-    var powers = SIMD8<UInt32>(repeating: 0)
+    for index in 0..<classes { sum &+= power(largest - Int32(logits[index])) }
     for index in 0..<classes {
-      powers[index] = power(largest - Int32(logits[index]))
-      sum &+= powers[index]
+      output[index] = share(power(largest - Int32(logits[index])), of: sum)
     }
-    for index in 0..<classes { output[index] = share(powers[index], of: sum) }
+  }
+
+  /// Noise, P and S: the case that runs all the time, kept in registers.
+  @inline(__always)
+  private func softmaxOf3(
+    _ logits: UnsafePointer<Int16>, into output: UnsafeMutablePointer<UInt16>
+  ) {
+    let (first, second, third) = (Int32(logits[0]), Int32(logits[1]), Int32(logits[2]))
+    let largest = max(first, max(second, third))
+    let powers = (power(largest - first), power(largest - second), power(largest - third))
+    let sum = powers.0 &+ powers.1 &+ powers.2
+    output[0] = share(powers.0, of: sum)
+    output[1] = share(powers.1, of: sum)
+    output[2] = share(powers.2, of: sum)
   }
 
   @inline(__always)
-  public func sigmoid(
+  private func sigmoid(
     _ logits: UnsafePointer<Int16>, classes: Int, into output: UnsafeMutablePointer<UInt16>
   ) {
     for index in 0..<classes {
@@ -98,7 +111,8 @@ public struct FixedPointHead {
   /// 2¹⁶ · 2^(−distance/256).
   @inline(__always)
   private func power(_ distance: Int32) -> UInt32 {
-    powers[Int(distance & 255)] >> UInt32(distance >> 8)
+    // Shifts of 17 and more leave nothing.
+    powers[Int(distance & 255)] &>> UInt32(min(distance >> 8, 31))
   }
 
   @inline(__always)

@@ -122,7 +122,7 @@ public struct KernelTrial {
   public func run(_ variant: KernelVariant, output: UnsafeMutableRawPointer? = nil) {
     var call = convolution
     if let output { call.output = output }
-    variant.run(shape.kind, call)
+    variant.function(shape.kind)!(&call)
   }
 
   private mutating func chooseEnding(_ random: inout RandomGenerator) {

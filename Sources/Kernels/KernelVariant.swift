@@ -30,15 +30,14 @@ public struct KernelVariant {
     ]
   }
 
-  public func run(_ kind: KernelKind, _ call: ckernels_convolution) {
-    let function =
-      switch kind {
-      case .codesToCodes: functions.codes_to_codes
-      case .samplesToCodes: functions.samples_to_codes
-      case .codesToSamples: functions.codes_to_samples
-      case .samplesToSamples: functions.samples_to_samples
-      }
-    withUnsafePointer(to: call) { function!($0) }
+  /// Nil where the program was built for another processor.
+  public func function(_ kind: KernelKind) -> ckernels_function? {
+    switch kind {
+    case .codesToCodes: functions.codes_to_codes
+    case .samplesToCodes: functions.samples_to_codes
+    case .codesToSamples: functions.codes_to_samples
+    case .samplesToSamples: functions.samples_to_samples
+    }
   }
 
   /// The best supported variant that passes its self-test.

@@ -107,20 +107,22 @@ extension Network {
   private func convolve(
     _ layer: UnsafeMutablePointer<LayerState>, _ first: Int, _ steps: Int
   ) {
-    let l = layer.pointee
-    let output =
-      l.destination.pointee.pointer(first * l.rowsPerStep - l.trim) + l.destinationOffsetBytes
     layer.pointee.call.steps = Int32(steps - first)
     layer.pointee.call.input = UnsafeRawPointer(
-      l.source.pointee.pointer(first * l.stride - l.rowsBefore) + l.sourceOffsetBytes)
-    layer.pointee.call.output = output
-    if let residual = l.residual {
+      layer.pointee.source.pointee.pointer(
+        first * layer.pointee.stride - layer.pointee.rowsBefore)
+        + layer.pointee.sourceOffsetBytes)
+    layer.pointee.call.output =
+      layer.pointee.destination.pointee.pointer(
+        first * layer.pointee.rowsPerStep - layer.pointee.trim)
+      + layer.pointee.destinationOffsetBytes
+    if let residual = layer.pointee.residual {
       layer.pointee.call.residual = UnsafeRawPointer(
-        residual.pointee.pointer(first) + l.residualOffsetBytes)
+        residual.pointee.pointer(first) + layer.pointee.residualOffsetBytes)
     }
-    let function = l.function!
+    let function = layer.pointee.function!
     withUnsafePointer(to: &layer.pointee.call) { function($0) }
-    if l.parts > 1 { convolveParts(layer) }
+    if layer.pointee.parts > 1 { convolveParts(layer) }
   }
 
   /// Where the rows of a step are not contiguous, each has its own call, outputs and weights. The
@@ -140,28 +142,30 @@ extension Network {
   private func upsample(
     _ layer: UnsafeMutablePointer<LayerState>, _ first: Int, _ steps: Int
   ) {
-    let l = layer.pointee
+    let rows = layer.pointee.rowsPerStep
     for step in first..<steps {
-      let from = l.source.pointee.pointer(step) + l.sourceOffsetBytes
-      for row in 0..<l.rowsPerStep {
-        let to = l.destination.pointee.pointer(step * l.rowsPerStep + row)
-        memcpy(to + l.destinationOffsetBytes, from, l.rowChannelBytes)
+      let from =
+        layer.pointee.source.pointee.pointer(step) + layer.pointee.sourceOffsetBytes
+      for row in 0..<rows {
+        let to = layer.pointee.destination.pointee.pointer(step * rows + row)
+        memcpy(to + layer.pointee.destinationOffsetBytes, from, layer.pointee.rowChannelBytes)
       }
     }
   }
 
   private func judge(_ layer: UnsafeMutablePointer<LayerState>, _ first: Int, _ steps: Int) {
-    let l = layer.pointee
-    let groups = l.rowChannelBytes / l.foldBytes
+    let groups = layer.pointee.rowChannelBytes / layer.pointee.foldBytes
+    let source = layer.pointee.source
+    let destination = layer.pointee.destination
     let layout = FixedPointHead.Layout(
-      rows: steps - first, groups: groups, classes: l.record.classes,
-      sourceRowPitch: l.source.pointee.rowBytes / 2,
-      sourceGroupPitch: l.record.sourceChannels / groups,
-      outputRowPitch: l.destination.pointee.rowBytes / 2)
+      rows: steps - first, groups: groups, classes: layer.pointee.record.classes,
+      sourceRowPitch: source.pointee.rowBytes / 2,
+      sourceGroupPitch: layer.pointee.record.sourceChannels / groups,
+      outputRowPitch: destination.pointee.rowBytes / 2)
     head.pointee.run(
-      l.record.kind == .softmax ? .softmax : .sigmoid, layout,
-      from: l.source.pointee.pointer(first).assumingMemoryBound(to: Int16.self),
-      to: l.destination.pointee.pointer(first).assumingMemoryBound(to: UInt16.self))
+      layer.pointee.record.kind == .softmax ? .softmax : .sigmoid, layout,
+      from: source.pointee.pointer(first).assumingMemoryBound(to: Int16.self),
+      to: destination.pointee.pointer(first).assumingMemoryBound(to: UInt16.self))
   }
 
   /// The end of a window may lie inside the last row of a fold: what is beyond it is blank.

@@ -62,7 +62,7 @@ public struct Network: ~Copyable {
     reset()
   }
 
-  private static func room<State>(
+  private static func room<State: ~Copyable>(
     _ type: State.Type, _ count: Int, _ arena: inout Arena
   ) -> UnsafeMutablePointer<State> {
     let bytes = arena.take(UInt8.self, count: count * MemoryLayout<State>.stride)

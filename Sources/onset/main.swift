@@ -21,7 +21,7 @@ let usage = """
                      [--ranges percentile|mse]
   onset model compare [--json] NETWORK.onet REFERENCE.npz
   onset model sign NETWORK.onet --key FILE | --new-key FILE
-  onset bench [loop|picker] [--json]
+  onset bench [loop|kernels|picker] [--json]
   """
 
 /// For a pipe that closes early: to stop quietly is what every filter does.
@@ -195,14 +195,18 @@ func ping(_ arguments: [String]) throws {
 func bench(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
   let isJson = parsed.flags.contains("--json")
-  let known = ["loop", "picker"]
+  let known = ["loop", "kernels", "picker"]
   guard parsed.rest.allSatisfy({ known.contains($0) }) else {
-    throw ToolError("bench \(parsed.rest.joined(separator: " ")): there are loop and picker")
+    throw ToolError("bench \(parsed.rest.joined(separator: " ")): there are loop, kernels, picker")
   }
   let names = parsed.rest.isEmpty ? known : parsed.rest
   if names.contains("loop") {
     let results = LoopBenchmark().run()
     print(isJson ? LoopBenchmark.json(results) : LoopBenchmark.table(results))
+  }
+  if names.contains("kernels") {
+    let results = KernelBenchmark().run()
+    print(isJson ? KernelBenchmark.json(results) : KernelBenchmark.table(results))
   }
   if names.contains("picker") {
     let benchmark = NetworkBenchmark()

@@ -6,8 +6,6 @@ import Kernels
 import Testing
 
 @Suite struct FixedPointHeadTests {
-  private let head = FixedPointHead()
-
   private func probabilities(_ kind: FixedPointHead.Kind, _ logits: [Int16]) -> [UInt16] {
     var output = [UInt16](repeating: 0, count: logits.count)
     let layout = FixedPointHead.Layout(
@@ -15,7 +13,7 @@ import Testing
       outputRowPitch: 0)
     logits.withUnsafeBufferPointer { from in
       output.withUnsafeMutableBufferPointer { to in
-        head.run(kind, layout, from: from.baseAddress!, to: to.baseAddress!)
+        FixedPointHead().run(kind, layout, from: from.baseAddress!, to: to.baseAddress!)
       }
     }
     return output
@@ -75,7 +73,7 @@ import Testing
       rows: 2, groups: 2, classes: 2, sourceRowPitch: 7, sourceGroupPitch: 3, outputRowPitch: 5)
     logits.withUnsafeBufferPointer { from in
       output.withUnsafeMutableBufferPointer { to in
-        head.run(.softmax, layout, from: from.baseAddress!, to: to.baseAddress!)
+        FixedPointHead().run(.softmax, layout, from: from.baseAddress!, to: to.baseAddress!)
       }
     }
     let first = probabilities(.softmax, [0, 256])
