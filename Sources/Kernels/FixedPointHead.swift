@@ -11,7 +11,7 @@
 
 import Core
 
-public struct FixedPointHead: ~Copyable {
+public struct FixedPointHead {
   public static let classesAtMost = 8
 
   public enum Kind: Sendable {
@@ -43,14 +43,19 @@ public struct FixedPointHead: ~Copyable {
     }
   }
 
-  /// T. The elementary function errs by less than 2⁻³⁶ here, and no entry is so close to a half.
-  private var powers = InlineArray<256, UInt32>(repeating: 0)
+  public static let tableCount = 256
 
-  public init() {
-    for index in 0..<256 {
+  /// T.
+  private let powers: UnsafePointer<UInt32>
+
+  /// Fills `table`, room for `tableCount` entries that outlives the head. The elementary function errs
+  /// by less than 2⁻³⁶ here, and no entry is so close to a half.
+  public init(table: UnsafeMutablePointer<UInt32>) {
+    for index in 0..<FixedPointHead.tableCount {
       let power = Elementary.exponential(-Double(index) / 256 * 0.6931471805599453)  // ln 2
-      powers[index] = UInt32(Elementary.nearestInteger(65536 * power))
+      table[index] = UInt32(Elementary.nearestInteger(65536 * power))
     }
+    powers = UnsafePointer(table)
   }
 
   public func run(

@@ -94,9 +94,8 @@ extension Network {
     }
     layer.pointee.stepsDone = steps
     let rows = steps * layer.pointee.rowsPerStep - layer.pointee.trim
-    if first == 0 && layer.pointee.trim > 0 {
-      blank(buffer, from: -layer.pointee.trim, to: min(0, rows))
-    }
+    let firstRow = first * layer.pointee.rowsPerStep - layer.pointee.trim
+    if firstRow < 0 { blank(buffer, from: firstRow, to: min(0, rows)) }
     rowsDone[index] = max(0, min(rows, buffer.pointee.total))
     if rows >= buffer.pointee.total { blankSurplus(layer) }
     buffer.pointee.end = max(buffer.pointee.end, rowsDone[index])
@@ -154,18 +153,11 @@ extension Network {
   }
 
   private func judge(_ layer: UnsafeMutablePointer<LayerState>, _ first: Int, _ steps: Int) {
-    let groups = layer.pointee.rowChannelBytes / layer.pointee.foldBytes
-    let source = layer.pointee.source
-    let destination = layer.pointee.destination
-    let layout = FixedPointHead.Layout(
-      rows: steps - first, groups: groups, classes: layer.pointee.record.classes,
-      sourceRowPitch: source.pointee.rowBytes / 2,
-      sourceGroupPitch: layer.pointee.record.sourceChannels / groups,
-      outputRowPitch: destination.pointee.rowBytes / 2)
-    head.pointee.run(
-      layer.pointee.record.kind == .softmax ? .softmax : .sigmoid, layout,
-      from: source.pointee.pointer(first).assumingMemoryBound(to: Int16.self),
-      to: destination.pointee.pointer(first).assumingMemoryBound(to: UInt16.self))
+    layer.pointee.headLayout.rows = steps - first
+    head.run(
+      layer.pointee.record.kind == .softmax ? .softmax : .sigmoid, layer.pointee.headLayout,
+      from: layer.pointee.source.pointee.pointer(first).assumingMemoryBound(to: Int16.self),
+      to: layer.pointee.destination.pointee.pointer(first).assumingMemoryBound(to: UInt16.self))
   }
 
   /// The end of a window may lie inside the last row of a fold: what is beyond it is blank.

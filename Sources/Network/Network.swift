@@ -30,14 +30,14 @@ public struct Network: ~Copyable {
   let layers: UnsafeMutablePointer<LayerState>
   /// Rows that each layer has written, and behind them those of the input.
   let rowsDone: UnsafeMutablePointer<Int>
-  let head: UnsafeMutablePointer<FixedPointHead>
+  let head: FixedPointHead
 
   /// Takes `plan.arenaByteCount` bytes of the arena, and touches them.
   public init(_ plan: NetworkPlan, kernels: KernelVariant, arena: inout Arena) {
     let header = plan.header
     buffers = Network.room(BufferState.self, header.bufferCount, &arena)
-    head = Network.room(FixedPointHead.self, 1, &arena)
-    head.initialize(to: FixedPointHead())
+    head = FixedPointHead(
+      table: Network.room(UInt32.self, FixedPointHead.tableCount, &arena))
     layers = Network.room(LayerState.self, header.layerCount, &arena)
     rowsDone = Network.room(Int.self, header.layerCount + 1, &arena)
     for index in 0..<header.bufferCount {
@@ -62,7 +62,7 @@ public struct Network: ~Copyable {
     reset()
   }
 
-  private static func room<State: ~Copyable>(
+  private static func room<State>(
     _ type: State.Type, _ count: Int, _ arena: inout Arena
   ) -> UnsafeMutablePointer<State> {
     let bytes = arena.take(UInt8.self, count: count * MemoryLayout<State>.stride)

@@ -84,7 +84,7 @@ public struct NetworkPlan {
       header.bufferCount * MemoryLayout<BufferState>.stride + 64
       + header.layerCount * MemoryLayout<LayerState>.stride + 64
       + (header.layerCount + 1) * MemoryLayout<Int>.stride + 64
-      + MemoryLayout<FixedPointHead>.stride + 64
+      + FixedPointHead.tableCount * MemoryLayout<UInt32>.stride + 64
     for index in 0..<header.bufferCount {
       total += bufferPlans[index].capacity * buffers[index].rowByteCount + 64
     }

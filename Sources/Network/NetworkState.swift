@@ -1,6 +1,7 @@
 // What a network remembers of its buffers and layers between pushes.
 
 import CKernels
+import Kernels
 
 struct BufferState {
   var base: UnsafeMutableRawPointer
@@ -56,6 +57,9 @@ struct LayerState {
   var parts = 1
   var partWeightBytes = 0
 
+  /// Of a head: all but the rows.
+  var headLayout: FixedPointHead.Layout
+
   let record: LayerRecord
 
   init(
@@ -79,6 +83,9 @@ struct LayerState {
     (rowsPerStep, trim, isHead) = (record.rowsPerStep, record.trim, record.isHead)
     rowChannelBytes = record.destinationChannels * to.element.byteCount
     foldBytes = rowChannelBytes / to.fold
+    headLayout = FixedPointHead.Layout(
+      rows: 0, groups: to.fold, classes: max(1, record.classes), sourceRowPitch: from.width,
+      sourceGroupPitch: from.width / to.fold, outputRowPitch: to.width)
     if record.kind == .convolution { prepareCall(plan, kernels) }
   }
 
