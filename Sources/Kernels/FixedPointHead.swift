@@ -57,48 +57,65 @@ public struct FixedPointHead {
     _ kind: Kind, _ layout: Layout, from source: UnsafePointer<Int16>,
     to output: UnsafeMutablePointer<UInt16>
   ) {
-    for row in 0..<layout.rows {
-      for group in 0..<layout.groups {
-        let from = source + row * layout.sourceRowPitch + group * layout.sourceGroupPitch
-        let to = output + row * layout.outputRowPitch + group * layout.classes
-        switch kind {
-        case .softmax: softmax(from, classes: layout.classes, into: to)
-        case .sigmoid: sigmoid(from, classes: layout.classes, into: to)
+    powers.span.withUnsafeBufferPointer { powers in
+      let powers = Powers(table: powers.baseAddress!)
+      for row in 0..<layout.rows {
+        for group in 0..<layout.groups {
+          let from = source + row * layout.sourceRowPitch + group * layout.sourceGroupPitch
+          let to = output + row * layout.outputRowPitch + group * layout.classes
+          switch kind {
+          case .softmax: powers.softmax(from, layout.classes, to)
+          case .sigmoid: powers.sigmoid(from, layout.classes, to)
+          }
         }
       }
     }
   }
+}
+
+/// T where it lies: a copy for each group would cost more than the group.
+private struct Powers {
+  let table: UnsafePointer<UInt32>
 
   @inline(__always)
-  public func softmax(
-    _ logits: UnsafePointer<Int16>, classes: Int, into output: UnsafeMutablePointer<UInt16>
+  func softmax(
+    _ logits: UnsafePointer<Int16>, _ classes: Int, _ output: UnsafeMutablePointer<UInt16>
   ) {
-    var largest = Int32(logits[0])
-    for index in 1..<max(1, classes) { largest = max(largest, Int32(logits[index])) }
-    var sum: UInt32 = 0
-    var powers = SIMD8<UInt32>(repeating: 0)
-    for index in 0..<classes {
-      powers[index] = power(largest - Int32(logits[index]))
-      sum &+= powers[index]
+    var largest = logits[0]
+    var index = 1
+    while index < classes {
+      largest = max(largest, logits[index])
+      index += 1
     }
-    for index in 0..<classes { output[index] = share(powers[index], of: sum) }
+    var sum: UInt32 = 0
+    index = 0
+    while index < classes {
+      sum &+= power(Int32(largest) &- Int32(logits[index]))
+      index += 1
+    }
+    index = 0
+    while index < classes {
+      output[index] = share(power(Int32(largest) &- Int32(logits[index])), of: sum)
+      index += 1
+    }
   }
 
   @inline(__always)
-  public func sigmoid(
-    _ logits: UnsafePointer<Int16>, classes: Int, into output: UnsafeMutablePointer<UInt16>
+  func sigmoid(
+    _ logits: UnsafePointer<Int16>, _ classes: Int, _ output: UnsafeMutablePointer<UInt16>
   ) {
     for index in 0..<classes {
       let logit = Int32(logits[index])
-      let own = power(max(logit, 0) - logit)
-      output[index] = share(own, of: own &+ power(max(logit, 0)))
+      let largest = max(logit, 0)
+      let own = power(largest &- logit)
+      output[index] = share(own, of: own &+ power(largest))
     }
   }
 
-  /// 2¹⁶ · 2^(−distance/256).
+  /// 2¹⁶ · 2^(−distance/256), distance 0…65535; of 2¹⁶ and less a shift by 17 and more leaves nothing.
   @inline(__always)
   private func power(_ distance: Int32) -> UInt32 {
-    powers[Int(distance & 255)] >> UInt32(distance >> 8)
+    table[Int(distance & 255)] &>> UInt32(truncatingIfNeeded: min(distance &>> 8, 31))
   }
 
   @inline(__always)
