@@ -9,7 +9,8 @@
 // Contract, for output row t and output channel o, in this order and rounding:
 //   1. sum = bias[o] + Σ input × weight in 32-bit integers. The caller sees to it that no order of
 //      summation overflows (Network checks it when it loads a file); so the order is free.
-//   2. x = Float(sum) × scale[o], each rounded to nearest even. 0 < scale ≤ 0.5, so that |x| ≤ 2³⁰.
+//   2. x = Float(sum) × scale[o], each rounded to nearest even. |x| ≤ 2³⁰ (Network checks
+//      that too).
 //   3. With inner_relu, x = max(x, 0).
 //   4. With a residual, x = x + Float(residual − residual_blank) × residual_scale: the product rounds,
 //      then the sum (never fused). |residual_scale| ≤ 1024.
