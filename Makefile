@@ -1,7 +1,7 @@
 # make demo       a synthetic earthquake through the whole chain
 # make test       everything that must hold, as CI runs it
 # make firmware   onsetd as Embedded Swift, proved allocation-free
-# make bench      what the loop costs on this machine
+# make bench      what the loop and the kernels cost on this machine
 # make format     rewrites the sources in house style; make lint complains instead
 #
 # demo and test install the Debian packages that are missing; the rest expects them.
@@ -70,6 +70,7 @@ fuzz:
 bench: firmware
 	swift build -c release
 	.build/release/onset bench loop
+	.build/release/onset bench kernels
 	python3 Tests/System/bench_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	@echo "against ObsPy: python3 Tests/System/bench_obspy.py .build/release/onset FILE.mseed"
 

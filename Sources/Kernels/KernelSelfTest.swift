@@ -1,5 +1,5 @@
 // A few seeded calls of every function of a variant against the scalar reference. At start it costs
-// some tens of microseconds, and what it proves is that this processor, or whatever emulates it,
+// a third of a millisecond, and what it proves is that this processor, or whatever emulates it,
 // computes what the station was tested with.
 
 import CLinux

@@ -28,7 +28,8 @@ def main():
     for name, processor, gigahertz, multiplication, for_each_row in CASES:
         assembly = subprocess.run(
             ["aarch64-linux-gnu-gcc", f"--sysroot={sysroot}", "-O3", "-ffp-contract=off", "-S", "-o", "-",
-             "-ISources/CKernels/include", f"Sources/CKernels/{name}.c"], check=True, capture_output=True, text=True).stdout
+             "-ISources/CKernels/include", f"Sources/CKernels/{name}.c"],
+            check=True, capture_output=True, text=True).stdout
         codes = assembly[assembly.index("\nconvolve_codes:"):]
         codes = codes[:codes.index("\t.size\tconvolve_codes")]
         largest = max(inner_loops(codes), key=lambda body: sum(bool(re.search(multiplication, i)) for i in body))

@@ -1,3 +1,4 @@
+// Loops of nothing but multiplications and additions, in registers and in the tile of the kernels.
 #include "cpeak.h"
 
 #include <stddef.h>
