@@ -153,10 +153,6 @@ def check(network):
         _demand(values.all(), f"buffer {index}", "not written in full")
 
 
-def _source(layer):
-    return slice(layer.source_offset, layer.source_offset + layer.source_channels)
-
-
 def _destination(layer):
     return slice(layer.destination_offset, layer.destination_offset + layer.destination_channels)
 
@@ -189,7 +185,7 @@ def _check_place(layer, buffers, written, place):
     _demand(0 < layer.source_channels <= source.width - layer.source_offset, place, "source beyond its buffer")
     _demand(0 < layer.destination_channels <= destination.width - layer.destination_offset, place,
             "destination beyond its buffer")
-    _demand(written[layer.source][_source(layer)].all(), place, "reads what no layer before it writes")
+    _demand(written[layer.source].all(), place, "reads a buffer that the layers before it do not write in full")
     _demand(layer.destination_channels % destination.fold == 0, place, "the fold must divide the channels")
     _demand(1 <= layer.rows_per_step <= 16, place, "rows a step 1 to 16")
     _demand(destination.period * layer.rows_per_step == source.period * layer.stride, place, "periods do not fit")
@@ -216,8 +212,9 @@ def _check_convolution(layer, buffers, written, place):
     if layer.flags & RESIDUAL:
         _demand(layer.residual < len(buffers), place, "no such residual buffer")
         residual = buffers[layer.residual]
-        span = written[layer.residual][layer.residual_offset:layer.residual_offset + layer.destination_channels]
-        _demand(len(span) == layer.destination_channels and span.all(), place, "residual not written before")
+        _demand(layer.residual_offset + layer.destination_channels <= residual.width, place,
+                "residual beyond its buffer")
+        _demand(written[layer.residual].all(), place, "the layers before it do not write the residual in full")
         _demand(residual.element == destination.element and residual.period == destination.period, place,
                 "the residual has the element and the period of the destination")
         _demand(layer.rows_per_step == 1 and layer.trim == 0, place, "a residual goes with 1 row a step and no trim")
