@@ -34,6 +34,13 @@ var targets: [Target] = [
     name: "CSodium", path: "Sources/CSystem/Sodium",
     linkerSettings: [.linkedLibrary("sodium")]),
   .target(name: "Core", dependencies: ["CLinux"], swiftSettings: stationSettings),
+  // Optimised in debug builds too, where the kernels would take minutes over their tests; and never
+  // fused, because a product that is not rounded would differ between processors.
+  .target(
+    name: "CKernels", exclude: ["README.md"],
+    cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
+  .target(
+    name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
   .target(name: "Board", dependencies: ["Core"], swiftSettings: setUpSettings),
   .target(
     name: "Digitizer", dependencies: ["Core", "Board", "CLinux", "CAlsa", "CGpiod"],
@@ -41,6 +48,9 @@ var targets: [Target] = [
   .target(
     name: "Conditioning", dependencies: ["Core", "Board", "Digitizer"],
     swiftSettings: stationSettings),
+  .target(
+    name: "Network", dependencies: ["Core", "Kernels", "CKernels", "CLinux", "CSodium"],
+    exclude: ["ONET-FORMAT.md"], swiftSettings: stationSettings),
   .target(
     name: "Picker", dependencies: ["Core", "Board", "Conditioning"],
     swiftSettings: stationSettings),
@@ -63,10 +73,12 @@ var products: [Product] = [.executable(name: "onsetd", targets: ["onsetd"])]
 if !isFirmware {
   products += [
     .executable(name: "onset", targets: ["onset"]),
+    .executable(name: "kernel-check", targets: ["KernelCheck"]),
     .library(name: "asound_module_pcm_onset", type: .dynamic, targets: ["CSimulatedCard"]),
   ]
   let station: [Target.Dependency] = [
-    "Core", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "Station",
+    "Core", "CKernels", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker",
+    "Uplink", "Station",
   ]
   // Every module that is imported is named: what is not is not rebuilt when it changes.
   let tools = station + ["Tools"]
@@ -77,10 +89,15 @@ if !isFirmware {
       name: "CSimulatedCard", path: "Sources/CSystem/SimulatedCard",
       linkerSettings: [.linkedLibrary("asound")]),
     .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
-    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux"]),
+    .target(name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium"]),
     .executableTarget(name: "onset", dependencies: tools),
     .executableTarget(
       name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),
+    .executableTarget(
+      name: "KernelCheck", dependencies: ["Core", "CKernels", "CLinux", "Kernels"],
+      path: "Tests/KernelCheck", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Core", "CKernels", "CLinux", "Kernels", "KernelCheck"]),
     .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux"]),
     .testTarget(name: "BoardTests", dependencies: tools),
     .testTarget(name: "DigitizerTests", dependencies: tools + ["CSimulatedCard", "CAlsa"]),

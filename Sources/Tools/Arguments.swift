@@ -18,7 +18,7 @@ public struct CommandLineArguments {
         guard values[argument] == nil else { throw ToolError("\(argument) is given twice") }
         values[argument] = arguments[index]
         index += 1
-      } else if argument.hasPrefix("--") {
+      } else if argument.hasPrefix("-") && argument.count > 1 {
         let all = named.union(known).sorted().joined(separator: " ")
         throw ToolError("\(argument) is not known here; there are \(all)")
       } else {

@@ -15,6 +15,12 @@ let usage = """
   onset check FILE…                       boards, calibrations, station files
   onset ping HOST:PORT --key FILE         authenticated health request to a running station
   onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines
+  onset model info [--chunk ROWS] NETWORK.onet
+  onset model verify [--public-key FILE] NETWORK.onet
+  onset model import DESCRIPTION.json ARRAYS.npz --calibration WINDOWS.npz -o OUT.onet
+                     [--ranges percentile|mse]
+  onset model compare [--json] NETWORK.onet REFERENCE.npz
+  onset model sign NETWORK.onet --key FILE | --new-key FILE
   onset bench loop [--json]
   """
 
@@ -198,6 +204,7 @@ func bench(_ arguments: [String]) throws {
 
 let commands: [String: ([String]) throws -> Void] = [
   "demo": demo, "replay": replay, "check": check, "decode": decode, "ping": ping, "bench": bench,
+  "model": model,
 ]
 let arguments = Array(CommandLine.arguments.dropFirst())
 guard let name = arguments.first, let command = commands[name] else {

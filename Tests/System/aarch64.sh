@@ -2,15 +2,17 @@
 # aarch64.sh CACHE OUT ONSETD TOOLS: builds the firmware for AArch64 Linux from an x86-64 Debian, proves that
 # no multiplication and addition were fused, and runs it under qemu-user as a Raspberry Pi 4 (Cortex-A72) and 5
 # (Cortex-A76): for the same frames the datagrams must be the same bytes as those of ONSETD, the x86-64
-# firmware, and as those of the ordinary build in TOOLS. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64 libraries) and OUT.
+# firmware, and as those of the ordinary build in TOOLS. The kernels of these processors are checked in the same
+# way, by kernel-check. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64
+# libraries) and OUT.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 absolute() { mkdir -p "$1"; (cd "$1"; pwd); }
 CACHE=$(absolute "$1"); OUT=$(absolute "$2"); ONSETD=$(realpath "$3"); TOOLS=$(realpath "$4"); S=$CACHE/root
 
 # The station's targets, dependencies first; the last one holds @main. A missing one fails to link.
-C_TARGETS="Linux Alsa Gpiod Sodium"
-MODULES="Core Board Digitizer Conditioning Picker Uplink Station onsetd"
+C_TARGETS="CSystem/Linux CSystem/Alsa CSystem/Gpiod CSystem/Sodium CKernels"
+MODULES="Core Kernels Board Digitizer Conditioning Picker Uplink Station onsetd"
 # Only -dev packages: apt resolves the runtime ones, whose names differ between Debian releases.
 PACKAGES="libc6-dev linux-libc-dev libasound2-dev libgpiod-dev libsodium-dev"
 
@@ -42,7 +44,7 @@ END
 [ "$(cat "$CACHE/complete" 2> /dev/null)" = "$PACKAGES" ] || sysroot
 
 INCLUDES=()
-for c in $C_TARGETS; do INCLUDES+=(-I "Sources/CSystem/$c/include"); done
+for c in $C_TARGETS; do INCLUDES+=(-I "Sources/$c/include"); done
 SWIFT=(swiftc
   -target aarch64-none-none-elf  # the AArch64 ELF triple that the toolchain has an Embedded library for; the same ABI
   -Xfrontend -clang-target -Xfrontend aarch64-unknown-linux-gnu  # but C headers are read as Linux
@@ -52,19 +54,26 @@ SWIFT=(swiftc
   -swift-version 6 -package-name onset -parse-as-library
   -module-cache-path "$OUT/cache" "${INCLUDES[@]}" -I "$OUT" -c)
 # -B: our C library before the one of libc6-dev-arm64-cross. GCC's own default is to fuse.
-CC=(aarch64-linux-gnu-gcc --sysroot="$S" -B "$S/usr/lib/aarch64-linux-gnu" -O2 -ffp-contract=off)
+CC=(aarch64-linux-gnu-gcc --sysroot="$S" -B "$S/usr/lib/aarch64-linux-gnu" -O3 -ffp-contract=off)
+module() {  # NAME FOLDER
+  find "$2" -name '*.swift' -print0 | sort -z | xargs -0 "${SWIFT[@]}" -module-name "$1" \
+    -emit-module -emit-module-path "$OUT/$1.swiftmodule" -o "$OUT/$1.o"
+}
 
 rm -f "$OUT"/*.o "$OUT"/*.swiftmodule
 for c in $C_TARGETS; do
-  for file in Sources/CSystem/"$c"/*.c; do "${CC[@]}" "${INCLUDES[@]}" -c "$file" -o "$OUT/${file//\//-}.o"; done
+  for file in Sources/"$c"/*.c; do "${CC[@]}" "${INCLUDES[@]}" -c "$file" -o "$OUT/${file//\//-}.o"; done
 done
-for m in $MODULES; do
-  find "Sources/$m" -name '*.swift' -print0 | sort -z | xargs -0 "${SWIFT[@]}" -module-name "$m" \
-    -emit-module -emit-module-path "$OUT/$m.swiftmodule" -o "$OUT/$m.o"
-done
+for m in $MODULES; do module "$m" "Sources/$m"; done
 SODIUM=-lsodium
 if [ -e "$S/usr/lib/aarch64-linux-gnu/libsodium.a" ]; then SODIUM=-l:libsodium.a; fi
 "${CC[@]}" "$OUT"/*.o -o "$OUT/onsetd" -Wl,--gc-sections -lasound -lgpiod $SODIUM -lm
+
+mkdir -p "$OUT/check"
+module KernelCheck Tests/KernelCheck
+mv "$OUT/KernelCheck.o" "$OUT/check"
+"${CC[@]}" "$OUT"/{Core,Kernels,check/KernelCheck}.o "$OUT"/Sources-{CSystem-Linux,CKernels}-*.o \
+  -o "$OUT/kernel-check" -Wl,--gc-sections -lm
 
 # x86-64 without FMA rounds twice, so AArch64 must too. This is the guarantee, whatever the flags.
 aarch64-linux-gnu-objdump -d --no-show-raw-insn "$OUT"/*.o > "$OUT/listing"
@@ -91,7 +100,13 @@ run ordinary "$TOOLS/onsetd"
 cmp "$work/x86-64.bin" "$work/ordinary.bin"
 picks=$("$TOOLS/onset" decode --key "$host/station.key" "$work/x86-64.bin" | grep -c '"type":"pick"')
 [ "$picks" -ge 2 ] || { echo "the recording gave $picks picks: there is nothing to compare" >&2; exit 1; }
+"$TOOLS/kernel-check" > "$OUT/check/x86-64"
+grep hash "$OUT/check/x86-64"
 for cpu in cortex-a72 cortex-a76; do
+  qemu-aarch64-static -cpu $cpu -L "$S" "$OUT/kernel-check" > "$OUT/check/$cpu"
+  hashes=$(cat "$OUT/check/x86-64" "$OUT/check/$cpu" | sed -n 's/.*hash //p' | sort -u | wc -l)
+  [ "$hashes" = 1 ] || { echo "kernels on $cpu give other outputs" >&2; cat "$OUT/check/$cpu" >&2; exit 1; }
+  echo "$cpu: $(sed -n 's/: .* hash .*//p' "$OUT/check/$cpu" | paste -sd ' '): the same outputs"
   run $cpu qemu-aarch64-static -cpu $cpu -L "$S" "$OUT/onsetd"
   cmp "$work/x86-64.bin" "$work/$cpu.bin"
   echo "$cpu: $(stat -c %s "$work/$cpu.bin") bytes of datagrams with $picks picks, the same as on x86-64"

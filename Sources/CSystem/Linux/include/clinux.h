@@ -44,6 +44,11 @@ static inline void *clinux_map_anonymous(size_t bytes) {
   void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return p == MAP_FAILED ? NULL : p;
 }
+/// A file to read, all of its pages in memory at once.
+static inline const void *clinux_map_file(int descriptor, size_t bytes) {
+  void *p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
 static inline int64_t clinux_clock_nanoseconds(clockid_t clock) {
   struct timespec t;
   if (clock_gettime(clock, &t) != 0) return 0;

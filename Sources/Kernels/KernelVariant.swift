@@ -1,0 +1,84 @@
+// The table of variants: one row for each instruction set, the best first. Selection, self-test,
+// tests and benchmarks all walk it, in one binary for all processors of an architecture.
+
+import CKernels
+
+public struct KernelVariant {
+  public let name: StaticString
+  public let functions: ckernels_variant
+
+  public init(name: StaticString, functions: ckernels_variant) {
+    self.name = name
+    self.functions = functions
+  }
+
+  /// By the processor that this runs on.
+  public var isSupported: Bool { functions.is_supported != 0 }
+
+  public static var scalar: KernelVariant {
+    KernelVariant(name: "scalar", functions: ScalarConvolution.variant)
+  }
+
+  /// Best first; the last one is supported everywhere.
+  public static var all: InlineArray<5, KernelVariant> {
+    [
+      KernelVariant(name: "avx512vnni", functions: ckernels_avx512vnni()),
+      KernelVariant(name: "avx2", functions: ckernels_avx2()),
+      KernelVariant(name: "neon-dot", functions: ckernels_neon_dot()),
+      KernelVariant(name: "neon", functions: ckernels_neon()),
+      .scalar,
+    ]
+  }
+
+  public func run(_ kind: KernelKind, _ call: ckernels_convolution) {
+    let function =
+      switch kind {
+      case .codesToCodes: functions.codes_to_codes
+      case .samplesToCodes: functions.samples_to_codes
+      case .codesToSamples: functions.codes_to_samples
+      case .samplesToSamples: functions.samples_to_samples
+      }
+    withUnsafePointer(to: call) { function!($0) }
+  }
+
+  /// The best supported variant that passes its self-test.
+  public static func select() -> KernelSelection { select(from: all) }
+
+  /// The same from a table that ends with the scalar variant, the one that is tested against
+  /// nothing.
+  public static func select<let count: Int>(
+    from table: InlineArray<count, KernelVariant>
+  ) -> KernelSelection {
+    var hasRejectedBetter = false
+    for index in 0..<count - 1 where table[index].isSupported {
+      if KernelSelfTest.passes(table[index]) {
+        return KernelSelection(variant: table[index], hasRejectedBetter: hasRejectedBetter)
+      }
+      hasRejectedBetter = true
+    }
+    return KernelSelection(variant: table[count - 1], hasRejectedBetter: hasRejectedBetter)
+  }
+}
+
+/// What the station computes with.
+public struct KernelSelection {
+  public let variant: KernelVariant
+  /// A better variant is supported and failed its self-test: a fault of the processor, of what
+  /// emulates it, or of a compiler. Worth telling.
+  public let hasRejectedBetter: Bool
+}
+
+/// The four functions of a variant, by the elements of their rows.
+public enum KernelKind: Sendable {
+  case codesToCodes
+  case samplesToCodes
+  case codesToSamples
+  case samplesToSamples
+
+  public static var all: InlineArray<4, KernelKind> {
+    [.codesToCodes, .samplesToCodes, .codesToSamples, .samplesToSamples]
+  }
+
+  public var readsSamples: Bool { self == .samplesToCodes || self == .samplesToSamples }
+  public var writesSamples: Bool { self == .codesToSamples || self == .samplesToSamples }
+}

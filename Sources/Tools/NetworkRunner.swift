@@ -1,0 +1,90 @@
+// A network with memory of its own, for tools: float windows in, probabilities out.
+
+import Core
+import Kernels
+import Network
+
+public final class NetworkRunner {
+  public let plan: NetworkPlan
+  private let bytes: NetworkBytes
+  private var arena: Arena
+  private var network: Network
+
+  public init(_ bytes: NetworkBytes, kernels: KernelVariant, maximumRows: Int) throws {
+    self.bytes = bytes
+    let plan = try bytes.plan(maximumRows: maximumRows)
+    guard var arena = Arena(byteCount: plan.arenaByteCount) else { throw ToolError("no memory") }
+    network = Network(plan, kernels: kernels, arena: &arena)
+    self.arena = arena
+    self.plan = plan
+  }
+
+  public var outputs: [Int] { (0..<plan.header.bufferCount).filter { plan.isOutput($0) } }
+
+  /// The rows of the input for values in the unit before quantization, [steps][components].
+  public func inputRows(_ values: [Float]) -> [UInt8] {
+    let components = plan.header.components.count
+    let buffer = plan.buffers[0]
+    let unit = plan.header.inputUnit
+    var bytes: [UInt8] = []
+    for step in 0..<(values.count / components) {
+      for channel in 0..<buffer.width {
+        let value = channel < components ? values[step * components + channel] / unit : 0
+        let rounded = value.rounded(.toNearestOrEven)
+        if buffer.element == .code {
+          bytes.append(UInt8(max(0, min(127, rounded + Float(buffer.blank)))))
+        } else {
+          bytes += littleEndian(Int16(max(-32767, min(32767, rounded))))
+        }
+      }
+    }
+    return bytes
+  }
+
+  /// The outputs of a whole window, each [rows][width], pushed `chunk` rows at a time.
+  public func window(_ rows: [UInt8], chunk: Int? = nil) -> [[UInt16]] {
+    let count = rows.count / plan.buffers[0].rowByteCount
+    network.reset(windowRows: count)
+    return push(rows, chunk: chunk ?? plan.maximumRows)
+  }
+
+  /// The same of a stream that goes on after the rows.
+  public func stream(_ rows: [UInt8], chunk: Int? = nil, isNew: Bool = true) -> [[UInt16]] {
+    if isNew { network.reset() }
+    return push(rows, chunk: chunk ?? plan.maximumRows)
+  }
+
+  private func push(_ rows: [UInt8], chunk: Int) -> [[UInt16]] {
+    let rowBytes = plan.buffers[0].rowByteCount
+    let outputs = self.outputs
+    var values = outputs.map { _ in [UInt16]() }
+    rows.withUnsafeBytes { raw in
+      var row = 0
+      repeat {
+        let count = min(chunk, raw.count / rowBytes - row)
+        network.push(raw.baseAddress! + row * rowBytes, count: count)
+        row += count
+        var more = true
+        while more {
+          more = network.advance()
+          for (index, output) in outputs.enumerated() {
+            let new = network.output(output)
+            values[index] += UnsafeBufferPointer(
+              start: new.values, count: new.rowCount * new.width)
+          }
+        }
+      } while row < raw.count / rowBytes
+    }
+    return values
+  }
+
+  /// A value of a buffer after a window, as a code or sample.
+  func value(row: Int, place: Int, ofBuffer buffer: Int) -> Int? {
+    guard let pointer = network.row(row, ofBuffer: buffer) else { return nil }
+    switch plan.buffers[buffer].element {
+    case .code: return Int(pointer.load(fromByteOffset: place, as: UInt8.self))
+    case .sample: return Int(pointer.load(fromByteOffset: 2 * place, as: Int16.self))
+    case .probability: return Int(pointer.load(fromByteOffset: 2 * place, as: UInt16.self))
+    }
+  }
+}

@@ -1,0 +1,87 @@
+// onset model: networks as files.
+
+import Core
+import Foundation
+import Kernels
+import Network
+import Tools
+
+func model(_ arguments: [String]) throws {
+  guard let verb = arguments.first else {
+    throw ToolError("model needs a verb: info, verify, import, compare or sign")
+  }
+  let rest = Array(arguments.dropFirst())
+  switch verb {
+  case "info": try modelInfo(rest)
+  case "verify": try modelVerify(rest)
+  case "import": try modelImport(rest)
+  case "compare": try modelCompare(rest)
+  case "sign": try modelSign(rest)
+  default:
+    throw ToolError("model \(verb): there are info, verify, import, compare and sign")
+  }
+}
+
+private func modelInfo(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: ["--chunk"])
+  guard parsed.rest.count == 1 else { throw ToolError("info needs one network file") }
+  let rows = try parsed.number("--chunk", in: 1...65_536).map { Int($0) }
+  print(try ModelInfo.text(NetworkBytes(path: parsed.rest[0]), maximumRows: rows))
+}
+
+private func modelVerify(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: ["--public-key"])
+  guard parsed.rest.count == 1 else { throw ToolError("verify needs one network file") }
+  let path = parsed.rest[0]
+  let key = try parsed.values["--public-key"].map { try ModelSignature.key(path: $0) }
+  do {
+    print("\(path): \(try ModelSignature.verify(try NetworkBytes(path: path), publicKey: key))")
+  } catch { throw ToolError("\(path): \(error)") }
+}
+
+private func modelImport(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(
+    arguments, named: ["--calibration", "--ranges", "-o"])
+  guard parsed.rest.count == 2, let calibration = parsed.values["--calibration"],
+    let output = parsed.values["-o"]
+  else {
+    throw ToolError(
+      "import needs DESCRIPTION.json ARRAYS.npz --calibration WINDOWS.npz -o OUT.onet")
+  }
+  let ranges = parsed.values["--ranges"] ?? "percentile"
+  guard let rule = RangeRule(rawValue: ranges) else {
+    throw ToolError("--ranges is percentile or mse, not \(ranges)")
+  }
+  let imported = try ModelImport(
+    descriptionPath: parsed.rest[0], arraysPath: parsed.rest[1], calibrationPath: calibration,
+    rule: rule)
+  try Data(imported.file.bytes).write(to: URL(fileURLWithPath: output))
+  print(imported.report)
+  print(try ModelInfo.text(imported.file, maximumRows: nil))
+}
+
+private func modelCompare(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
+  guard parsed.rest.count == 2 else {
+    throw ToolError("compare needs NETWORK.onet and REFERENCE.npz")
+  }
+  let comparison = try ModelComparison(
+    try NetworkBytes(path: parsed.rest[0]), kernels: KernelVariant.select().variant,
+    reference: try NumpyArchive(path: parsed.rest[1]))
+  print(parsed.flags.contains("--json") ? comparison.json : comparison.report)
+}
+
+private func modelSign(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: ["--key", "--new-key"])
+  if let path = parsed.values["--new-key"] {
+    guard parsed.rest.isEmpty, parsed.values["--key"] == nil else {
+      throw ToolError("--new-key FILE makes a key pair, FILE and FILE.pub, and signs nothing")
+    }
+    print(try ModelSignature.makeKeys(path: path))
+    return
+  }
+  guard parsed.rest.count == 1, let key = parsed.values["--key"] else {
+    throw ToolError("sign needs NETWORK.onet and --key FILE (--new-key FILE makes one)")
+  }
+  print(try ModelSignature.sign(path: parsed.rest[0], keyPath: key))
+}
