@@ -196,24 +196,19 @@ def heads():
 
 
 def unet():
-    """PhaseNet's shape (Zhu & Beroza 2019), shallow: 8 channels two steps a row, concatenations, odd lengths.
-
-    A skipped signal is read on its own before its other half exists, so it is copied where both lie side by side."""
+    """PhaseNet's shape (Zhu & Beroza 2019), shallow: 8 channels two steps a row, concatenations, odd lengths."""
     b = Builder("unet", 333, components="ENZ", window_rows=333, normalization=1)
+    both0, both1 = b.buffer(2, 32, SAMPLES, fold=2), b.buffer(4, 32, SAMPLES)
     a = b.convolution(b.input, b.buffer(2, 16, SAMPLES, fold=2), taps=8, stride=2, before=3, flags=OUTER_RELU)
-    skip0 = b.convolution(a, b.buffer(2, 16, SAMPLES, fold=2), taps=5, before=2, flags=OUTER_RELU)
-    a = b.convolution(skip0, b.buffer(4, 16, SAMPLES), taps=4, stride=2, before=1, flags=OUTER_RELU)
-    skip1 = b.convolution(a, b.buffer(4, 16, SAMPLES), taps=7, before=3, flags=OUTER_RELU)
-    a = b.convolution(skip1, b.buffer(16, 32, SAMPLES), taps=7, stride=4, before=2, flags=OUTER_RELU)
+    a = b.convolution(a, part(both0, 0, 16), taps=5, before=2, flags=OUTER_RELU)
+    a = b.convolution(a, b.buffer(4, 16, SAMPLES), taps=4, stride=2, before=1, flags=OUTER_RELU)
+    a = b.convolution(a, part(both1, 0, 16), taps=7, before=3, flags=OUTER_RELU)
+    a = b.convolution(a, b.buffer(16, 32, SAMPLES), taps=7, stride=4, before=2, flags=OUTER_RELU)
     a = b.convolution(a, b.buffer(16, 32, SAMPLES), taps=7, before=3, flags=OUTER_RELU)
-    both = b.buffer(4, 32, SAMPLES)
-    b.upsampling(skip1, part(both, 0, 16), 1)
-    b.convolution(a, part(both, 16, 16), taps=2, before=1, rows=4, trim=2, flags=OUTER_RELU)
-    a = b.convolution(both, b.buffer(4, 16, SAMPLES), taps=7, before=3, flags=OUTER_RELU)
-    both = b.buffer(2, 32, SAMPLES, fold=2)
-    b.upsampling(skip0, part(both, 0, 16), 1)
-    b.convolution(a, part(both, 16, 16), taps=2, before=1, rows=2, trim=1, flags=OUTER_RELU)
-    a = b.convolution(both, b.buffer(2, 16, SAMPLES, fold=2), taps=5, before=2, flags=OUTER_RELU)
+    b.convolution(a, part(both1, 16, 16), taps=2, before=1, rows=4, trim=2, flags=OUTER_RELU)
+    a = b.convolution(both1, b.buffer(4, 16, SAMPLES), taps=7, before=3, flags=OUTER_RELU)
+    b.convolution(a, part(both0, 16, 16), taps=2, before=1, rows=2, trim=1, flags=OUTER_RELU)
+    a = b.convolution(both0, b.buffer(2, 16, SAMPLES, fold=2), taps=5, before=2, flags=OUTER_RELU)
     b.head(onet.SOFTMAX, b.logits(a, 16, fold=2, period=2), "NPS")
     return b
 

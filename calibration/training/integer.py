@@ -32,7 +32,7 @@ def streamed(network, rows):
     values = _blank_buffers(network, rows, capacities)
     for layer, count in zip(network.layers, written):
         run_layer(network, layer, values, count)
-    return [buffer[:count] for buffer, count in zip(values, known)]
+    return [buffer[:counts.min()] for buffer, counts in zip(values, known)]
 
 
 def _blank_buffers(network, rows, counts):
@@ -46,17 +46,20 @@ def _blank_buffers(network, rows, counts):
 
 
 def known_rows(network, count):
-    """How many rows each layer can write, and how many of each buffer are known in full, after `count` input rows."""
-    known = {0: count}
+    """How many rows each layer can write, and how many are known of each value of each buffer, after `count` rows."""
+    known = [np.zeros(buffer.width, int) for buffer in network.buffers]
+    known[0][:] = count
     written = []
     for layer in network.layers:
-        steps = max(0, (known[layer.source] - 1 - (layer.reach - layer.rows_before)) // layer.stride + 1)
+        source_rows = known[layer.source][layer.source_offset:layer.source_offset + layer.source_channels].min()
+        steps = max(0, (source_rows - 1 - (layer.reach - layer.rows_before)) // layer.stride + 1)
         if layer.flags & onet.RESIDUAL:
-            steps = min(steps, known[layer.residual])
-        rows = max(0, steps * layer.rows_per_step - layer.trim)
-        written.append(rows)
-        known[layer.destination] = min(rows, known.get(layer.destination, rows))
-    return written, [known[index] for index in range(len(network.buffers))]
+            start = layer.residual_offset
+            steps = min(steps, known[layer.residual][start:start + layer.destination_channels].min())
+        written.append(max(0, steps * layer.rows_per_step - layer.trim))
+        start = layer.destination_offset
+        known[layer.destination][start:start + layer.destination_channels] = written[-1]
+    return written, known
 
 
 def run_layer(network, layer, values, row_count):

@@ -70,7 +70,7 @@ class Plan:
         return Signal(0, 0, self.input_channels)
 
     def buffer(self, period, width, element=CODES, fold=1):
-        """A buffer that several layers write part by part: a concatenation. It can be read once all have."""
+        """A buffer that several layers write part by part: a concatenation."""
         self.buffers.append(onet.Buffer(period, width, element, 0, fold))
         return Signal(len(self.buffers) - 1, 0, width)
 
@@ -97,7 +97,7 @@ class Plan:
         return signal
 
     def upsampling(self, source, factor, into=None):
-        """Repeats rows; by 1 it copies, into its place in a concatenation."""
+        """Repeats rows."""
         buffer = self.buffers[source.buffer]
         if into is None:
             into = self.buffer(buffer.period // factor, source.channels, buffer.element, buffer.fold)
@@ -320,29 +320,30 @@ class Network(nn.Module):
         rows = x.shape[2]
         parts = {0: {0: self.input_levels(x) if self.is_quantized else x}}
 
-        def whole(buffer):
-            if len(parts[buffer]) > 1:
-                parts[buffer] = {0: torch.cat([parts[buffer][offset] for offset in sorted(parts[buffer])], dim=1)}
-            return parts[buffer][0]
+        def channels(buffer, offset, count):
+            """Out of the parts that were written, in the order of their channels."""
+            start = max(place for place in parts[buffer] if place <= offset)
+            met = [parts[buffer][place] for place in sorted(parts[buffer]) if start <= place < offset + count]
+            joined = met[0] if len(met) == 1 else torch.cat(met, dim=1)
+            return joined[:, offset - start:offset - start + count]
 
         for index, layer in enumerate(self.plan.layers):
             if layer.is_head:
                 continue
             destination = self.plan.buffers[layer.destination]
             count = -(-rows // destination.period)
-            source = whole(layer.source)[:, layer.source_offset:layer.source_offset + layer.source_channels]
+            source = channels(layer.source, layer.source_offset, layer.source_channels)
             if layer.kind == onet.UPSAMPLING:
                 result = source.repeat_interleave(layer.rows_per_step, dim=2)[:, :, :count]
             else:
                 residual = None
                 if layer.flags & RESIDUAL:
-                    start = layer.residual_offset
-                    residual = whole(layer.residual)[:, start:start + layer.destination_channels]
+                    residual = channels(layer.residual, layer.residual_offset, layer.destination_channels)
                 result = self._convolve(index, layer, source, residual, count)
             if destination.fold > 1:
                 result = _without_surplus(result, destination, rows)
             parts.setdefault(layer.destination, {})[layer.destination_offset] = result
-        return {buffer: whole(buffer) for buffer in parts}
+        return {buffer: channels(buffer, 0, self.plan.buffers[buffer].width) for buffer in parts}
 
     def _convolve(self, index, layer, source, residual, count):
         convolution = self.convolutions[str(index)]

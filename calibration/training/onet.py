@@ -153,8 +153,16 @@ def check(network):
         _demand(values.all(), f"buffer {index}", "not written in full")
 
 
+def _source(layer):
+    return slice(layer.source_offset, layer.source_offset + layer.source_channels)
+
+
 def _destination(layer):
     return slice(layer.destination_offset, layer.destination_offset + layer.destination_channels)
+
+
+def _residual(layer):
+    return slice(layer.residual_offset, layer.residual_offset + layer.destination_channels)
 
 
 def _is_printable(text):
@@ -185,7 +193,7 @@ def _check_place(layer, buffers, written, place):
     _demand(0 < layer.source_channels <= source.width - layer.source_offset, place, "source beyond its buffer")
     _demand(0 < layer.destination_channels <= destination.width - layer.destination_offset, place,
             "destination beyond its buffer")
-    _demand(written[layer.source].all(), place, "reads a buffer that the layers before it do not write in full")
+    _demand(written[layer.source][_source(layer)].all(), place, "reads what no layer before it writes")
     _demand(layer.destination_channels % destination.fold == 0, place, "the fold must divide the channels")
     _demand(1 <= layer.rows_per_step <= 16, place, "rows a step 1 to 16")
     _demand(destination.period * layer.rows_per_step == source.period * layer.stride, place, "periods do not fit")
@@ -214,7 +222,7 @@ def _check_convolution(layer, buffers, written, place):
         residual = buffers[layer.residual]
         _demand(layer.residual_offset + layer.destination_channels <= residual.width, place,
                 "residual beyond its buffer")
-        _demand(written[layer.residual].all(), place, "the layers before it do not write the residual in full")
+        _demand(written[layer.residual][_residual(layer)].all(), place, "adds what no layer before it writes")
         _demand(residual.element == destination.element and residual.period == destination.period, place,
                 "the residual has the element and the period of the destination")
         _demand(layer.rows_per_step == 1 and layer.trim == 0, place, "a residual goes with 1 row a step and no trim")
@@ -297,6 +305,8 @@ def encode(network):
             layer.rows_before, layer.trim, layer.residual, layer.residual_offset, len(layer.classes),
             layer.residual_scale, *offsets, layer.classes.encode("ascii"), bytes(8))
 
+    append(b"")
+
     def pack_header(checksum):
         HEADER.pack_into(body, 0, b"ONET", 1, 0, len(body), checksum, header.name.encode("ascii"),
                          header.sample_rate_millihertz, header.window_rows, header.input_unit,
@@ -377,13 +387,13 @@ def _decode_layer(data, at, buffers, place, spans):
 
 
 def _check_spans(data, spans):
-    """Tables and arrays must not overlap; what lies between them is padding, and zero."""
+    """Tables and arrays must not overlap; what lies between and behind them is padding, and zero."""
     end = 0
-    for start, stop in sorted(spans):
+    for start, stop in sorted(spans) + [(len(data), len(data))]:
         _demand(start >= end, "file", "arrays overlap")
+        _demand(start - end < ALIGNMENT, "file", "bytes that belong to nothing")
         _zero("file", data[end:start])
         end = stop
-    _demand(end == len(data), "file", "bytes that belong to nothing")
 
 
 def write(network, path):

@@ -32,10 +32,9 @@ def temporal():
 def unet():
     """Samples throughout, concatenations, transposed convolutions with trims, two steps a row at the top."""
     plan = layers.Plan("unet", 100, "ENZ", input_unit=1 / 2048, window_rows=301, normalization=1)
-    skip = plan.convolution(plan.input, 16, taps=8, stride=2, before=3, relu="outer", element=onet.SAMPLES, fold=2)
-    h = plan.convolution(skip, 32, taps=7, stride=4, before=2, relu="outer", element=onet.SAMPLES)
     both = plan.buffer(2, 32, onet.SAMPLES, fold=2)
-    plan.upsampling(skip, 1, both.part(0, 16))
+    skip = plan.convolution(plan.input, 16, taps=8, stride=2, before=3, relu="outer", into=both.part(0, 16))
+    h = plan.convolution(skip, 32, taps=7, stride=4, before=2, relu="outer", element=onet.SAMPLES)
     plan.convolution(h, 16, taps=2, before=1, rows=4, trim=2, relu="outer", into=both.part(16, 16))
     h = plan.convolution(both, 16, taps=5, before=2, relu="outer", element=onet.SAMPLES, fold=2)
     plan.softmax(plan.logits(h, 16, fold=2), "NPS")
