@@ -15,7 +15,7 @@ the roundings as if they were not there and stop where a value is clamped (Bengi
 al. 2018, arXiv:1712.05877). One level is worth a *unit*, which each layer's output has of its own: the weights of
 whoever reads it absorb it.
 
-In evaluation the sums are taken in float64, which is exact: `levels` then are those of the integer reference. In
+In evaluation the sums are taken in float64, which is exact: the levels then are those of the integer reference. In
 training they are float32, and now and then a value differs by one.
 """
 import math

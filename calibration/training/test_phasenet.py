@@ -139,7 +139,7 @@ class PhaseNet(unittest.TestCase):
         from_analyst, from_teacher = [], []
         for record in rows:
             counts, _ = reference.read_record(reference.DATA, record)
-            pick = int(record["p_sample"])
+            pick = int(float(record["p_sample"]))
             window = slice(pick - 1000, pick - 1000 + reference.ROWS)
             ours = reference.phasenet(arrays, reference.normalize(counts[window])[None])[0, :, 1]
             path = reference.DATA / "waveforms" / record["file"].replace(".mseed", ".teacher.npz")
