@@ -244,11 +244,12 @@ class Convolution(nn.Module):
                 step, largest = torch.maximum(step, sizes.amax(dim=(1, 2)) / 32767), 32767
             # Channels that have died still need a scale above zero, and a bias that fits.
             step = torch.maximum(step, torch.maximum(bias.abs() / 2**29, unit * 2.0 ** -24))
-            # The format's scales end at a half. Of logits, that clamps a weight whose input alone could move them by
+            # The format's scales end at a half. For codes that clamps a weight whose input alone could move logits by
             # 22 nats; units of samples are chosen large enough (`quantize`).
-            step = torch.minimum(step, unit / 2)
+            if self.takes_codes:
+                step = torch.minimum(step, unit / 2)
         weight = rounded(weight / step[:, None, None]).clamp(-largest, largest)
-        return weight, rounded(bias / step), step / unit
+        return weight, rounded(bias / step), (step / unit).clamp(max=0.5)
 
     def quantized(self, x, source_units, unit, blank, residual, residual_unit, count):
         weight, bias, scale = self.integers(source_units, unit)

@@ -231,6 +231,7 @@ def _check_convolution(layer, buffers, written, place):
 
 
 def _check_numbers(layer, element, place):
+    _demand(all(array is not None for array in (layer.weights, layer.bias, layer.scale)), place, "has no numbers")
     shape = (layer.outputs, layer.taps, layer.source_channels)
     _demand(layer.weights.shape == shape and layer.bias.shape == layer.scale.shape == shape[:1], place,
             "arrays of another shape")

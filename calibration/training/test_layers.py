@@ -171,6 +171,21 @@ class Agreement(unittest.TestCase):
         self.assertEqual(blanks[both], blanks[source])
 
 
+    def test_export_is_valid_whatever_the_weights(self):
+        for builder, rows in ((temporal, 101), (unet, 101), (signed, 101)):
+            network = observed(builder(), rows)
+            network.quantize()
+            with torch.no_grad():
+                for convolution in network.convolutions.values():
+                    convolution.weight[0] = 0
+                    convolution.weight[1] *= 1e4
+                    convolution.weight[2] *= 1e-9
+            exported = onet.decode(onet.encode(network.export()))
+            network.eval()
+            for buffer, difference in differences(network, exported, signals(1, rows)).items():
+                self.assertEqual(difference, (0, 0), f"{builder.__name__}, buffer {buffer}")
+
+
 @unittest.skipIf(torch is None, "needs PyTorch")
 class Training(unittest.TestCase):
     def test_learns_in_float_and_on_when_quantized(self):

@@ -69,6 +69,23 @@ class Format(unittest.TestCase):
             with self.assertRaises(onet.FormatError, msg=f"byte {at}"):
                 onet.decode(changed(self.data, at, b"\1"))
 
+    def test_mutants_are_refused_or_valid(self):
+        """Whatever the tables say, the reader answers with a network or with a reason, never with another error."""
+        rng = np.random.default_rng(8)
+        data = onet.encode(goldens.unet().network)
+        tables = onet.HEADER.size + onet.BUFFER.size * data[66] + onet.LAYER.size * data[68]
+        refused = 0
+        for _ in range(400):
+            mutant = bytearray(data if rng.integers(8) == 0 else data[:tables + 64])
+            struct.pack_into("<I", mutant, 8, len(mutant))
+            for _ in range(rng.integers(1, 4)):
+                mutant[rng.integers(16, tables)] = rng.choice([0, 1, 2, 3, 4, 16, 127, 128, 255])
+            try:
+                onet.decode(changed(mutant, 16, mutant[16:17]))
+            except onet.FormatError:
+                refused += 1
+        self.assertGreater(refused, 200)
+
     def test_refusals(self):
         def change(layer=0, buffer=None, **fields):
             network = copy.deepcopy(self.network)

@@ -1,5 +1,6 @@
 """PhaseNet's reference and its description, against each other and against what was published."""
 import csv
+import importlib.util
 import json
 import unittest
 from pathlib import Path
@@ -10,12 +11,7 @@ import phasenet_reference as reference
 
 DESCRIPTION = Path(__file__).with_name("phasenet.json")
 HAS_DATA = (reference.DATA / reference.WEIGHTS).exists() and (reference.DATA / reference.INDEX).exists()
-try:
-    import obspy  # noqa: F401, only to know whether it is there
-except ImportError:
-    HAS_OBSPY = False
-else:
-    HAS_OBSPY = True
+HAS_OBSPY = importlib.util.find_spec("obspy") is not None
 
 
 def random_arrays(description, generator):
