@@ -242,14 +242,12 @@ class Convolution(nn.Module):
                 room = 2**31 - 2**14 * (sizes[0].numel() + 64)
                 step = (sizes.sum(dim=(1, 2)) * 32768 + bias.abs()) / room
                 step, largest = torch.maximum(step, sizes.amax(dim=(1, 2)) / 32767), 32767
-            # Channels that have died still need a scale above zero, and a bias that fits.
-            step = torch.maximum(step, torch.maximum(bias.abs() / 2**29, unit * 2.0 ** -24))
-            # The format's scales end at a half. For codes that clamps a weight whose input alone could move logits by
-            # 22 nats; units of samples are chosen large enough (`quantize`).
-            if self.takes_codes:
-                step = torch.minimum(step, unit / 2)
+            # Channels that have died still need a scale above zero, and a bias that fits. Sums of codes are small: what
+            # the bias leaves is room for the scale (scale · largest sum ≤ 2^30).
+            spare = 2**24 if self.takes_codes else 2**29
+            step = torch.maximum(step, torch.maximum(bias.abs() / spare, unit * 2.0 ** -24))
         weight = rounded(weight / step[:, None, None]).clamp(-largest, largest)
-        return weight, rounded(bias / step), (step / unit).clamp(max=0.5)
+        return weight, rounded(bias / step), step / unit
 
     def quantized(self, x, source_units, unit, blank, residual, residual_unit, count):
         weight, bias, scale = self.integers(source_units, unit)

@@ -240,9 +240,11 @@ def _check_numbers(layer, element, place):
     bias = np.abs(layer.bias.astype(np.int64))
     _demand(magnitudes.max() <= limit, place, f"weights within {limit}")
     _demand(bias.max() <= 2**30, place, "bias within 2^30")
-    if element == SAMPLES:
-        _demand((bias + 32768 * magnitudes.sum(axis=(1, 2)) < 2**31).all(), place, "a sum could overflow")
-    _demand(((layer.scale > 0) & (layer.scale <= 0.5)).all(), place, "scale above 0, at most 0.5")
+    products = layer.taps * layer.source_channels * 127 * 127
+    largest = bias + (32768 * magnitudes.sum(axis=(1, 2)) if element == SAMPLES else products)
+    _demand((largest < 2**31).all(), place, "a sum could overflow")
+    _demand(((layer.scale > 0) & (layer.scale.astype(np.float64) * largest <= 2**30)).all(), place,
+            "scale above 0, and at most 2^30 of the largest sum")
 
 
 def _check_upsampling(layer, buffers, place):

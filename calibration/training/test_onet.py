@@ -101,7 +101,7 @@ class Format(unittest.TestCase):
             change(destination=0), change(destination_offset=16), change(layer=1, residual_offset=20),
             change(layer=1, residual=0), change(layer=1, residual_scale=float("nan")),
             change(layer=1, residual_scale=1025.0), change(residual_scale=1.0), change(classes="P"),
-            change(scale=scale * 0), change(scale=scale + np.float32(1)), change(scale=scale * np.float32("nan")),
+            change(scale=scale * 0), change(scale=scale + np.float32(2**20)), change(scale=scale * np.float32("nan")),
             change(weights=self.network.layers[0].weights * 0 + 32767), change(layer=-1, classes="123456789"),
             change(layer=-1, classes=""), change(buffer=0, period=2), change(buffer=1, blank=128),
             change(buffer=5, blank=1), change(buffer=1, fold=3), change(buffer=1, fold=17), change(buffer=1, width=48),
