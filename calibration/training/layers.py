@@ -246,8 +246,10 @@ class Convolution(nn.Module):
             # the bias leaves is room for the scale (scale · largest sum ≤ 2^30).
             spare = 2**24 if self.takes_codes else 2**29
             step = torch.maximum(step, torch.maximum(bias.abs() / spare, unit * 2.0 ** -24))
+            most = 2**30 / (spare + sizes[0].numel() * 127 * 127) if self.takes_codes else 0.5
+            step = torch.minimum(step, unit * most)
         weight = rounded(weight / step[:, None, None]).clamp(-largest, largest)
-        return weight, rounded(bias / step), step / unit
+        return weight, rounded(bias / step), (step / unit).clamp(max=most)
 
     def quantized(self, x, source_units, unit, blank, residual, residual_unit, count):
         weight, bias, scale = self.integers(source_units, unit)
@@ -398,7 +400,7 @@ class Network(nn.Module):
             source_units = self._scales(layer)[0]
             convolution = self.convolutions[str(index)]
             product = (convolution.folded()[0] * source_units[:, None]).abs().amax().item() / 127
-            finest = 2.5 * product if convolution.takes_codes else 0
+            finest = product if convolution.takes_codes else 0
             return max(max(-low, high, 1e-6) * SAMPLE_HEADROOM / 32767, finest)
         blank = int(self.blanks[layer.destination])
         return max(high / (127 - blank), -low / blank if blank else 0, 1e-6)
