@@ -247,7 +247,8 @@ class Convolution(nn.Module):
             spare = 2**24 if self.takes_codes else 2**29
             step = torch.maximum(step, torch.maximum(bias.abs() / spare, unit * 2.0 ** -24))
             most = 2**30 / (spare + sizes[0].numel() * 127 * 127) if self.takes_codes else 0.5
-            step = torch.minimum(step, unit * most)
+            if self.takes_codes:
+                step = torch.minimum(step, unit * most)
         weight = rounded(weight / step[:, None, None]).clamp(-largest, largest)
         return weight, rounded(bias / step), (step / unit).clamp(max=most)
 
