@@ -29,9 +29,11 @@ INLINE line load_line(const uint8_t *p) { return (line){{load(p), load(p + 32)}}
 INLINE sums add_sums(sums a, sums b) {
   return (sums){{_mm256_add_epi32(a.half[0], b.half[0]), _mm256_add_epi32(a.half[1], b.half[1])}};
 }
-INLINE void store_sums(int32_t *p, sums s) {
-  _mm256_store_si256((void *)p, s.half[0]);
-  _mm256_store_si256((void *)(p + 8), s.half[1]);
+INLINE words total(sums s) { return s; }
+INLINE words load_words(const int32_t *p) { return (words){{load(p), load(p + 8)}}; }
+INLINE void store_words(int32_t *p, words w) {
+  _mm256_store_si256((void *)p, w.half[0]);
+  _mm256_store_si256((void *)(p + 8), w.half[1]);
 }
 INLINE sums multiply_codes(sums s, const quad *q, const line *w, int lines) {
   (void)lines;
@@ -48,11 +50,11 @@ INLINE sums multiply_samples(sums s, const quad *q, const line *w, int lines) {
   return s;
 }
 
-INLINE floats scaled(const int32_t *sum, const int32_t *bias, const float *scale) {
+INLINE floats scaled(words sum, const int32_t *bias, const float *scale) {
   floats x;
   for (int i = 0; i < 2; i++) {
-    __m256i total = _mm256_add_epi32(load(sum + 8 * i), load(bias + 8 * i));
-    x.half[i] = _mm256_mul_ps(_mm256_cvtepi32_ps(total), _mm256_load_ps(scale + 8 * i));
+    __m256i with_bias = _mm256_add_epi32(sum.half[i], load(bias + 8 * i));
+    x.half[i] = _mm256_mul_ps(_mm256_cvtepi32_ps(with_bias), _mm256_load_ps(scale + 8 * i));
   }
   return x;
 }

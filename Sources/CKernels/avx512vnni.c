@@ -21,7 +21,9 @@ INLINE quad load_quad(const uint8_t *p) {
 }
 INLINE line load_line(const uint8_t *p) { return _mm512_load_si512(p); }
 INLINE sums add_sums(sums a, sums b) { return _mm512_add_epi32(a, b); }
-INLINE void store_sums(int32_t *p, sums s) { _mm512_store_si512(p, s); }
+INLINE words total(sums s) { return s; }
+INLINE words load_words(const int32_t *p) { return _mm512_load_si512(p); }
+INLINE void store_words(int32_t *p, words w) { _mm512_store_si512(p, w); }
 INLINE sums multiply_codes(sums s, const quad *q, const line *w, int lines) {
   (void)lines;
   return _mm512_dpbusd_epi32(s, *q, *w);
@@ -31,9 +33,9 @@ INLINE sums multiply_samples(sums s, const quad *q, const line *w, int lines) {
   return _mm512_dpwssd_epi32(s, *q, *w);
 }
 
-INLINE floats scaled(const int32_t *sum, const int32_t *bias, const float *scale) {
-  __m512i total = _mm512_add_epi32(_mm512_load_si512(sum), _mm512_load_si512(bias));
-  return _mm512_mul_ps(_mm512_cvtepi32_ps(total), _mm512_load_ps(scale));
+INLINE floats scaled(words sum, const int32_t *bias, const float *scale) {
+  __m512i with_bias = _mm512_add_epi32(sum, _mm512_load_si512(bias));
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(with_bias), _mm512_load_ps(scale));
 }
 INLINE floats at_least(floats x, float lowest) { return _mm512_max_ps(x, _mm512_set1_ps(lowest)); }
 INLINE words load_codes(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)); }

@@ -25,8 +25,10 @@ INLINE sums add_sums(sums a, sums b) {
   for (int i = 0; i < 8; i++) a.eighth[i] = vaddq_s32(a.eighth[i], b.eighth[i]);
   return a;
 }
-INLINE void store_sums(int32_t *p, sums s) {
-  for (int i = 0; i < 4; i++) vst1q_s32(p + 4 * i, vpaddq_s32(s.eighth[2 * i], s.eighth[2 * i + 1]));
+INLINE words total(sums s) {
+  words w;
+  for (int i = 0; i < 4; i++) w.quarter[i] = vpaddq_s32(s.eighth[2 * i], s.eighth[2 * i + 1]);
+  return w;
 }
 INLINE sums multiply_codes(sums s, const quad *q, const line *w, int lines) {
   for (int i = 0; i < 4; i++) {

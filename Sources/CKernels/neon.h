@@ -24,11 +24,17 @@ INLINE line load_line(const uint8_t *p) {
   return (line){{vld1q_s8(w), vld1q_s8(w + 16), vld1q_s8(w + 32), vld1q_s8(w + 48)}};
 }
 
-INLINE floats scaled(const int32_t *sum, const int32_t *bias, const float *scale) {
+INLINE words load_words(const int32_t *p) {
+  return (words){{vld1q_s32(p), vld1q_s32(p + 4), vld1q_s32(p + 8), vld1q_s32(p + 12)}};
+}
+INLINE void store_words(int32_t *p, words w) {
+  for (int i = 0; i < 4; i++) vst1q_s32(p + 4 * i, w.quarter[i]);
+}
+INLINE floats scaled(words sum, const int32_t *bias, const float *scale) {
   floats x;
   for (int i = 0; i < 4; i++) {
-    int32x4_t total = vaddq_s32(vld1q_s32(sum + 4 * i), vld1q_s32(bias + 4 * i));
-    x.quarter[i] = vmulq_f32(vcvtq_f32_s32(total), vld1q_f32(scale + 4 * i));
+    int32x4_t with_bias = vaddq_s32(sum.quarter[i], vld1q_s32(bias + 4 * i));
+    x.quarter[i] = vmulq_f32(vcvtq_f32_s32(with_bias), vld1q_f32(scale + 4 * i));
   }
   return x;
 }
