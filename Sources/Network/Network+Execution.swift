@@ -39,9 +39,10 @@ extension Network {
   func stepsPossible(_ layer: UnsafeMutablePointer<LayerState>, _ wanted: Int) -> Int {
     let destination = layer.pointee.destination
     let rows = wanted * layer.pointee.rowsPerStep - layer.pointee.trim
+    if rows <= destination.pointee.rowLimit && rows < destination.pointee.total { return wanted }
     let isEnd = rows >= destination.pointee.total
     let through = max(rows, isEnd ? destination.pointee.total + destination.pointee.after : 0)
-    if through - destination.pointee.firstRow <= destination.pointee.capacity { return wanted }
+    if through <= destination.pointee.rowLimit { return wanted }
     return stepsAfterMoving(layer, wanted, through: through)
   }
 
@@ -51,7 +52,7 @@ extension Network {
   ) -> Int {
     let destination = layer.pointee.destination
     makeRoom(layer.pointee.record.destination, through: through)
-    let room = destination.pointee.firstRow + destination.pointee.capacity
+    let room = destination.pointee.rowLimit
     if through <= room { return wanted }
     // Short of the end, so that the blank rows behind it are no concern.
     let limit = min(room, destination.pointee.total - 1)
@@ -61,7 +62,7 @@ extension Network {
   /// Moves the rows that are still needed to the front when `through` rows would not fit.
   func makeRoom(_ index: Int, through: Int) {
     let buffer = buffers + index
-    if through - buffer.pointee.firstRow <= buffer.pointee.capacity { return }
+    if through <= buffer.pointee.rowLimit { return }
     var needed = buffer.pointee.isOutput ? buffer.pointee.consumed : buffer.pointee.end
     for number in 0..<layerCount {
       let layer = layers + number
@@ -78,50 +79,51 @@ extension Network {
     let rows = max(0, buffer.pointee.end + blanks - needed)
     memmove(
       buffer.pointee.base, buffer.pointee.pointer(needed), rows * buffer.pointee.rowBytes)
+    let bytes = (needed - buffer.pointee.firstRow) * buffer.pointee.rowBytes
+    for number in 0..<layerCount { (layers + number).pointee.follow(buffer, bytes: bytes) }
     buffer.pointee.firstRow = needed
   }
 
   @inline(__always)
   func run(_ layer: UnsafeMutablePointer<LayerState>, _ index: Int, to steps: Int) {
     let first = layer.pointee.stepsDone
-    let buffer = layer.pointee.destination
-    if layer.pointee.function != nil {
-      convolve(layer, first, steps)
+    let count = steps - first
+    layer.pointee.call.steps = Int32(truncatingIfNeeded: count)
+    if let function = layer.pointee.function {
+      function(&layer.pointee.call)
+      if layer.pointee.parts > 1 { convolveParts(layer) }
     } else if layer.pointee.isHead {
-      judge(layer, first, steps)
+      judge(layer, count)
     } else {
-      upsample(layer, first, steps)
+      upsample(layer, count)
+    }
+    layer.pointee.call.input += count * layer.pointee.call.input_step
+    layer.pointee.call.output += count * layer.pointee.call.output_step
+    if layer.pointee.residual != nil {
+      layer.pointee.call.residual += count * layer.pointee.call.residual_step
     }
     layer.pointee.stepsDone = steps
+    let buffer = layer.pointee.destination
     let rows = steps * layer.pointee.rowsPerStep - layer.pointee.trim
-    let firstRow = first * layer.pointee.rowsPerStep - layer.pointee.trim
-    if firstRow < 0 { blank(buffer, from: firstRow, to: min(0, rows)) }
-    rowsDone[index] = max(0, min(rows, buffer.pointee.total))
-    if rows >= buffer.pointee.total { blankSurplus(layer) }
-    buffer.pointee.end = max(buffer.pointee.end, rowsDone[index])
-    if buffer.pointee.end == buffer.pointee.total { blankBehind(buffer) }
+    rowsDone[index] = rows
+    let isAtEdge = first * layer.pointee.rowsPerStep < layer.pointee.trim
+    if isAtEdge || rows >= buffer.pointee.total { blankAround(layer, index, first, rows) }
+    if rowsDone[index] > buffer.pointee.end { buffer.pointee.end = rowsDone[index] }
   }
 
-  @inline(__always)
-  private func convolve(
-    _ layer: UnsafeMutablePointer<LayerState>, _ first: Int, _ steps: Int
+  /// What was written in front of row 0 or behind the end of a window is blank again.
+  @inline(never)
+  private func blankAround(
+    _ layer: UnsafeMutablePointer<LayerState>, _ index: Int, _ first: Int, _ rows: Int
   ) {
-    layer.pointee.call.steps = Int32(steps - first)
-    layer.pointee.call.input = UnsafeRawPointer(
-      layer.pointee.source.pointee.pointer(
-        first * layer.pointee.stride - layer.pointee.rowsBefore)
-        + layer.pointee.sourceOffsetBytes)
-    layer.pointee.call.output =
-      layer.pointee.destination.pointee.pointer(
-        first * layer.pointee.rowsPerStep - layer.pointee.trim)
-      + layer.pointee.destinationOffsetBytes
-    if let residual = layer.pointee.residual {
-      layer.pointee.call.residual = UnsafeRawPointer(
-        residual.pointee.pointer(first) + layer.pointee.residualOffsetBytes)
+    let buffer = layer.pointee.destination
+    let firstRow = first * layer.pointee.rowsPerStep - layer.pointee.trim
+    blank(buffer, from: firstRow, to: min(0, rows))
+    rowsDone[index] = max(0, min(rows, buffer.pointee.total))
+    if rows >= buffer.pointee.total {
+      blankSurplus(layer)
+      blankBehind(buffer)
     }
-    let function = layer.pointee.function!
-    withUnsafePointer(to: &layer.pointee.call) { function($0) }
-    if layer.pointee.parts > 1 { convolveParts(layer) }
   }
 
   /// Where the rows of a step are not contiguous, each has its own call, outputs and weights. The
@@ -138,26 +140,24 @@ extension Network {
     }
   }
 
-  private func upsample(
-    _ layer: UnsafeMutablePointer<LayerState>, _ first: Int, _ steps: Int
-  ) {
-    let rows = layer.pointee.rowsPerStep
-    for step in first..<steps {
-      let from =
-        layer.pointee.source.pointee.pointer(step) + layer.pointee.sourceOffsetBytes
-      for row in 0..<rows {
-        let to = layer.pointee.destination.pointee.pointer(step * rows + row)
-        memcpy(to + layer.pointee.destinationOffsetBytes, from, layer.pointee.rowChannelBytes)
+  private func upsample(_ layer: UnsafeMutablePointer<LayerState>, _ count: Int) {
+    for step in 0..<count {
+      let from = layer.pointee.call.input! + step * layer.pointee.call.input_step
+      let to = layer.pointee.call.output! + step * layer.pointee.call.output_step
+      for row in 0..<layer.pointee.rowsPerStep {
+        memcpy(
+          to + row * layer.pointee.destination.pointee.rowBytes, from,
+          layer.pointee.rowChannelBytes)
       }
     }
   }
 
-  private func judge(_ layer: UnsafeMutablePointer<LayerState>, _ first: Int, _ steps: Int) {
-    layer.pointee.headLayout.rows = steps - first
+  private func judge(_ layer: UnsafeMutablePointer<LayerState>, _ count: Int) {
+    layer.pointee.headLayout.rows = count
     head.run(
       layer.pointee.record.kind == .softmax ? .softmax : .sigmoid, layer.pointee.headLayout,
-      from: layer.pointee.source.pointee.pointer(first).assumingMemoryBound(to: Int16.self),
-      to: layer.pointee.destination.pointee.pointer(first).assumingMemoryBound(to: UInt16.self))
+      from: layer.pointee.call.input!.assumingMemoryBound(to: Int16.self),
+      to: layer.pointee.call.output!.assumingMemoryBound(to: UInt16.self))
   }
 
   /// The end of a window may lie inside the last row of a fold: what is beyond it is blank.

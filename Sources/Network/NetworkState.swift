@@ -22,35 +22,31 @@ struct BufferState {
   var total = Int.max
 
   func pointer(_ row: Int) -> UnsafeMutableRawPointer { base + (row - firstRow) * rowBytes }
+
+  /// Rows below this one fit without moving any.
+  var rowLimit: Int { firstRow + capacity }
 }
 
+/// A layer. What every pass looks at comes first.
 struct LayerState {
   var stepsDone = 0
   /// Steps of a window; Int.max in a stream.
   var stepsAtMost = Int.max
-
-  let source: UnsafeMutablePointer<BufferState>
-  let destination: UnsafeMutablePointer<BufferState>
-  let residual: UnsafeMutablePointer<BufferState>?
   /// Rows written of what this layer reads; nil when several layers write it.
   let sourceRows: UnsafePointer<Int>?
   let residualRows: UnsafePointer<Int>?
-  let sourceOffsetBytes: Int
-  let destinationOffsetBytes: Int
-  let residualOffsetBytes: Int
-
-  let stride: Int
-  let rowsBefore: Int
+  let source: UnsafeMutablePointer<BufferState>
+  let destination: UnsafeMutablePointer<BufferState>
+  let residual: UnsafeMutablePointer<BufferState>?
   /// Rows beyond its own place that a step reads.
   let rowsBehind: Int
+  let stride: Int
   let rowsPerStep: Int
   let trim: Int
   let isHead: Bool
-  /// Bytes of one row in this layer's channels, and of one step of a fold in them.
-  let rowChannelBytes: Int
-  let foldBytes: Int
 
-  /// Of a convolution: the kernel, and its arguments but for the pointers that move.
+  /// Of a convolution: the kernel, and its arguments. Input, output and residual point to where the
+  /// next step begins, in layers of every kind.
   var function: ckernels_function? = nil
   var call = ckernels_convolution()
   /// Calls of the kernel for each step: one for each of its rows where they are not contiguous.
@@ -60,6 +56,13 @@ struct LayerState {
   /// Of a head: all but the rows.
   var headLayout: FixedPointHead.Layout
 
+  let rowsBefore: Int
+  let sourceOffsetBytes: Int
+  let destinationOffsetBytes: Int
+  let residualOffsetBytes: Int
+  /// Bytes of one row in this layer's channels, and of one step of a fold in them.
+  let rowChannelBytes: Int
+  let foldBytes: Int
   let record: LayerRecord
 
   init(
@@ -86,6 +89,8 @@ struct LayerState {
     headLayout = FixedPointHead.Layout(
       rows: 0, groups: to.fold, classes: max(1, record.classes), sourceRowPitch: from.width,
       sourceGroupPitch: from.width / to.fold, outputRowPitch: to.width)
+    call.input_step = stride * from.rowByteCount
+    call.output_step = rowsPerStep * to.rowByteCount
     if record.kind == .convolution { prepareCall(plan, kernels) }
   }
 
@@ -119,9 +124,7 @@ struct LayerState {
     call.weights = file + record.weightsOffset
     call.bias = (file + record.biasOffset).assumingMemoryBound(to: Int32.self)
     call.scale = (file + record.scaleOffset).assumingMemoryBound(to: Float.self)
-    call.input_step = stride * from.rowByteCount
     call.tap_step = record.dilation * from.rowByteCount
-    call.output_step = rowsPerStep * to.rowByteCount
     call.inner_relu = record.hasInnerRelu ? 1 : 0
     call.output_blank = Int32(to.blank)
     let lowest = to.element == .code ? 0 : Int32(Int16.min)
@@ -136,10 +139,22 @@ struct LayerState {
     call.residual_blank = Int32(residual.blank)
   }
 
-  /// After the totals of the buffers are known.
+  /// After the buffers were reset.
   mutating func restart() {
     stepsDone = 0
     let total = destination.pointee.total
     stepsAtMost = total == Int.max ? Int.max : (total + trim + rowsPerStep - 1) / rowsPerStep
+    call.input = UnsafeRawPointer(source.pointee.pointer(-rowsBefore) + sourceOffsetBytes)
+    call.output = destination.pointee.pointer(-trim) + destinationOffsetBytes
+    if let residual {
+      call.residual = UnsafeRawPointer(residual.pointee.pointer(0) + residualOffsetBytes)
+    }
+  }
+
+  /// The rows of `buffer` have moved towards its front.
+  mutating func follow(_ buffer: UnsafeMutablePointer<BufferState>, bytes: Int) {
+    if source == buffer { call.input -= bytes }
+    if destination == buffer { call.output -= bytes }
+    if residual == buffer { call.residual -= bytes }
   }
 }
