@@ -4,9 +4,9 @@
 // shift by the whole part of the distance to the largest logit and a look-up of its fraction.
 // Probabilities are 0…32768 for 0…1. In terms of a group, d = largest logit − logit:
 //   e = T[d mod 256] >> (d div 256), T[i] = round(2¹⁶ · 2^(−i/256))
-//   softmax = (e · 2¹⁵ + S div 2) div S, S = Σ e over the group
+//   softmax = (e · R + 2³¹) div 2³², R = 2⁴⁷ div S, S = Σ e over the group: one division a group
 //   sigmoid = the softmax of each class against a second logit of 0
-// With eight classes at most S is below 2²⁰ and the dividend below 2³². Rounding, and what the shifts
+// S is 2¹⁶ at least, so that R has 31 bits and the product 47. Rounding, and what the shifts
 // drop, leave an error of (classes + 1) / 2 units of 2⁻¹⁵ at most.
 
 import Core
@@ -83,8 +83,9 @@ public struct FixedPointHead {
     for index in 1..<max(1, classes) { largest = max(largest, Int32(logits[index])) }
     var sum: UInt32 = 0
     for index in 0..<classes { sum &+= power(largest - Int32(logits[index])) }
+    let reciprocal = reciprocal(sum)
     for index in 0..<classes {
-      output[index] = share(power(largest - Int32(logits[index])), of: sum)
+      output[index] = share(power(largest - Int32(logits[index])), reciprocal)
     }
   }
 
@@ -96,10 +97,10 @@ public struct FixedPointHead {
     let (first, second, third) = (Int32(logits[0]), Int32(logits[1]), Int32(logits[2]))
     let largest = max(first, max(second, third))
     let powers = (power(largest - first), power(largest - second), power(largest - third))
-    let sum = powers.0 &+ powers.1 &+ powers.2
-    output[0] = share(powers.0, of: sum)
-    output[1] = share(powers.1, of: sum)
-    output[2] = share(powers.2, of: sum)
+    let reciprocal = reciprocal(powers.0 &+ powers.1 &+ powers.2)
+    output[0] = share(powers.0, reciprocal)
+    output[1] = share(powers.1, reciprocal)
+    output[2] = share(powers.2, reciprocal)
   }
 
   @inline(__always)
@@ -109,7 +110,7 @@ public struct FixedPointHead {
     for index in 0..<classes {
       let logit = Int32(logits[index])
       let own = power(max(logit, 0) - logit)
-      output[index] = share(own, of: own &+ power(max(logit, 0)))
+      output[index] = share(own, reciprocal(own &+ power(max(logit, 0))))
     }
   }
 
@@ -121,7 +122,10 @@ public struct FixedPointHead {
   }
 
   @inline(__always)
-  private func share(_ power: UInt32, of sum: UInt32) -> UInt16 {
-    UInt16(truncatingIfNeeded: (power &<< 15 &+ sum / 2) / sum)
+  private func reciprocal(_ sum: UInt32) -> UInt64 { (1 << 47) / UInt64(sum) }
+
+  @inline(__always)
+  private func share(_ power: UInt32, _ reciprocal: UInt64) -> UInt16 {
+    UInt16(truncatingIfNeeded: (UInt64(power) &* reciprocal &+ (1 << 31)) >> 32)
   }
 }

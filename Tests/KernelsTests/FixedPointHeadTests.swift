@@ -44,7 +44,7 @@ import Testing
       let sum = 65536 + small
       let logits = [Int16.max, Int16(32767 - distance)]
       let expected = [65536, small].map {
-        UInt16((UInt64($0) << 15 + UInt64(sum / 2)) / UInt64(sum))
+        UInt16((UInt64($0) * ((1 << 47) / UInt64(sum)) + (1 << 31)) >> 32)
       }
       #expect(probabilities(.softmax, logits) == expected)
     }

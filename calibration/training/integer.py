@@ -131,5 +131,5 @@ def softmax(logits):
     shift = distance >> 8
     powers = EXPONENTIALS[distance & 255] >> np.minimum(shift, 31).astype(np.uint32)
     powers = np.where(shift >= 17, np.uint32(0), powers)
-    total = powers.sum(axis=-1, keepdims=True, dtype=np.uint32)
-    return ((powers << np.uint32(15)) + (total >> np.uint32(1))) // total
+    reciprocal = np.uint64(2**47) // powers.sum(axis=-1, keepdims=True, dtype=np.uint64)
+    return (powers.astype(np.uint64) * reciprocal + np.uint64(2**31)) >> np.uint64(32)
