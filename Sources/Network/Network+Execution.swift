@@ -7,7 +7,7 @@ import Kernels
 
 extension Network {
   /// Rows of channels that several layers write.
-  private func rowsWritten(_ range: ChannelRange) -> Int {
+  private mutating func rowsWritten(_ range: ChannelRange) -> Int {
     var rows = Int.max
     for index in 0..<layerCount where (layers + index).pointee.record.writes(range) {
       rows = min(rows, rowsDone[index])
@@ -17,14 +17,14 @@ extension Network {
 
   /// Steps that could be complete, were there room for them.
   @inline(__always)
-  func stepsWanted(_ layer: UnsafeMutablePointer<LayerState>) -> Int {
+  mutating func stepsWanted(_ layer: UnsafeMutablePointer<LayerState>) -> Int {
     let source = layer.pointee.source
     var rows = layer.pointee.sourceRows?.pointee ?? rowsWritten(layer.pointee.record.sourceRange)
     // After the end of a window there are blank ones.
     if rows == source.pointee.total { rows += source.pointee.after }
-    let seen = rows - 1 - layer.pointee.rowsBehind
+    let seen = rows &- 1 &- layer.pointee.rowsBehind
     if seen < 0 { return 0 }
-    var steps = layer.pointee.stride == 1 ? seen + 1 : seen / layer.pointee.stride + 1
+    var steps = layer.pointee.stride == 1 ? seen &+ 1 : seen / layer.pointee.stride &+ 1
     steps = min(steps, layer.pointee.stepsAtMost)
     if layer.pointee.residual != nil {
       steps = min(
@@ -36,9 +36,9 @@ extension Network {
 
   /// Steps of the wanted ones for which the destination has room.
   @inline(__always)
-  func stepsPossible(_ layer: UnsafeMutablePointer<LayerState>, _ wanted: Int) -> Int {
+  mutating func stepsPossible(_ layer: UnsafeMutablePointer<LayerState>, _ wanted: Int) -> Int {
     let destination = layer.pointee.destination
-    let rows = wanted * layer.pointee.rowsPerStep - layer.pointee.trim
+    let rows = wanted &* layer.pointee.rowsPerStep &- layer.pointee.trim
     if rows <= destination.pointee.rowLimit && rows < destination.pointee.total { return wanted }
     let isEnd = rows >= destination.pointee.total
     let through = max(rows, isEnd ? destination.pointee.total + destination.pointee.after : 0)
@@ -47,7 +47,7 @@ extension Network {
   }
 
   @inline(never)
-  private func stepsAfterMoving(
+  private mutating func stepsAfterMoving(
     _ layer: UnsafeMutablePointer<LayerState>, _ wanted: Int, through: Int
   ) -> Int {
     let destination = layer.pointee.destination
@@ -60,7 +60,7 @@ extension Network {
   }
 
   /// Moves the rows that are still needed to the front when `through` rows would not fit.
-  func makeRoom(_ index: Int, through: Int) {
+  mutating func makeRoom(_ index: Int, through: Int) {
     let buffer = buffers + index
     if through <= buffer.pointee.rowLimit { return }
     var needed = buffer.pointee.isOutput ? buffer.pointee.consumed : buffer.pointee.end
@@ -85,9 +85,9 @@ extension Network {
   }
 
   @inline(__always)
-  func run(_ layer: UnsafeMutablePointer<LayerState>, _ index: Int, to steps: Int) {
+  mutating func run(_ layer: UnsafeMutablePointer<LayerState>, _ index: Int, to steps: Int) {
     let first = layer.pointee.stepsDone
-    let count = steps - first
+    let count = steps &- first
     layer.pointee.call.steps = Int32(truncatingIfNeeded: count)
     if let function = layer.pointee.function {
       function(&layer.pointee.call)
@@ -97,23 +97,23 @@ extension Network {
     } else {
       upsample(layer, count)
     }
-    layer.pointee.call.input += count * layer.pointee.call.input_step
-    layer.pointee.call.output += count * layer.pointee.call.output_step
+    layer.pointee.call.input += count &* layer.pointee.call.input_step
+    layer.pointee.call.output += count &* layer.pointee.call.output_step
     if layer.pointee.residual != nil {
-      layer.pointee.call.residual += count * layer.pointee.call.residual_step
+      layer.pointee.call.residual += count &* layer.pointee.call.residual_step
     }
     layer.pointee.stepsDone = steps
     let buffer = layer.pointee.destination
-    let rows = steps * layer.pointee.rowsPerStep - layer.pointee.trim
+    let rows = steps &* layer.pointee.rowsPerStep &- layer.pointee.trim
     rowsDone[index] = rows
-    let isAtEdge = first * layer.pointee.rowsPerStep < layer.pointee.trim
+    let isAtEdge = first &* layer.pointee.rowsPerStep < layer.pointee.trim
     if isAtEdge || rows >= buffer.pointee.total { blankAround(layer, index, first, rows) }
     if rowsDone[index] > buffer.pointee.end { buffer.pointee.end = rowsDone[index] }
   }
 
   /// What was written in front of row 0 or behind the end of a window is blank again.
   @inline(never)
-  private func blankAround(
+  private mutating func blankAround(
     _ layer: UnsafeMutablePointer<LayerState>, _ index: Int, _ first: Int, _ rows: Int
   ) {
     let buffer = layer.pointee.destination
@@ -128,7 +128,7 @@ extension Network {
 
   /// Where the rows of a step are not contiguous, each has its own call, outputs and weights. The
   /// first one is done.
-  private func convolveParts(_ layer: UnsafeMutablePointer<LayerState>) {
+  private mutating func convolveParts(_ layer: UnsafeMutablePointer<LayerState>) {
     var call = layer.pointee.call
     let channels = layer.pointee.record.destinationChannels
     for _ in 1..<layer.pointee.parts {
@@ -140,7 +140,7 @@ extension Network {
     }
   }
 
-  private func upsample(_ layer: UnsafeMutablePointer<LayerState>, _ count: Int) {
+  private mutating func upsample(_ layer: UnsafeMutablePointer<LayerState>, _ count: Int) {
     for step in 0..<count {
       let from = layer.pointee.call.input! + step * layer.pointee.call.input_step
       let to = layer.pointee.call.output! + step * layer.pointee.call.output_step
@@ -152,7 +152,7 @@ extension Network {
     }
   }
 
-  private func judge(_ layer: UnsafeMutablePointer<LayerState>, _ count: Int) {
+  private mutating func judge(_ layer: UnsafeMutablePointer<LayerState>, _ count: Int) {
     layer.pointee.headLayout.rows = count
     head.run(
       layer.pointee.record.kind == .softmax ? .softmax : .sigmoid, layer.pointee.headLayout,
@@ -161,7 +161,7 @@ extension Network {
   }
 
   /// The end of a window may lie inside the last row of a fold: what is beyond it is blank.
-  private func blankSurplus(_ layer: UnsafeMutablePointer<LayerState>) {
+  private mutating func blankSurplus(_ layer: UnsafeMutablePointer<LayerState>) {
     let buffer = layer.pointee.destination.pointee
     let foldBytes = layer.pointee.foldBytes
     let fold = layer.pointee.rowChannelBytes / foldBytes
@@ -174,12 +174,12 @@ extension Network {
     memset(row + used * foldBytes, Int32(buffer.blankByte), (fold - used) * foldBytes)
   }
 
-  func blankBehind(_ buffer: UnsafeMutablePointer<BufferState>) {
+  mutating func blankBehind(_ buffer: UnsafeMutablePointer<BufferState>) {
     let total = buffer.pointee.total
     blank(buffer, from: total, to: total + buffer.pointee.after)
   }
 
-  private func blank(_ buffer: UnsafeMutablePointer<BufferState>, from: Int, to: Int) {
+  private mutating func blank(_ buffer: UnsafeMutablePointer<BufferState>, from: Int, to: Int) {
     if from >= to { return }
     memset(
       buffer.pointee.pointer(from), Int32(buffer.pointee.blankByte),

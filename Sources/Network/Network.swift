@@ -17,8 +17,9 @@ import Kernels
 public struct NetworkOutput {
   public var firstRow: Int
   public var rowCount: Int
-  /// Probabilities, 32768 = 1: `width` values a row, steps of a fold one after the other.
-  public var values: UnsafePointer<UInt16>
+  /// `width` values a row of the buffer's element, steps of a fold one after the other. Of
+  /// probabilities 32768 is 1.
+  public var values: UnsafeRawPointer
   public var width: Int
 }
 
@@ -45,7 +46,7 @@ public struct Network: ~Copyable {
       let kept = plan.bufferPlans[index]
       let bytes = arena.take(UInt8.self, count: kept.capacity * record.rowByteCount)
       var state = BufferState(base: UnsafeMutableRawPointer(bytes.baseAddress!))
-      state.rowBytes = record.rowByteCount
+      (state.rowBytes, state.width) = (record.rowByteCount, record.width)
       state.capacity = kept.capacity
       state.blankByte = UInt8(record.blank)
       (state.lead, state.after) = (kept.lead, kept.after)
@@ -120,7 +121,7 @@ public struct Network: ~Copyable {
     var wasHeldUp = false
     for index in 0..<layerCount {
       let layer = layers + index
-      if layer.pointee.isHead {
+      if layer.pointee.isOutput {
         layer.pointee.destination.pointee.consumed = rowsDone[index]
       }
       let wanted = stepsWanted(layer)
@@ -138,9 +139,7 @@ public struct Network: ~Copyable {
     precondition(state.isOutput, "not an output")
     return NetworkOutput(
       firstRow: state.consumed, rowCount: state.end - state.consumed,
-      values: UnsafePointer(
-        state.pointer(state.consumed).assumingMemoryBound(to: UInt16.self)),
-      width: state.rowBytes / 2)
+      values: UnsafeRawPointer(state.pointer(state.consumed)), width: state.width)
   }
 
   /// For tests and for judging a network: a row of any buffer that has not been moved out yet.

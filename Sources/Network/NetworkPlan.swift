@@ -229,18 +229,20 @@ public struct NetworkPlan {
     }
   }
 
-  /// Of all buffers but the input: every channel is written, none twice; outputs are read by nobody.
+  /// Of all buffers but the input: every channel is written, none twice. What nobody reads is an output.
   private mutating func check(buffer index: Int) throws(NetworkError) {
     func fail(_ reason: StaticString) -> NetworkError {
       NetworkError(place: .buffer(index), reason: reason)
     }
     var written = 0
+    var writers = 0
     var isRead = false
     for number in 0..<header.layerCount {
       let layer = layers[number]
       isRead = isRead || layer.source == index || (layer.hasResidual && layer.residual == index)
       guard layer.destination == index else { continue }
       written += layer.destinationChannels
+      writers += 1
       for earlier in 0..<number where layers[earlier].destination == index {
         let other = layers[earlier]
         guard
@@ -250,11 +252,11 @@ public struct NetworkPlan {
       }
     }
     guard written == buffers[index].width else { throw fail("no layer writes some of its channels") }
-    let isOutput = buffers[index].element == .probability
-    guard isRead != isOutput else {
-      throw fail("a buffer is either read by a layer or the output of a head")
+    guard !isRead || buffers[index].element != .probability else {
+      throw fail("a layer reads probabilities, which are for the caller")
     }
-    bufferPlans[index].isOutput = isOutput
+    guard isRead || writers == 1 else { throw fail("an output is written by one layer") }
+    bufferPlans[index].isOutput = !isRead
   }
 
   private func checkUpsampling(_ index: Int) throws(NetworkError) {

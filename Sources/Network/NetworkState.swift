@@ -6,6 +6,7 @@ import Kernels
 struct BufferState {
   var base: UnsafeMutableRawPointer
   var rowBytes = 0
+  var width = 0
   var capacity = 0
   var blankByte: UInt8 = 0
   var lead = 0
@@ -24,7 +25,7 @@ struct BufferState {
   func pointer(_ row: Int) -> UnsafeMutableRawPointer { base + (row - firstRow) * rowBytes }
 
   /// Rows below this one fit without moving any.
-  var rowLimit: Int { firstRow + capacity }
+  var rowLimit: Int { firstRow &+ capacity }
 }
 
 /// A layer. What every pass looks at comes first.
@@ -44,6 +45,8 @@ struct LayerState {
   let rowsPerStep: Int
   let trim: Int
   let isHead: Bool
+  /// The caller reads what it writes.
+  let isOutput: Bool
 
   /// Of a convolution: the kernel, and its arguments. Input, output and residual point to where the
   /// next step begins, in layers of every kind.
@@ -83,6 +86,7 @@ struct LayerState {
     residualOffsetBytes = record.residualOffset * to.element.byteCount
     (stride, rowsBefore) = (record.stride, record.rowsBefore)
     rowsBehind = record.reach - record.rowsBefore
+    isOutput = plan.isOutput(record.destination)
     (rowsPerStep, trim, isHead) = (record.rowsPerStep, record.trim, record.isHead)
     rowChannelBytes = record.destinationChannels * to.element.byteCount
     foldBytes = rowChannelBytes / to.fold

@@ -2,7 +2,7 @@
 // depend on them; batch normalization is folded, as it is everywhere at run time.
 //
 //   tcn32, tcn64    a dense dilated network for streams: strided stem to a quarter of the rate, six
-//                   residual layers of 32 or 64 channels, four steps of three classes
+//                   residual layers of 32 or 64 channels, logits of three classes for four steps
 //   phasenet        Zhu & Beroza (2019), window of 3001 rows, 7-bit activations
 //   phasenet-int16  the same with 16-bit activations: what model import makes of its weights
 
@@ -129,9 +129,8 @@ public enum BenchmarkNetworks {
       last = build.convolution(
         from: last, channels, taps: 3, dilation: dilation, before: 2 * dilation, residual: last)
     }
-    let logits = build.convolution(
+    _ = build.convolution(
       from: last, 3, taps: 4, stride: 4, isTransposed: true, fold: 4, isLogits: true)
-    build.head(from: logits)
     return build.network
   }
 

@@ -42,7 +42,8 @@ public final class NetworkRunner {
     return bytes
   }
 
-  /// The outputs of a whole window, each [rows][width], pushed `chunk` rows at a time.
+  /// The outputs of a whole window, each [rows][width], pushed `chunk` rows at a time. Samples come as
+  /// their bit patterns.
   public func window(_ rows: [UInt8], chunk: Int? = nil) -> [[UInt16]] {
     let count = rows.count / plan.buffers[0].rowByteCount
     network.reset(windowRows: count)
@@ -70,8 +71,13 @@ public final class NetworkRunner {
           more = network.advance()
           for (index, output) in outputs.enumerated() {
             let new = network.output(output)
-            values[index] += UnsafeBufferPointer(
-              start: new.values, count: new.rowCount * new.width)
+            let count = new.rowCount * new.width
+            if plan.buffers[output].element == .code {
+              values[index] += UnsafeRawBufferPointer(start: new.values, count: count).map(UInt16.init)
+            } else {
+              values[index] += UnsafeRawBufferPointer(start: new.values, count: 2 * count)
+                .bindMemory(to: UInt16.self)
+            }
           }
         }
       } while row < raw.count / rowBytes
