@@ -59,10 +59,12 @@ var targets: [Target] = [
     swiftSettings: stationSettings),
   .target(
     name: "Station",
-    dependencies: ["Core", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "CLinux"],
+    dependencies: [
+      "Core", "Kernels", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "CLinux",
+    ],
     swiftSettings: stationSettings),
   .executableTarget(
-    name: "onsetd", dependencies: ["Core", "Board", "Digitizer", "Station", "CLinux"],
+    name: "onsetd", dependencies: ["Core", "Kernels", "Board", "Digitizer", "Station", "CLinux"],
     swiftSettings: stationSettings + [.unsafeFlags(["-parse-as-library"])]),
 ]
 

@@ -65,6 +65,11 @@ public struct KernelSelection {
   /// A better variant is supported and failed its self-test: a fault of the processor, of what
   /// emulates it, or of a compiler. Worth telling.
   public let hasRejectedBetter: Bool
+
+  public init(variant: KernelVariant, hasRejectedBetter: Bool) {
+    self.variant = variant
+    self.hasRejectedBetter = hasRejectedBetter
+  }
 }
 
 /// The four functions of a variant, by the elements of their rows.

@@ -6,6 +6,7 @@ import Board
 import CLinux
 import Core
 import Digitizer
+import Kernels
 import Uplink
 
 public enum RunnerEvent {
@@ -60,7 +61,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   /// start that fails does not use one up. `deviceDefinition` as in AlsaCapture.
   public init(
     _ configuration: Configuration, hostClock: Clock, signalDescriptor: Int32 = -1,
-    deviceDefinition: UnsafePointer<CChar>? = nil, listenAddress: UInt32 = 0
+    deviceDefinition: UnsafePointer<CChar>? = nil, listenAddress: UInt32 = 0,
+    kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
     let unpacker = FrameUnpacker(digitizer)
@@ -100,6 +102,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000,
       pulseDelayNanoseconds: Int64(configuration.board.pulse?.delayNanoseconds ?? 0))
     station = Station(StationSettings(configuration, bootCounter: bootCounter))
+    station.host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
     startMonotonic = self.hostClock.monotonicNanoseconds()
     clock.observe(self.hostClock.systemClock())

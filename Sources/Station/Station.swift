@@ -52,6 +52,7 @@ public struct HostStatus: Sendable {
   public var uptimeSeconds: UInt32 = 0
   public var datagramsSent: UInt32 = 0
   public var sendFailures: UInt32 = 0
+  public var hasRejectedKernels = false
   public init() {}
 }
 
@@ -273,7 +274,8 @@ public struct Station: ~Copyable {
     message.picks = picker.pickCount
     message.lastPick = picker.lastPickTime ?? UTC(nanoseconds: .min)
     message.noiseCountsBits = Float(picker.noiseCounts).bitPattern
-    message.isLive = isLive ? 1 : 0
+    message.isLive = isLive
+    message.hasRejectedKernels = host.hasRejectedKernels
     message.software.append(softwareVersion)
     message.model.append("sta-lta")
     return message

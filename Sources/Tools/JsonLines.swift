@@ -114,7 +114,8 @@ public enum JsonLine {
     }
     let source = ["none", "system", "pps", "record"][Int(header.clockSource)]
     return [
-      ("station", quoted(header.station)), ("live", h.isLive == 1 ? "true" : "false"),
+      ("station", quoted(header.station)), ("live", h.isLive ? "true" : "false"),
+      ("kernels_rejected", h.hasRejectedKernels ? "true" : "false"),
       ("clock_source", "\"\(source)\""),
       ("clock_offset_s", decimal(Double(h.clockOffsetNanoseconds) * 1e-9, 9)),
       ("clock_rate_ppm", decimal(Double(h.clockRatePartsPerBillion) * 1e-3, 3)),

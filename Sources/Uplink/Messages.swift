@@ -111,7 +111,9 @@ public struct HealthMessage: Equatable, Sendable {
   public var noiseCountsBits: UInt32 = 0
   /// Int64.min when there was none since boot.
   public var lastPick = UTC(nanoseconds: .min)
-  public var isLive: UInt8 = 0
+  public var isLive = false
+  /// A faster variant of the network's arithmetic failed its self-test at start.
+  public var hasRejectedKernels = false
   public var software = Text<16>()
   public var model = Text<31>()
   public init() {}
@@ -164,7 +166,7 @@ public struct HealthMessage: Equatable, Sendable {
     writer.write(picks)
     writer.write(noiseCountsBits)
     writer.write(lastPick.nanoseconds)
-    writer.write(isLive)
+    writer.write(UInt8((isLive ? 1 : 0) | (hasRejectedKernels ? 2 : 0)))
     writer.write(software)
     writer.write(model)
   }
@@ -208,9 +210,10 @@ public struct HealthMessage: Equatable, Sendable {
     picks = reader.read(UInt32.self)
     noiseCountsBits = reader.read(UInt32.self)
     lastPick = UTC(nanoseconds: reader.read(Int64.self))
-    isLive = reader.read(UInt8.self)
+    let state = reader.read(UInt8.self)
+    (isLive, hasRejectedKernels) = (state & 1 != 0, state & 2 != 0)
     let flags = clippedLanes | spikedLanes | stuckLanes | deadLanes
-    guard flags <= 15, isLive <= 1, ringFillPerMille <= 1000,
+    guard flags <= 15, state <= 3, ringFillPerMille <= 1000,
       let software = reader.readText(Text<16>.self), let model = reader.readText(Text<31>.self)
     else { throw .malformed }
     self.software = software

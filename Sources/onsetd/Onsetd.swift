@@ -5,6 +5,7 @@ import Board
 import CLinux
 import Core
 import Digitizer
+import Kernels
 import Station
 
 @main
@@ -50,8 +51,12 @@ struct Onsetd {
       return
     }
     let signals = clinux_termination_descriptor()
+    let kernels = KernelVariant.select()
+    if kernels.hasRejectedBetter {
+      say("the processor's fastest arithmetic fails its self-test; a slower one computes")
+    }
     var runner = try Runner(
-      configuration, hostClock: MachineClock(), signalDescriptor: signals)
+      configuration, hostClock: MachineClock(), signalDescriptor: signals, kernels: kernels)
     // Both are wanted and neither is needed: without the privilege the station runs, a little less
     // even.
     if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }

@@ -191,7 +191,7 @@ extension DatagramTarget {
     health.uptimeSeconds = 1000
     health.lastPick = UTC(nanoseconds: 1_769_904_000_000_000_000)
     health.noiseCountsBits = Float(812.5).bitPattern
-    health.isLive = 1
+    health.isLive = true
     health.software.append("0.1.0")
     health.model.append("sta-lta")
     return health

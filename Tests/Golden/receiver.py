@@ -10,7 +10,7 @@ HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s", """clock_offset_ns clock_rate_ppb edges mi
     suspends reopenings clipped_frames spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes
     loop_median_ns loop_999_ns loop_maximum_ns ring_fill_per_mille temperature_centidegrees
     resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent send_failures
-    datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns is_live software model"""
+    datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model"""
 PAYLOADS = {"pick": PICK, "health": HEALTH, "ping": ("Q", "nonce"),
             "pong": ("Q" + HEALTH[0], "nonce " + HEALTH[1])}
 UNKNOWN = {"probability": 0xFFFF, "first_motion_probability": 0xFFFF, "last_pick_ns": -2**63,
@@ -18,7 +18,7 @@ UNKNOWN = {"probability": 0xFFFF, "first_motion_probability": 0xFFFF, "last_pick
            loop_maximum_ns resident_kib memory_available_mib disk_free_mib""".split(), 2**32 - 1)
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "status": (1, 3),
           "phase": (1, 2), "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000),
-          "first_motion_probability": (0, 10_000), "picker": (1, 2), "is_live": (0, 1),
+          "first_motion_probability": (0, 10_000), "picker": (1, 2), "state": (0, 3),
           "ring_fill_per_mille": (0, 1000)} | dict.fromkeys(
               "clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 

@@ -7,6 +7,7 @@ import CLinux
 import Core
 import Digitizer
 import Foundation
+import Kernels
 import Testing
 import Tools
 import Uplink
@@ -82,10 +83,12 @@ struct LossyClock: HostClock {
       return probe.boundPort
     }
 
-    func runner<Clock: HostClock>(_ clock: Clock) throws -> Runner<Clock> {
+    func runner<Clock: HostClock>(
+      _ clock: Clock, kernels: KernelSelection = KernelVariant.select()
+    ) throws -> Runner<Clock> {
       try Runner(
         try files.configuration(), hostClock: clock,
-        deviceDefinition: UnsafePointer(definition), listenAddress: 0x7F00_0001)
+        deviceDefinition: UnsafePointer(definition), listenAddress: 0x7F00_0001, kernels: kernels)
     }
 
     func messages() throws -> [(header: Header, json: String, health: HealthMessage?)] {
@@ -119,6 +122,22 @@ struct LossyClock: HostClock {
     #expect(messages.filter { $0.header.type == .pick }.count == 2)
     #expect(messages.map(\.header.sequence) == Array(0..<UInt32(messages.count)))
     #expect(messages.allSatisfy { $0.header.clockState == ClockState.locked.rawValue })
+  }
+
+  /// A processor that fails its self-test is told of in every health message.
+  @Test(arguments: [false, true]) func rejectedKernelsAreTold(isRejected: Bool) throws {
+    let setup = try Setup(frames: 80_000)
+    let kernels = KernelSelection(variant: .scalar, hasRejectedBetter: isRejected)
+    var runner = try setup.runner(
+      FrameClock(start: streamStart, rateMillihertz: 8_000_000), kernels: kernels)
+    var told: [Bool] = []
+    var isThere = true
+    while isThere {
+      if case .digitizerLost = runner.step() { isThere = false }
+      told += try setup.messages().compactMap { $0.health?.hasRejectedKernels }
+    }
+    #expect(!told.isEmpty)
+    #expect(told.allSatisfy { $0 == isRejected })
   }
 
   @Test func overrunLeavesAGapOfItsLength() throws {

@@ -106,7 +106,7 @@ import Uplink
       station.tick(
         streamStart + Int64(tenth) * 100_000_000, clock: ClockReading(), isDelivering: false)
       while let datagram = station.nextDatagram() {
-        if try health(datagram)?.isLive == 0 { reports += 1 }
+        if try health(datagram)?.isLive == false { reports += 1 }
       }
     }
     #expect(reports == 4)
@@ -115,7 +115,7 @@ import Uplink
   @Test func lostDigitizerIsToldAtOnce() throws {
     var station = Station(stationSettings())
     feed(&station, Array(earthquakeFrames(seconds: 16).prefix(1600)))
-    var reports: [(seconds: Double, isLive: UInt8)] = []
+    var reports: [(seconds: Double, isLive: Bool)] = []
     for tenth in 0..<30 {
       let now = streamStart + 16_000_000_000 + Int64(tenth) * 100_000_000
       station.tick(now, clock: lockedClock(), isDelivering: tenth < 10)
@@ -125,7 +125,7 @@ import Uplink
         }
       }
     }
-    let lost = try #require(reports.first { $0.isLive == 0 })
+    let lost = try #require(reports.first { !$0.isLive })
     #expect((lost.seconds - 17).magnitude < 0.11)
   }
 

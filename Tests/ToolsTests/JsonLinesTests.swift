@@ -80,7 +80,8 @@ import Uplink
       Datagram(Self.header(.health), key: Self.key) { health.write(to: &$0) })
     #expect(
       line == """
-        {"type":"health","station":"XX.ONST1.00.EH","live":true,"clock_source":"pps",\
+        {"type":"health","station":"XX.ONST1.00.EH","live":true,\
+        "kernels_rejected":true,"clock_source":"pps",\
         "clock_offset_s":-0.000001234,"clock_rate_ppm":-12.345,"pps_edges":1000,"pps_missed":2,\
         "pps_rejected":3,"clock_steps":4,"clock_steps_refused":5,"frames":8000000,"gaps":6,\
         "gap_frames":480,"overruns":7,"short_reads":8,"suspends":9,"reopenings":10,\
@@ -103,7 +104,8 @@ import Uplink
       Datagram(header, key: Self.key) { HealthMessage().write(to: &$0) })
     #expect(
       line == """
-        {"type":"health","station":"XX.ONST1.00.EH","live":false,"clock_source":"none",\
+        {"type":"health","station":"XX.ONST1.00.EH","live":false,\
+        "kernels_rejected":false,"clock_source":"none",\
         "clock_offset_s":0.000000000,"clock_rate_ppm":0.000,"pps_edges":0,"pps_missed":0,\
         "pps_rejected":0,"clock_steps":0,"clock_steps_refused":0,"frames":0,"gaps":0,\
         "gap_frames":0,"overruns":0,"short_reads":0,"suspends":0,"reopenings":0,\
@@ -175,7 +177,8 @@ import Uplink
     (health.datagramsAccepted, health.datagramsRejected, health.picks) = (2, 3, 4)
     health.lastPick = UTC(nanoseconds: 1_583_020_800_000_000_000)
     health.noiseCountsBits = Float(812.5).bitPattern
-    health.isLive = 1
+    health.isLive = true
+    health.hasRejectedKernels = true
     health.software.append("0.1.0")
     health.model.append("sta-lta")
     return health

@@ -74,7 +74,7 @@ enum Golden {
     h.picks = 16
     h.noiseCountsBits = Float(61.5).bitPattern
     h.lastPick = UTC(nanoseconds: 1_398_903_127_430_000_000)
-    h.isLive = 1
+    h.isLive = true
     h.software.append("0.1.0")
     h.model.append("sta-lta")
     return h

@@ -92,7 +92,7 @@ import Tools
       try probability.withUnsafeBufferPointer { _ = try PickMessage($0) }
     }
     let health = Golden.datagram(.health).withBytes { Array($0[56..<248]) }
-    for (offset, value) in [(76, 16), (144, 2), (93, 4), (145, 7)] {
+    for (offset, value) in [(76, 16), (144, 4), (93, 4), (145, 7)] {
       var bytes = health
       bytes[offset] = UInt8(value)
       #expect(throws: DatagramError.malformed, "offset \(offset)") {
