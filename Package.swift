@@ -99,7 +99,7 @@ if !isFirmware {
     .executableTarget(
       name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),
     .executableTarget(
-      name: "KernelCheck", dependencies: ["Core", "CKernels", "CLinux", "Kernels"],
+      name: "KernelCheck", dependencies: ["Core", "CKernels", "CLinux", "Kernels", "Network"],
       path: "Tests/KernelCheck", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
     .testTarget(
       name: "KernelsTests", dependencies: ["Core", "CKernels", "CLinux", "Kernels", "KernelCheck"]),

@@ -251,7 +251,9 @@ public struct NetworkPlan {
         else { throw fail("two layers write the same channels") }
       }
     }
-    guard written == buffers[index].width else { throw fail("no layer writes some of its channels") }
+    guard written == buffers[index].width else {
+      throw fail("no layer writes some of its channels")
+    }
     guard !isRead || buffers[index].element != .probability else {
       throw fail("a layer reads probabilities, which are for the caller")
     }
@@ -269,7 +271,8 @@ public struct NetworkPlan {
       source.blank == destination.blank, source.element != .probability, destination.fold == 1
     else {
       throw NetworkError(
-        place: .layer(index), reason: "an upsampling repeats rows: same element, blank and channels")
+        place: .layer(index), reason: "an upsampling repeats rows: same element, blank and channels"
+      )
     }
   }
 

@@ -11,13 +11,13 @@ struct ModelDescription: Decodable {
     var from: Sources
     var weights: String?
     var bias: String?
-    var batch_norm: String?
+    var batchNorm: String?
     var stride: Int?
     var dilation: Int?
     var before: Int?
     var crop: Int?
     var relu: Bool?
-    var relu_after_residual: Bool?
+    var reluAfterResidual: Bool?
     var residual: String?
     var precision: String?
     var fold: Int?
@@ -40,21 +40,23 @@ struct ModelDescription: Decodable {
   }
 
   var name: String
-  var sample_rate_millihertz: UInt32
-  var window_rows: Int?
+  var sampleRateMillihertz: UInt32
+  var windowRows: Int?
   var components: String
   var normalization: String
-  var batch_norm_epsilon: Float?
-  var weight_order: String
+  var batchNormEpsilon: Float?
+  var weightOrder: String
   var precision: String?
-  var input_precision: String?
+  var inputPrecision: String?
   var layers: [Layer]
 
   static func read(path: String) throws -> ModelDescription {
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else {
       throw ToolError("\(path): cannot be read")
     }
-    do { return try JSONDecoder().decode(ModelDescription.self, from: data) } catch {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do { return try decoder.decode(ModelDescription.self, from: data) } catch {
       throw ToolError("\(path): not a network description: \(error)")
     }
   }
@@ -64,8 +66,8 @@ extension FloatNetwork {
   init(_ description: ModelDescription, arrays: NumpyArchive) throws {
     self.init()
     name = description.name
-    sampleRateMillihertz = description.sample_rate_millihertz
-    windowRows = description.window_rows ?? 0
+    sampleRateMillihertz = description.sampleRateMillihertz
+    windowRows = description.windowRows ?? 0
     components = description.components
     guard ["window", "none"].contains(description.normalization) else {
       throw ToolError("normalization is \"window\" or \"none\", not \(description.normalization)")
@@ -74,7 +76,7 @@ extension FloatNetwork {
     signals = [
       FloatSignal(
         name: "input", operation: .input, channels: components.utf8.count, period: 1,
-        is16Bit: try FloatNetwork.is16Bit(description.input_precision ?? "int16"), fold: 1)
+        is16Bit: try FloatNetwork.is16Bit(description.inputPrecision ?? "int16"), fold: 1)
     ]
     for layer in description.layers {
       do { try add(layer, description, arrays) } catch {
@@ -163,7 +165,7 @@ extension FloatNetwork {
     guard let name = layer.weights else { throw ToolError("it names no weights") }
     let isTransposed = layer.kind == "transposed"
     var (taps, weights) = try FloatNetwork.naturalOrder(
-      try arrays.array(name), order: description.weight_order, isTransposed: isTransposed)
+      try arrays.array(name), order: description.weightOrder, isTransposed: isTransposed)
     let inputs = signals[source].channels
     let channels = weights.count / max(1, taps * inputs)
     guard channels > 0, weights.count == taps * inputs * channels else {
@@ -171,12 +173,12 @@ extension FloatNetwork {
     }
     var bias = [Float](repeating: 0, count: channels)
     if let name = layer.bias { bias = try FloatNetwork.vector(arrays, name, channels) }
-    if let prefix = layer.batch_norm {
+    if let prefix = layer.batchNorm {
       let gamma = try FloatNetwork.vector(arrays, prefix + "/gamma", channels)
       let beta = try FloatNetwork.vector(arrays, prefix + "/beta", channels)
       let mean = try FloatNetwork.vector(arrays, prefix + "/moving_mean", channels)
       let variance = try FloatNetwork.vector(arrays, prefix + "/moving_variance", channels)
-      let epsilon = description.batch_norm_epsilon ?? 1e-3
+      let epsilon = description.batchNormEpsilon ?? 1e-3
       let factor = (0..<channels).map { gamma[$0] / (variance[$0] + epsilon).squareRoot() }
       for index in weights.indices { weights[index] *= factor[index % channels] }
       for channel in 0..<channels {
@@ -189,7 +191,7 @@ extension FloatNetwork {
       source: source, weights: weights, bias: bias, taps: taps, stride: layer.stride ?? 1,
       dilation: layer.dilation ?? 1, before: layer.before ?? 0, isTransposed: isTransposed,
       crop: layer.crop ?? 0, residual: residual, hasInnerRelu: hasRelu && residual != nil,
-      hasOuterRelu: residual == nil ? hasRelu : layer.relu_after_residual ?? false)
+      hasOuterRelu: residual == nil ? hasRelu : layer.reluAfterResidual ?? false)
   }
 
   private static func vector(_ arrays: NumpyArchive, _ name: String, _ count: Int) throws -> [Float]
@@ -207,9 +209,8 @@ extension FloatNetwork {
   ) throws -> (Int, [Float]) {
     // Two-dimensional kernels of width 1 are as good as one-dimensional ones.
     var shape = array.shape
-    if shape.count == 4, let one = (order == "tap-in-out" ? [1] : [3, 2]).first(where: { shape[$0] == 1 }) {
-      shape.remove(at: one)
-    }
+    let flat = order == "tap-in-out" ? [1] : [3, 2]
+    if shape.count == 4, let one = flat.first(where: { shape[$0] == 1 }) { shape.remove(at: one) }
     guard shape.count == 3 else { throw ToolError("weights have three dimensions") }
     // Where taps, in and out stand in the array.
     let places: [Int]

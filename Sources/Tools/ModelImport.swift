@@ -91,7 +91,11 @@ extension Quantizer {
   func values(ofSignal index: Int, _ runner: NetworkRunner, steps: Int) -> [Float] {
     let signal = network.signals[index]
     let parts: [Int]
-    if case .concatenation(let joined) = signal.operation { parts = joined } else { parts = [index] }
+    if case .concatenation(let joined) = signal.operation {
+      parts = joined
+    } else {
+      parts = [index]
+    }
     var result: [Float] = []
     for step in 0..<(steps / signal.channels) {
       for part in parts {

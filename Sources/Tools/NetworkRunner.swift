@@ -73,7 +73,8 @@ public final class NetworkRunner {
             let new = network.output(output)
             let count = new.rowCount * new.width
             if plan.buffers[output].element == .code {
-              values[index] += UnsafeRawBufferPointer(start: new.values, count: count).map(UInt16.init)
+              values[index] += UnsafeRawBufferPointer(start: new.values, count: count).map(
+                UInt16.init)
             } else {
               values[index] += UnsafeRawBufferPointer(start: new.values, count: 2 * count)
                 .bindMemory(to: UInt16.self)

@@ -58,7 +58,9 @@ public struct Quantizer {
   private func concatenation(of part: Int) throws -> Int? {
     var found: Int?
     for (index, signal) in network.signals.enumerated() {
-      guard case .concatenation(let parts) = signal.operation, parts.contains(part) else { continue }
+      guard case .concatenation(let parts) = signal.operation, parts.contains(part) else {
+        continue
+      }
       guard found == nil else {
         throw ToolError("\(network.signals[part].name) is part of two concatenations")
       }
@@ -333,6 +335,8 @@ public struct Quantizer {
   }
 }
 
-func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int { b == 0 ? a : greatestCommonDivisor(b, a % b) }
+func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+  b == 0 ? a : greatestCommonDivisor(b, a % b)
+}
 
 func roundedUp(_ count: Int, to unit: Int) -> Int { (count + unit - 1) / unit * unit }

@@ -1,5 +1,6 @@
 // kernel-check [COUNT]: seeded calls of every variant that this processor supports; one line each with
 // the number of calls and the hash of all outputs. Fails at the first difference.
+// kernel-check NETWORK.onet INPUT.bin: the checksum of all outputs, by every variant.
 
 import CLinux
 import Core
@@ -8,6 +9,10 @@ import Kernels
 @main
 struct Main {
   static func main() {
+    if clinux_argument(2) != nil {
+      checkNetwork()
+      return
+    }
     var count = 4000
     if let argument = clinux_argument(1) { count = Int(atoi(argument)) }
     let table = KernelVariant.all
@@ -35,6 +40,25 @@ struct Main {
     text.append("\n")
     text.write(to: STDOUT_FILENO)
     if selection.hasRejectedBetter { exit(1) }
+  }
+
+  private static func checkNetwork() {
+    var paths = (Text<256>(), Text<256>())
+    paths.0.append(cString: clinux_argument(1))
+    paths.1.append(cString: clinux_argument(2))
+    guard let check = NetworkCheck(networkPath: paths.0, inputPath: paths.1) else {
+      Text<120>("the network or its input cannot be read\n").write(to: STDERR_FILENO)
+      exit(1)
+    }
+    let table = KernelVariant.all
+    for index in 0..<table.count where table[index].isSupported {
+      guard let checksum = check.checksum(table[index]) else { exit(1) }
+      var text = Text<120>(table[index].name)
+      text.append(": outputs ")
+      append(hexadecimal: UInt64(checksum), to: &text)
+      text.append("\n")
+      text.write(to: STDOUT_FILENO)
+    }
   }
 
   private static func append(hexadecimal value: UInt64, to text: inout Text<120>) {

@@ -72,8 +72,8 @@ if [ -e "$S/usr/lib/aarch64-linux-gnu/libsodium.a" ]; then SODIUM=-l:libsodium.a
 mkdir -p "$OUT/check"
 module KernelCheck Tests/KernelCheck
 mv "$OUT/KernelCheck.o" "$OUT/check"
-"${CC[@]}" "$OUT"/{Core,Kernels,check/KernelCheck}.o "$OUT"/Sources-{CSystem-Linux,CKernels}-*.o \
-  -o "$OUT/kernel-check" -Wl,--gc-sections -lm
+"${CC[@]}" "$OUT"/{Core,Kernels,Network,check/KernelCheck}.o \
+  "$OUT"/Sources-{CSystem-Linux,CSystem-Sodium,CKernels}-*.o -o "$OUT/kernel-check" -Wl,--gc-sections $SODIUM -lm
 
 # x86-64 without FMA rounds twice, so AArch64 must too. This is the guarantee, whatever the flags.
 aarch64-linux-gnu-objdump -d --no-show-raw-insn "$OUT"/*.o > "$OUT/listing"
@@ -102,11 +102,20 @@ picks=$("$TOOLS/onset" decode --key "$host/station.key" "$work/x86-64.bin" | gre
 [ "$picks" -ge 2 ] || { echo "the recording gave $picks picks: there is nothing to compare" >&2; exit 1; }
 "$TOOLS/kernel-check" > "$OUT/check/x86-64"
 grep hash "$OUT/check/x86-64"
+networks() {  # COMMAND…: the variants' checksums of each golden network
+  local network
+  for network in Tests/Golden/networks/*.onet; do
+    echo "$(basename "$network"): $("$@" "$network" "${network%.onet}.input.bin" | sed 's/.*outputs //' | sort -u | paste -sd ' ')"
+  done
+}
+networks "$TOOLS/kernel-check" > "$OUT/check/networks"
 for cpu in cortex-a72 cortex-a76; do
   qemu-aarch64-static -cpu $cpu -L "$S" "$OUT/kernel-check" > "$OUT/check/$cpu"
   hashes=$(cat "$OUT/check/x86-64" "$OUT/check/$cpu" | sed -n 's/.*hash //p' | sort -u | wc -l)
   [ "$hashes" = 1 ] || { echo "kernels on $cpu give other outputs" >&2; cat "$OUT/check/$cpu" >&2; exit 1; }
   echo "$cpu: $(sed -n 's/: .* hash .*//p' "$OUT/check/$cpu" | paste -sd ' '): the same outputs"
+  networks qemu-aarch64-static -cpu $cpu -L "$S" "$OUT/kernel-check" | diff "$OUT/check/networks" -
+  echo "$cpu: $(wc -l < "$OUT/check/networks") networks, in a window and as streams: the same outputs"
   run $cpu qemu-aarch64-static -cpu $cpu -L "$S" "$OUT/onsetd"
   cmp "$work/x86-64.bin" "$work/$cpu.bin"
   echo "$cpu: $(stat -c %s "$work/$cpu.bin") bytes of datagrams with $picks picks, the same as on x86-64"
