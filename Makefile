@@ -1,7 +1,7 @@
 # make demo       a synthetic earthquake through the whole chain
 # make test       everything that must hold, as CI runs it
 # make firmware   onsetd as Embedded Swift, proved allocation-free
-# make bench      what the loop and the kernels cost on this machine
+# make bench      what the loop, the kernels and networks cost on this machine
 # make format     rewrites the sources in house style; make lint complains instead
 #
 # demo and test install the Debian packages that are missing; the rest expects them.
@@ -12,7 +12,7 @@ SHELL := /bin/bash
 
 STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
 TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev
-TEST_PACKAGES := $(TOOL_PACKAGES) python3 binutils gcc-aarch64-linux-gnu qemu-user-static
+TEST_PACKAGES := $(TOOL_PACKAGES) python3 python3-numpy binutils gcc-aarch64-linux-gnu qemu-user-static
 FIRMWARE := .build/firmware
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000
@@ -27,7 +27,7 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-swift test-firmware test-aarch64 fuzz firmware bench format lint \
+.PHONY: demo test test-swift test-firmware test-aarch64 test-training fuzz firmware bench format lint \
   packages packages-test clean
 
 demo: packages
@@ -35,7 +35,7 @@ demo: packages
 	swift build -c release --product asound_module_pcm_onset
 	.build/release/onset demo --svg .build/demo.svg
 
-test: packages-test lint test-swift test-firmware test-aarch64 fuzz
+test: packages-test lint test-swift test-firmware test-aarch64 test-training fuzz
 
 test-swift:
 	swift build --build-tests
@@ -60,6 +60,10 @@ test-aarch64: firmware
 	swift build -c release --product kernel-check
 	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release
 
+# The file format and the integer reference; what needs PyTorch, ObsPy or the data is skipped without.
+test-training:
+	python3 -m unittest discover -s calibration/training
+
 # Swift and the C shims under AddressSanitizer; the shims under UndefinedBehaviorSanitizer too (swiftc has
 # none on Linux). libmseed comes uninstrumented from Debian: its input ends at an inaccessible page.
 fuzz:
@@ -69,9 +73,9 @@ fuzz:
 
 bench: firmware
 	swift build -c release
-	.build/release/onset bench loop
-	.build/release/onset bench kernels
+	.build/release/onset bench
 	python3 Tests/System/bench_firmware.py $(FIRMWARE)/release/onsetd .build/release
+	@echo "against ONNX Runtime and LiteRT: see Tests/System/bench_peers.py"
 	@echo "against ObsPy: python3 Tests/System/bench_obspy.py .build/release/onset FILE.mseed"
 
 format:

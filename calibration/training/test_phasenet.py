@@ -9,7 +9,7 @@ import numpy as np
 
 import phasenet_reference as reference
 
-DESCRIPTION = Path(__file__).with_name("phasenet.json")
+DESCRIPTION = Path(__file__).parents[1] / "models" / "phasenet-ncedc.json"
 HAS_DATA = (reference.DATA / reference.WEIGHTS).exists() and (reference.DATA / reference.INDEX).exists()
 HAS_OBSPY = importlib.util.find_spec("obspy") is not None
 
