@@ -18,7 +18,13 @@ private struct Manifest: Decodable {
   struct Run: Decodable {
     var rows: Int
     var outputs: [Output]
-    var buffers_crc32c: [UInt32]?
+    /// Checksums of all buffers, of windows.
+    var buffers: [UInt32]?
+
+    enum CodingKeys: String, CodingKey {
+      case rows, outputs
+      case buffers = "buffers_crc32c"
+    }
   }
   struct Entry: Decodable {
     var name: String
@@ -77,7 +83,7 @@ private struct Golden {
       let found = engine.window(rows(of: run), chunk: chunk)
       #expect(found == outputs(of: run, windowed), "\(what): window of \(run.rows)")
       // With all rows in one push nothing has been moved out: the buffers tell where it went wrong.
-      guard chunk == Int.max, let expected = run.buffers_crc32c else { continue }
+      guard chunk == Int.max, let expected = run.buffers else { continue }
       for buffer in expected.indices {
         #expect(
           checksum(engine.bytes(ofBuffer: buffer)) == expected[buffer],

@@ -6,7 +6,9 @@ import Network
 import Testing
 import Tools
 
-private let seeds = Array<UInt64>(0..<160)
+/// The last three once wrote the rows of a trim in front of their buffer, when the end of a window
+/// brought more rows at once than it held.
+private let seeds = Array<UInt64>(0..<120) + [306, 1033, 1605]
 
 /// Rows as the engine wants them, and as the reference does.
 private func input(_ draft: NetworkDraft, rows: Int, seed: UInt64) -> (bytes: [UInt8], [Int]) {
@@ -25,7 +27,8 @@ private func input(_ draft: NetworkDraft, rows: Int, seed: UInt64) -> (bytes: [U
     return [0, 1, 2, 3 + Int(seed % 8), 31] + [max(33, min(260, affordable + Int(seed % 5)))]
   }
 
-  @Test(arguments: seeds) func windowsAreWhatTheFormatSays(seed: UInt64) throws {
+  @Test(arguments: seeds)
+  func windowsAreWhatTheFormatSays(seed: UInt64) throws {
     let draft = RandomPlan(seed: seed).draft
     let file = draft.file()
     let plan = try file.plan(maximumRows: 1)
@@ -55,7 +58,8 @@ private func input(_ draft: NetworkDraft, rows: Int, seed: UInt64) -> (bytes: [U
     }
   }
 
-  @Test(arguments: seeds) func streamsAreWhatTheFormatSays(seed: UInt64) throws {
+  @Test(arguments: seeds)
+  func streamsAreWhatTheFormatSays(seed: UInt64) throws {
     let draft = RandomPlan(seed: seed).draft
     let file = draft.file()
     let (bytes, values) = input(draft, rows: 45, seed: seed + 2000)
