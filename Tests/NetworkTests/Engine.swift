@@ -2,9 +2,10 @@
 
 import Core
 import Kernels
-import Network
 import Testing
 import Tools
+
+@testable import Network
 
 /// Those of the table that run on this processor, the scalar reference last.
 var supportedVariants: [KernelVariant] {
@@ -104,6 +105,22 @@ final class Engine {
     network.reset(windowRows: windowRows)
     nextRows = outputs.map { _ in 0 }
   }
+
+  /// Whether the bytes between a buffer and the next one, up to 63, are as the arena gave them.
+  var gapsAreUntouched: Bool {
+    for index in 0..<plan.header.bufferCount {
+      let buffer = network.buffers[index]
+      var end = buffer.base + buffer.capacity * buffer.rowBytes
+      while UInt(bitPattern: end) % 64 != 0 {
+        if end.load(as: UInt8.self) != 0 { return false }
+        end += 1
+      }
+    }
+    return true
+  }
+
+  /// Rows that a layer has written.
+  func rowsDone(byLayer index: Int) -> Int { network.rowsDone[index] }
 
   /// Bytes of the rows of a buffer that are still there, if row 0 is.
   func bytes(ofBuffer buffer: Int) -> [UInt8] {

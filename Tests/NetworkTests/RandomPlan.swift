@@ -206,21 +206,21 @@ struct RandomPlan {
     let from = draft.buffers[source.buffer].period
     let factors = [1, 2, 3, 4].filter { from % $0 == 0 }
     let period = from / random.element(of: factors)
-    // Who writes which channels.
-    enum Part { case convolution(Channels, stride: Int, rows: Int), upsampling(Channels, Int) }
     let element = anyElement()
     let buffer = newBuffer(period: period, width: 0, element)
-    var parts: [(part: Part, count: Int)] = [
-      (.convolution(source, stride: 1, rows: from / period), 16 * (1 + random.below(2)))
-    ]
+    let first = Part(
+      from: source, stride: 1, rows: from / period, count: 16 * (1 + random.below(2)))
+    var parts = [first]
     for _ in 0..<(1 + random.below(2)) {
       let signal = anySignal()
       let record = draft.buffers[signal.buffer]
+      let factor = record.period / period
       if record.element == element && record.blank == draft.buffers[buffer].blank
-        && record.period % period == 0 && record.period / period <= 16 && chance(2)
+        && record.period % period == 0 && factor <= 16 && chance(2)
       {
+        let count = 1 + random.below(signal.count)
         parts.append(
-          (.upsampling(signal, record.period / period), 1 + random.below(signal.count)))
+          Part(from: signal, stride: 1, rows: factor, count: count, isUpsampling: true))
         continue
       }
       let strides = (1...4).filter {
@@ -229,26 +229,23 @@ struct RandomPlan {
       guard let channels = readable(signal), !strides.isEmpty else { continue }
       let stride = random.element(of: strides)
       parts.append(
-        (.convolution(channels, stride: stride, rows: record.period * stride / period), 16))
+        Part(from: channels, stride: stride, rows: record.period * stride / period, count: 16))
     }
-    if parts.count == 1 {
-      parts.append((.convolution(source, stride: 1, rows: from / period), 16))
-    }
-    parts = parts.shuffledBy(&random)
-    write(
-      parts.map { ($0.part, $0.count) }.map { part, count in
-        switch part {
-        case .convolution(let channels, let stride, let rows):
-          (channels, count, stride, rows, false)
-        case .upsampling(let channels, let factor): (channels, count, 1, factor, true)
-        }
-      }, into: buffer)
+    if parts.count == 1 { parts.append(first) }
+    for index in parts.indices { parts.swapAt(index, random.below(parts.count)) }
+    write(parts, into: buffer)
   }
 
-  private mutating func write(
-    _ parts: [(from: Channels, count: Int, stride: Int, rows: Int, isUpsampling: Bool)],
-    into buffer: Int
-  ) {
+  /// One writer of a concatenation: `count` channels, `rows` at a time.
+  private struct Part {
+    var from: Channels
+    var stride: Int
+    var rows: Int
+    var count: Int
+    var isUpsampling = false
+  }
+
+  private mutating func write(_ parts: [Part], into buffer: Int) {
     let width = parts.reduce(0) { $0 + $1.count }
     draft.buffers[buffer].width = width
     // The reference has made the buffer without a width: make it again.
@@ -359,14 +356,6 @@ extension Reference {
     let mean = Double(all.reduce(0, +)) / Double(max(1, all.count))
     let distances = all.reduce(0.0) { $0 + (Double($1) - mean).magnitude }
     return (mean, distances / Double(max(1, all.count)))
-  }
-}
-
-extension Array {
-  fileprivate func shuffledBy(_ random: inout RandomGenerator) -> [Element] {
-    var copy = self
-    for index in copy.indices.dropFirst() { copy.swapAt(index, random.below(index + 1)) }
-    return copy
   }
 }
 

@@ -51,7 +51,7 @@ private func input(_ draft: NetworkDraft, rows: Int, seed: UInt64) -> (bytes: [U
           let engine = try Engine(file, variant, maximumRows: most)
           let found = engine.window(bytes) { random.chunk(atMost: most) }
           #expect(
-            found == expected,
+            found == expected && engine.gapsAreUntouched,
             "seed \(seed), \(variant.name): \(length) rows in pushes of up to \(most)")
         }
       }
@@ -69,7 +69,8 @@ private func input(_ draft: NetworkDraft, rows: Int, seed: UInt64) -> (bytes: [U
       let engine = try Engine(file, maximumRows: most)
       let expected = engine.outputs.map { reference.bytes(ofBuffer: $0, draft) }
       let found = engine.stream(bytes) { random.chunk(atMost: most) }
-      #expect(found == expected, "seed \(seed): pushes of up to \(most)")
+      #expect(
+        found == expected && engine.gapsAreUntouched, "seed \(seed): pushes of up to \(most)")
     }
   }
 
