@@ -212,6 +212,9 @@ public struct NetworkPlan {
     guard layer.destinationChannels % destination.fold == 0 else {
       throw fail("its destination channels are not a multiple of the fold")
     }
+    guard layer.leavesUnusedFieldsZero else {
+      throw fail("a field that its kind does not use is not zero")
+    }
     try checkOrder(index, reads: layer.sourceRange)
     if layer.hasResidual { try checkOrder(index, reads: layer.residualRange) }
     switch layer.kind {
@@ -249,7 +252,9 @@ public struct NetworkPlan {
         else { throw fail("two layers write the same channels") }
       }
     }
-    guard written == buffers[index].width else { throw fail("no layer writes some of its channels") }
+    guard written == buffers[index].width else {
+      throw fail("no layer writes some of its channels")
+    }
     let isOutput = buffers[index].element == .probability
     guard isRead != isOutput else {
       throw fail("a buffer is either read by a layer or the output of a head")
@@ -267,7 +272,8 @@ public struct NetworkPlan {
       source.blank == destination.blank, source.element != .probability, destination.fold == 1
     else {
       throw NetworkError(
-        place: .layer(index), reason: "an upsampling repeats rows: same element, blank and channels")
+        place: .layer(index), reason: "an upsampling repeats rows: same element, blank and channels"
+      )
     }
   }
 
