@@ -94,7 +94,8 @@ public struct NetworkPlan {
   /// Input rows beyond row r · period of the output `buffer` that must have come before its row r is
   /// out, at most.
   public func lookahead(ofBuffer index: Int) -> Int {
-    max(0, bufferPlans[index].timing.latest + buffers[index].period - 1)
+    // With n rows more than `latest` there are more than r rows as soon as n is more than r · period.
+    max(0, bufferPlans[index].timing.latest)
   }
 
   /// Multiplications of one input row, on average: padding included, as the kernels do them.
