@@ -107,6 +107,11 @@ if !isFirmware {
     .testTarget(name: "BoardTests", dependencies: tools),
     .testTarget(name: "DigitizerTests", dependencies: tools + ["CSimulatedCard", "CAlsa"]),
     .testTarget(name: "ConditioningTests", dependencies: tools),
+    .testTarget(
+      name: "NetworkTests",
+      dependencies: [
+        "Core", "CKernels", "CLinux", "CAllocationGuard", "Kernels", "Network", "Tools",
+      ]),
     .testTarget(name: "PickerTests", dependencies: tools),
     .testTarget(name: "UplinkTests", dependencies: tools),
     .testTarget(name: "StationTests", dependencies: tools + ["CAllocationGuard", "CLinux"]),

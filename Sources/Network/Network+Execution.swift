@@ -70,8 +70,11 @@ extension Network {
         needed = min(
           needed, layer.pointee.stepsDone * layer.pointee.stride - layer.pointee.rowsBefore)
       }
-      if layer.pointee.residual == buffer || layer.pointee.destination == buffer {
-        needed = min(needed, rowsDone[number])
+      if layer.pointee.residual == buffer { needed = min(needed, rowsDone[number]) }
+      if layer.pointee.destination == buffer {
+        // In front of row 0 while there is a trim to write.
+        needed = min(
+          needed, layer.pointee.stepsDone * layer.pointee.rowsPerStep - layer.pointee.trim)
       }
     }
     if needed <= buffer.pointee.firstRow { return }

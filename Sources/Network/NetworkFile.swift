@@ -120,6 +120,13 @@ public struct LayerRecord: Sendable {
   public var outputs: Int { rowsPerStep * destinationChannels }
   public var isHead: Bool { kind == .softmax || kind == .sigmoid }
 
+  /// What another version may give a meaning to.
+  var leavesUnusedFieldsZero: Bool {
+    (hasResidual || residual == 0 && residualOffset == 0 && residualScale.bitPattern == 0)
+      && (isHead || classes == 0 && classLetters.isEmpty)
+      && (kind == .convolution || weightsOffset == 0 && biasOffset == 0 && scaleOffset == 0)
+  }
+
   var sourceRange: ChannelRange {
     ChannelRange(buffer: source, first: sourceOffset, count: sourceChannels)
   }

@@ -94,7 +94,8 @@ public struct NetworkPlan {
   /// Input rows beyond row r · period of the output `buffer` that must have come before its row r is
   /// out, at most.
   public func lookahead(ofBuffer index: Int) -> Int {
-    max(0, bufferPlans[index].timing.latest + buffers[index].period - 1)
+    // With n rows more than `latest` there are more than r rows as soon as n is more than r · period.
+    max(0, bufferPlans[index].timing.latest)
   }
 
   /// Multiplications of one input row, on average: padding included, as the kernels do them.
@@ -211,6 +212,9 @@ public struct NetworkPlan {
     }
     guard layer.destinationChannels % destination.fold == 0 else {
       throw fail("its destination channels are not a multiple of the fold")
+    }
+    guard layer.leavesUnusedFieldsZero else {
+      throw fail("a field that its kind does not use is not zero")
     }
     try checkOrder(index, reads: layer.sourceRange)
     if layer.hasResidual { try checkOrder(index, reads: layer.residualRange) }
