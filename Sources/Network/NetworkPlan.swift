@@ -132,6 +132,10 @@ public struct NetworkPlan {
     guard header.byteCount == given || header.byteCount + NetworkSignature.byteCount == given else {
       throw fail("longer than it says, and not by a signature")
     }
+    guard
+      header.byteCount == given
+        || NetworkSignature.begins(at: bytes.baseAddress! + header.byteCount)
+    else { throw fail("what follows the network does not begin as a signature: ED25") }
     guard header.byteCount >= dataOffset else {
       throw fail("shorter than its own buffers and layers")
     }
@@ -212,6 +216,9 @@ public struct NetworkPlan {
     guard layer.destinationChannels % destination.fold == 0 else {
       throw fail("its destination channels are not a multiple of the fold")
     }
+    guard hasNoUnusedField(layer) else {
+      throw fail("a field that this kind of layer does not use is not zero")
+    }
     try checkOrder(index, reads: layer.sourceRange)
     if layer.hasResidual { try checkOrder(index, reads: layer.residualRange) }
     switch layer.kind {
@@ -219,6 +226,16 @@ public struct NetworkPlan {
     case .upsampling: try checkUpsampling(index)
     case .softmax, .sigmoid: try checkHead(index)
     }
+  }
+
+  private func hasNoUnusedField(_ layer: LayerRecord) -> Bool {
+    let isConvolution = layer.kind == .convolution
+    return
+      (layer.hasResidual
+      || (layer.residual == 0 && layer.residualOffset == 0 && layer.residualScale == 0))
+      && (layer.isHead || (layer.classes == 0 && layer.classLetters.isEmpty))
+      && (isConvolution
+        || (layer.weightsOffset == 0 && layer.biasOffset == 0 && layer.scaleOffset == 0))
   }
 
   /// Channels are read only by layers after all that write them, so that none waits for itself.
@@ -249,7 +266,9 @@ public struct NetworkPlan {
         else { throw fail("two layers write the same channels") }
       }
     }
-    guard written == buffers[index].width else { throw fail("no layer writes some of its channels") }
+    guard written == buffers[index].width else {
+      throw fail("no layer writes some of its channels")
+    }
     let isOutput = buffers[index].element == .probability
     guard isRead != isOutput else {
       throw fail("a buffer is either read by a layer or the output of a head")
@@ -267,7 +286,8 @@ public struct NetworkPlan {
       source.blank == destination.blank, source.element != .probability, destination.fold == 1
     else {
       throw NetworkError(
-        place: .layer(index), reason: "an upsampling repeats rows: same element, blank and channels")
+        place: .layer(index), reason: "an upsampling repeats rows: same element, blank and channels"
+      )
     }
   }
 
