@@ -72,6 +72,11 @@ extension Network {
       if layer.pointee.residual == buffer || layer.pointee.destination == buffer {
         needed = min(needed, rowsDone[number])
       }
+      if layer.pointee.destination == buffer {
+        // What a trim drops is still to be written in front of row 0.
+        needed = min(
+          needed, layer.pointee.stepsDone * layer.pointee.rowsPerStep - layer.pointee.trim)
+      }
     }
     if needed <= buffer.pointee.firstRow { return }
     let blanks = buffer.pointee.end == buffer.pointee.total ? buffer.pointee.after : 0
