@@ -145,7 +145,7 @@ public struct Network: ~Copyable {
 
   /// For the fuzzer: gives every buffer memory of its own, so that a sanitizer sees what leaves it.
   /// `memory` is asked for as many bytes as a buffer has. A reset must follow.
-  package mutating func scatter(_ memory: (Int) -> UnsafeMutableRawPointer) {
+  public mutating func scatter(_ memory: (Int) -> UnsafeMutableRawPointer) {
     for index in 0..<bufferCount {
       let buffer = buffers + index
       buffer.pointee.base = memory(buffer.pointee.capacity * buffer.pointee.rowBytes)
