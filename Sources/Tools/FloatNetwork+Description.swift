@@ -19,14 +19,14 @@ extension FloatNetwork {
     self.init()
     try FloatNetwork.checkHead(description)
     name = description.name
-    sampleRateMillihertz = UInt32(description.sample_rate_millihertz)
-    windowRows = description.window_rows ?? 0
+    sampleRateMillihertz = UInt32(description.sampleRateMillihertz)
+    windowRows = description.windowRows ?? 0
     components = description.components
     normalization = description.normalization == "window" ? .window : .callers
     signals = [
       FloatSignal(
         name: "input", operation: .input, channels: components.utf8.count, period: 1,
-        is16Bit: try FloatNetwork.is16Bit(description.input_precision ?? "int16"), fold: 1)
+        is16Bit: try FloatNetwork.is16Bit(description.inputPrecision ?? "int16"), fold: 1)
     ]
     for layer in description.layers {
       do { try add(layer, description, arrays) } catch {
@@ -45,12 +45,12 @@ extension FloatNetwork {
     guard isPrintable(description.name, count: 1...32) else {
       throw ToolError("the name must be 1 to 32 printable characters, not \"\(description.name)\"")
     }
-    guard (1000...1_000_000).contains(description.sample_rate_millihertz) else {
+    guard (1000...1_000_000).contains(description.sampleRateMillihertz) else {
       throw ToolError(
-        "sample_rate_millihertz is 1000 to 1000000, not \(description.sample_rate_millihertz)")
+        "sample_rate_millihertz is 1000 to 1000000, not \(description.sampleRateMillihertz)")
     }
-    guard (0...65_536).contains(description.window_rows ?? 0) else {
-      throw ToolError("window_rows is 0 (for streams) to 65536, not \(description.window_rows!)")
+    guard (0...65_536).contains(description.windowRows ?? 0) else {
+      throw ToolError("window_rows is 0 (for streams) to 65536, not \(description.windowRows!)")
     }
     guard isPrintable(description.components, count: 1...4) else {
       throw ToolError(
@@ -60,12 +60,12 @@ extension FloatNetwork {
       throw ToolError(
         "normalization is \"window\" or \"none\", not \"\(description.normalization)\"")
     }
-    guard ["tap-in-out", "out-in-tap"].contains(description.weight_order) else {
+    guard ["tap-in-out", "out-in-tap"].contains(description.weightOrder) else {
       throw ToolError(
         "weight_order is \"tap-in-out\" (TensorFlow) or \"out-in-tap\" (PyTorch), not "
-          + "\"\(description.weight_order)\"")
+          + "\"\(description.weightOrder)\"")
     }
-    let epsilon = description.batch_norm_epsilon ?? 0
+    let epsilon = description.batchNormEpsilon ?? 0
     guard epsilon.isFinite, epsilon >= 0 else {
       throw ToolError("batch_norm_epsilon is a number from 0, not \(epsilon)")
     }
@@ -248,7 +248,7 @@ extension FloatNetwork {
     guard let name = layer.weights else { throw ToolError("it names no weights") }
     let isTransposed = layer.kind == "transposed"
     var (taps, inputs, channels, weights) = try FloatNetwork.naturalOrder(
-      try arrays.array(name), name, order: description.weight_order, isTransposed: isTransposed)
+      try arrays.array(name), name, order: description.weightOrder, isTransposed: isTransposed)
     guard inputs == signals[source].channels, channels > 0 else {
       throw ToolError(
         "\(name) makes \(channels) channels of \(inputs); its source \(signals[source].name) has "
@@ -256,8 +256,8 @@ extension FloatNetwork {
     }
     var bias = [Float](repeating: 0, count: channels)
     if let name = layer.bias { bias = try FloatNetwork.vector(arrays, name, channels) }
-    if let prefix = layer.batch_norm {
-      let epsilon = description.batch_norm_epsilon ?? 1e-3
+    if let prefix = layer.batchNorm {
+      let epsilon = description.batchNormEpsilon ?? 1e-3
       try FloatNetwork.fold(arrays, prefix, epsilon: epsilon, into: &weights, &bias)
     }
     guard weights.allSatisfy(\.isFinite), bias.allSatisfy(\.isFinite) else {
@@ -265,14 +265,14 @@ extension FloatNetwork {
     }
     let hasRelu = layer.relu ?? false
     let residual = try layer.residual.map { try index($0) }
-    guard residual != nil || layer.relu_after_residual == nil else {
+    guard residual != nil || layer.reluAfterResidual == nil else {
       throw ToolError("relu_after_residual goes with a residual")
     }
     let convolution = FloatConvolution(
       source: source, weights: weights, bias: bias, taps: taps, stride: layer.stride ?? 1,
       dilation: layer.dilation ?? 1, before: layer.before ?? 0, isTransposed: isTransposed,
       crop: layer.crop ?? 0, residual: residual, hasInnerRelu: hasRelu && residual != nil,
-      hasOuterRelu: residual == nil ? hasRelu : layer.relu_after_residual ?? false)
+      hasOuterRelu: residual == nil ? hasRelu : layer.reluAfterResidual ?? false)
     try FloatNetwork.check(convolution)
     return convolution
   }

@@ -6,8 +6,10 @@ import Foundation
 package struct ModelDescription: Decodable {
   struct Layer: Decodable {
     enum CodingKeys: String, CodingKey, CaseIterable {
-      case name, kind, from, weights, bias, batch_norm, stride, dilation, before, crop, relu
-      case relu_after_residual, residual, precision, fold, factor, classes
+      case name, kind, from, weights, bias, stride, dilation, before, crop, relu, residual
+      case precision, fold, factor, classes
+      case batchNorm = "batch_norm"
+      case reluAfterResidual = "relu_after_residual"
     }
 
     var name: String
@@ -15,13 +17,13 @@ package struct ModelDescription: Decodable {
     var from: Sources
     var weights: String?
     var bias: String?
-    var batch_norm: String?
+    var batchNorm: String?
     var stride: Int?
     var dilation: Int?
     var before: Int?
     var crop: Int?
     var relu: Bool?
-    var relu_after_residual: Bool?
+    var reluAfterResidual: Bool?
     var residual: String?
     var precision: String?
     var fold: Int?
@@ -47,19 +49,23 @@ package struct ModelDescription: Decodable {
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case name, sample_rate_millihertz, window_rows, components, normalization, batch_norm_epsilon
-    case weight_order, precision, input_precision, layers
+    case name, components, normalization, precision, layers
+    case sampleRateMillihertz = "sample_rate_millihertz"
+    case windowRows = "window_rows"
+    case batchNormEpsilon = "batch_norm_epsilon"
+    case weightOrder = "weight_order"
+    case inputPrecision = "input_precision"
   }
 
   var name: String
-  var sample_rate_millihertz: Int
-  var window_rows: Int?
+  var sampleRateMillihertz: Int
+  var windowRows: Int?
   var components: String
   var normalization: String
-  var batch_norm_epsilon: Float?
-  var weight_order: String
+  var batchNormEpsilon: Float?
+  var weightOrder: String
   var precision: String?
-  var input_precision: String?
+  var inputPrecision: String?
   var layers: [Layer]
 
   static func read(path: String) throws -> ModelDescription {
@@ -72,6 +78,9 @@ package struct ModelDescription: Decodable {
   }
 
   package init(json: Data) throws {
+    do { _ = try JSONSerialization.jsonObject(with: json) } catch {
+      throw ToolError("no JSON: " + ModelDescription.place(of: error as NSError, in: json))
+    }
     do {
       self = try JSONDecoder().decode(ModelDescription.self, from: json)
       try ModelDescription.checkKeys(json)
@@ -116,6 +125,16 @@ package struct ModelDescription: Decodable {
     }
   }
 
+  /// What the parser says, with a line for its character.
+  private static func place(of error: NSError, in json: Data) -> String {
+    let said = error.userInfo["NSDebugDescription"] as? String ?? "it cannot be parsed"
+    guard let start = said.range(of: "character "),
+      let character = Int(said[start.upperBound...].prefix { $0.isNumber })
+    else { return said }
+    let line = json.prefix(character).count { $0 == UInt8(ascii: "\n") } + 1
+    return "something is wrong in line \(line)"
+  }
+
   private static func sentence(_ error: DecodingError) -> String {
     func place(_ context: DecodingError.Context) -> String {
       let path = context.codingPath.reduce(into: "") { text, key in
@@ -126,8 +145,7 @@ package struct ModelDescription: Decodable {
     switch error {
     case .keyNotFound(let key, let context): return "\(place(context))no \"\(key.stringValue)\""
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      let detail = (context.underlyingError as? NSError)?.userInfo["NSDebugDescription"] as? String
-      return place(context) + context.debugDescription + (detail.map { " \($0)" } ?? "")
+      return place(context) + context.debugDescription
     @unknown default: return "\(error)"
     }
   }

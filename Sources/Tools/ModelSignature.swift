@@ -16,7 +16,8 @@ public enum ModelSignature {
       throw ToolError("\(path): cannot be read")
     }
     guard data.count == NetworkSignature.keyByteCount else {
-      throw ToolError("\(path): a public key has 32 bytes (model sign --new-key makes one)")
+      throw ToolError(
+        "\(path): a public key has 32 bytes, not \(data.count) (model sign --new-key makes one)")
     }
     return [UInt8](data)
   }

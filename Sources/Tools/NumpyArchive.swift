@@ -25,6 +25,9 @@ public struct NumpyArchive {
     var checksum: UInt32
   }
 
+  /// What sentences call it.
+  private var title = "the archive"
+
   public var names: [String] { members.keys.sorted() }
 
   public init(_ data: Data) throws {
@@ -36,12 +39,13 @@ public struct NumpyArchive {
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
     else { throw ToolError("\(path): cannot be read") }
     do { try self.init(data) } catch { throw ToolError("\(path): \(error)") }
+    title = path
   }
 
   public func array(_ name: String) throws -> NumpyArray {
     guard let member = members[name] else {
       let known = names.isEmpty ? "it is empty" : "there are \(names.joined(separator: " "))"
-      throw ToolError("no array \(name) in the archive; \(known)")
+      throw ToolError("no array \(name) in \(title); \(known)")
     }
     let range = member.range
     do {

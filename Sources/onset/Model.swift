@@ -25,7 +25,7 @@ func model(_ arguments: [String]) throws {
 private func modelInfo(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: ["--chunk"])
   guard parsed.rest.count == 1 else { throw ToolError("info needs one network file: NETWORK.onet") }
-  let rows = try parsed.number("--chunk", in: 1...65_536).map { Int($0) }
+  let rows = try parsed.wholeNumber("--chunk", in: 1...65_536)
   let path = parsed.rest[0]
   let file = try NetworkBytes(path: path)
   do { print(try ModelInfo.text(file, maximumRows: rows)) } catch {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """test_phasenet.py TOOLS [DATA]: PhaseNet, imported, against its float reference on the development records.
 
-Needs the weights and records of DATA (by default ../shared/data beside the repository), NumPy and ObsPy; without them it
-is skipped, with a message.
+Needs the weights and records of DATA (by default ../shared/data beside the repository), NumPy and ObsPy; without them
+it is skipped, with a message.
 """
 import importlib.util
 import json

@@ -48,7 +48,10 @@ import Testing
     ),
     (0, "\"before\": 3", "\"befor\": 3", "layers[0]: \"befor\" is no key"),
     (0, "\"weights\": \"in\",", "", "layer in: it names no weights"),
-    (0, "\"weights\": \"in\"", "\"weights\": \"on\"", "layer in: no array on in the archive"),
+    (
+      0, "\"weights\": \"in\"", "\"weights\": \"on\"",
+      "layer in: no array on in the archive; there are"
+    ),
     (
       0, "\"weights\": \"in\"", "\"weights\": \"norm/beta\"", "norm/beta has the shape [8]; weights"
     ),
@@ -136,8 +139,12 @@ import Testing
   }
 
   @Test func whatIsNoJsonIsRefusedInItsPlace() {
-    let said = refusal { _ = try ModelDescription(json: Data("{\"name\": ".utf8)) } ?? "accepted"
-    #expect(said.contains("JSON"), "\(said)")
+    func said(_ json: String) -> String {
+      refusal { _ = try ModelDescription(json: Data(json.utf8)) } ?? "accepted"
+    }
+    #expect(said("{\"name\": ").contains("no JSON: Unexpected end of file"))
+    #expect(said("{\n\"name\": \"a\"\n\"layers\": []}").contains("something is wrong in line 3"))
+    #expect(said("[]").contains("Expected to decode Dictionary"))
     let path = "/nonexistent/description.json"
     #expect(refusal { _ = try ModelDescription.read(path: path) } == "\(path): cannot be read")
   }
