@@ -142,6 +142,15 @@ public struct Network: ~Copyable {
       values: UnsafeRawPointer(state.pointer(state.consumed)), width: state.width)
   }
 
+  /// For the fuzzer: gives every buffer memory of its own, so that a sanitizer sees what leaves it.
+  /// `memory` is asked for as many bytes as a buffer has. A reset must follow.
+  public mutating func scatter(_ memory: (Int) -> UnsafeMutableRawPointer) {
+    for index in 0..<bufferCount {
+      let buffer = buffers + index
+      buffer.pointee.base = memory(buffer.pointee.capacity * buffer.pointee.rowBytes)
+    }
+  }
+
   /// For tests and for judging a network: a row of any buffer that has not been moved out yet.
   public func row(_ row: Int, ofBuffer buffer: Int) -> UnsafeRawPointer? {
     let state = (buffers + buffer).pointee

@@ -133,6 +133,10 @@ public struct NetworkPlan {
     guard header.byteCount == given || header.byteCount + NetworkSignature.byteCount == given else {
       throw fail("longer than it says, and not by a signature")
     }
+    guard
+      header.byteCount == given
+        || NetworkSignature.begins(at: bytes.baseAddress! + header.byteCount)
+    else { throw fail("what follows the network does not begin as a signature: ED25") }
     guard header.byteCount >= dataOffset else {
       throw fail("shorter than its own buffers and layers")
     }
@@ -257,9 +261,6 @@ public struct NetworkPlan {
     }
     guard written == buffers[index].width else {
       throw fail("no layer writes some of its channels")
-    }
-    guard !isRead || buffers[index].element != .probability else {
-      throw fail("a layer reads probabilities, which are for the caller")
     }
     guard isRead || writers == 1 else { throw fail("an output is written by one layer") }
     bufferPlans[index].isOutput = !isRead

@@ -9,6 +9,10 @@ public enum NetworkSignature {
   /// "ED25" in front of the signer's key and the signature.
   static let magic: UInt32 = 0x3532_4445
 
+  static func begins(at trailer: UnsafeRawPointer) -> Bool {
+    trailer.loadUnaligned(as: UInt32.self) == UInt32(littleEndian: magic)
+  }
+
   public enum Verdict { case absent, valid, wrong }
 
   /// Whether `file`, with its signature behind it, was signed by the holder of `key`.
@@ -20,9 +24,7 @@ public enum NetworkSignature {
       return .absent
     }
     let trailer = file.baseAddress! + header.byteCount
-    guard trailer.loadUnaligned(as: UInt32.self) == UInt32(littleEndian: magic) else {
-      return .wrong
-    }
+    guard begins(at: trailer) else { return .wrong }
     let signature = (trailer + 36).assumingMemoryBound(to: UInt8.self)
     let message = file.baseAddress!.assumingMemoryBound(to: UInt8.self)
     let isGenuine =

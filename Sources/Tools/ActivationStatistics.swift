@@ -7,6 +7,8 @@ struct ActivationStatistics {
   /// Of each channel.
   private(set) var largest: [Float]
   private(set) var lowest: Float = 0
+  /// No value is beyond what the importer can make scales of.
+  private(set) var isFinite = true
   /// Magnitudes of every channel, every `spacing`-th step.
   private var samples: [[Float]]
   private var spacing = 1
@@ -22,6 +24,7 @@ struct ActivationStatistics {
     for step in 0..<(values.count / channels) {
       for channel in 0..<channels {
         let value = values[step * channels + channel]
+        isFinite = isFinite && value.magnitude < 1e30
         lowest = min(lowest, value)
         largest[channel] = max(largest[channel], value.magnitude)
         if stepCount % spacing == 0 { samples[channel].append(value.magnitude) }

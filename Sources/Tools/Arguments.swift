@@ -27,6 +27,16 @@ public struct CommandLineArguments {
     }
   }
 
+  public func wholeNumber(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
+    guard let text = values[name] else { return nil }
+    guard let value = Int(text), range.contains(value) else {
+      throw ToolError(
+        "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)"
+      )
+    }
+    return value
+  }
+
   public func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
     guard let text = values[name] else { return nil }
     guard let value = Double(text), range.contains(value) else {

@@ -32,11 +32,14 @@ struct FoldedConvolution {
         throw ToolError("a fold of \(fold) does not divide the \(group) steps it writes at a time")
       }
       rowsPerStep = group / fold
+      guard rowsPerStep <= 16 else {
+        throw ToolError("it would write \(rowsPerStep) rows at a time; the most is 16")
+      }
       // The trim that needs the fewest taps.
       var best: (taps: Range<Int>, trim: Int)?
       for trim in 0..<(4 * rowsPerStep) {
         let met = tapRange(c, fold: fold, trim: trim)
-        guard met.lowerBound <= 0, met.upperBound >= 1 else { continue }
+        guard !met.isEmpty, met.lowerBound <= 0, met.upperBound >= 1 else { continue }
         if best == nil || met.count < best!.taps.count { best = (met, trim) }
       }
       guard let best else { throw ToolError("its taps lie too far from its steps") }
@@ -81,7 +84,11 @@ struct FoldedConvolution {
 
   /// The rows, relative to a step's own, that it reads.
   private func tapRange(_ c: FloatConvolution, fold: Int, trim: Int) -> Range<Int> {
-    let far = c.taps * c.dilation + group * c.stride + c.before + trim * fold + c.crop + 1
+    // Source steps that any output of the group can meet, in rows.
+    let span = c.taps * c.dilation + c.before + trim * fold + c.crop
+    let far =
+      c.isTransposed
+      ? (span + group) / (c.stride * sourceFold) + 1 : (span + group * c.stride) / sourceFold + 1
     var (first, last) = (Int.max, Int.min)
     for row in -far...far {
       for source in 0..<sourceFold {
@@ -91,7 +98,7 @@ struct FoldedConvolution {
         }
       }
     }
-    return first..<(last + 1)
+    return first <= last ? first..<(last + 1) : 0..<0
   }
 
   private mutating func fill(_ c: FloatConvolution, _ rows: Range<Int>, fold: Int) {

@@ -28,11 +28,20 @@ public struct ModelComparison {
     let inputs = try ModelImport.windows(
       windows, components: try file.plan(maximumRows: 1).header.components.count)
     let runner = try NetworkRunner(file, kernels: kernels, maximumRows: windows.shape[1])
-    guard expected.shape == windows.shape, isAnalyst.values.count == inputs.count,
-      let output = runner.outputs.first,
-      let head = (0..<runner.plan.header.layerCount).map({ runner.plan.layers[$0] })
-        .first(where: { $0.destination == output }), head.classes == expected.shape[2]
-    else { throw ToolError("the reference does not fit the network's input or output") }
+    // A network that can be planned has an output, and a head that makes it.
+    let output = runner.outputs[0]
+    let head = (0..<runner.plan.header.layerCount).map { runner.plan.layers[$0] }
+      .first { $0.destination == output }!
+    guard runner.plan.buffers[output].period == runner.plan.buffers[output].fold else {
+      throw ToolError("its output is not of the input's rate: nothing to compare")
+    }
+    let shape = [windows.shape[0], windows.shape[1], head.classes]
+    guard expected.shape == shape else {
+      throw ToolError("probabilities have the shape \(expected.shape), not \(shape)")
+    }
+    guard isAnalyst.values.count == inputs.count else {
+      throw ToolError("analyst has \(isAnalyst.values.count) values, not \(inputs.count)")
+    }
     let letters = head.classLetters.string
     let tolerance = Int(
       (ModelComparison.toleranceSeconds * Double(runner.plan.header.sampleRateMillihertz) / 1000)

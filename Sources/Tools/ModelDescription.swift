@@ -1,11 +1,17 @@
 // The description of a network that `onset model import` reads: JSON that names the arrays of an .npz
-// archive and says how they are wired. Batch normalization is folded into weights and bias here.
+// archive and says how they are wired. What it wires becomes a FloatNetwork (FloatNetwork+Description).
 
 import Foundation
-import Network
 
-struct ModelDescription: Decodable {
+package struct ModelDescription: Decodable {
   struct Layer: Decodable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case name, kind, from, weights, bias, stride, dilation, before, crop, relu, residual
+      case precision, fold, factor, classes
+      case batchNorm = "batch_norm"
+      case reluAfterResidual = "relu_after_residual"
+    }
+
     var name: String
     var kind: String
     var from: Sources
@@ -33,14 +39,26 @@ struct ModelDescription: Decodable {
       let container = try decoder.singleValueContainer()
       if let name = try? container.decode(String.self) {
         names = [name]
+      } else if let several = try? container.decode([String].self) {
+        names = several
       } else {
-        names = try container.decode([String].self)
+        throw DecodingError.dataCorruptedError(
+          in: container, debugDescription: "it is a name, or a list of names")
       }
     }
   }
 
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case name, components, normalization, precision, layers
+    case sampleRateMillihertz = "sample_rate_millihertz"
+    case windowRows = "window_rows"
+    case batchNormEpsilon = "batch_norm_epsilon"
+    case weightOrder = "weight_order"
+    case inputPrecision = "input_precision"
+  }
+
   var name: String
-  var sampleRateMillihertz: UInt32
+  var sampleRateMillihertz: Int
   var windowRows: Int?
   var components: String
   var normalization: String
@@ -54,186 +72,81 @@ struct ModelDescription: Decodable {
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)) else {
       throw ToolError("\(path): cannot be read")
     }
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    do { return try decoder.decode(ModelDescription.self, from: data) } catch {
+    do { return try ModelDescription(json: data) } catch {
       throw ToolError("\(path): not a network description: \(error)")
     }
   }
-}
 
-extension FloatNetwork {
-  init(_ description: ModelDescription, arrays: NumpyArchive) throws {
-    self.init()
-    name = description.name
-    sampleRateMillihertz = description.sampleRateMillihertz
-    windowRows = description.windowRows ?? 0
-    components = description.components
-    guard ["window", "none"].contains(description.normalization) else {
-      throw ToolError("normalization is \"window\" or \"none\", not \(description.normalization)")
+  package init(json: Data) throws {
+    do { _ = try JSONSerialization.jsonObject(with: json) } catch {
+      throw ToolError("no JSON: " + ModelDescription.place(of: error as NSError, in: json))
     }
-    normalization = description.normalization == "window" ? .window : .callers
-    signals = [
-      FloatSignal(
-        name: "input", operation: .input, channels: components.utf8.count, period: 1,
-        is16Bit: try FloatNetwork.is16Bit(description.inputPrecision ?? "int16"), fold: 1)
-    ]
-    for layer in description.layers {
-      do { try add(layer, description, arrays) } catch {
-        throw ToolError("layer \(layer.name): \(error)")
+    do {
+      self = try JSONDecoder().decode(ModelDescription.self, from: json)
+      try ModelDescription.checkKeys(json)
+    } catch let error as DecodingError {
+      throw ToolError(ModelDescription.sentence(error))
+    }
+  }
+
+  // MARK: Refusals
+
+  /// The keys of an object, whatever they stand for.
+  private struct Keys: Decodable {
+    struct Key: CodingKey {
+      var stringValue: String
+      var intValue: Int? { nil }
+      init(stringValue: String) { self.stringValue = stringValue }
+      init?(intValue: Int) { nil }
+    }
+
+    var names: [String]
+
+    init(from decoder: any Decoder) throws {
+      names = try decoder.container(keyedBy: Key.self).allKeys.map(\.stringValue).sorted()
+    }
+  }
+
+  private struct LayerKeys: Decodable { var layers: [Keys] }
+
+  /// A misspelt key would otherwise say nothing, and the network be another one.
+  private static func checkKeys(_ json: Data) throws {
+    func check(_ names: [String], _ known: [String], _ place: String) throws {
+      for name in names where !known.contains(name) {
+        throw ToolError(
+          "\(place)\"\(name)\" is no key; there are \(known.joined(separator: " "))")
       }
     }
+    let decoder = JSONDecoder()
+    try check(
+      try decoder.decode(Keys.self, from: json).names, CodingKeys.allCases.map(\.rawValue), "")
+    for (index, keys) in try decoder.decode(LayerKeys.self, from: json).layers.enumerated() {
+      try check(keys.names, Layer.CodingKeys.allCases.map(\.rawValue), "layers[\(index)]: ")
+    }
   }
 
-  private static func is16Bit(_ precision: String) throws -> Bool {
-    guard ["int8", "int16"].contains(precision) else {
-      throw ToolError("a precision is \"int8\" or \"int16\", not \(precision)")
-    }
-    return precision == "int16"
+  /// What the parser says, with a line for its character.
+  private static func place(of error: NSError, in json: Data) -> String {
+    let said = error.userInfo["NSDebugDescription"] as? String ?? "it cannot be parsed"
+    guard let start = said.range(of: "character "),
+      let character = Int(said[start.upperBound...].prefix { $0.isNumber })
+    else { return said }
+    let line = json.prefix(character).count { $0 == UInt8(ascii: "\n") } + 1
+    return "something is wrong in line \(line)"
   }
 
-  private func index(_ name: String) throws -> Int {
-    guard let index = signals.firstIndex(where: { $0.name == name }) else {
-      throw ToolError("nothing before it is called \(name)")
-    }
-    return index
-  }
-
-  private mutating func add(
-    _ layer: ModelDescription.Layer, _ description: ModelDescription, _ arrays: NumpyArchive
-  ) throws {
-    guard !signals.contains(where: { $0.name == layer.name }) else {
-      throw ToolError("the name is taken")
-    }
-    let sources = try layer.from.names.map { try index($0) }
-    guard let first = sources.first, sources.count == 1 || layer.kind == "concatenation" else {
-      throw ToolError("it reads one layer")
-    }
-    let source = signals[first]
-    var signal = FloatSignal(
-      name: layer.name, operation: .input, channels: source.channels, period: source.period,
-      is16Bit: try FloatNetwork.is16Bit(layer.precision ?? description.precision ?? "int8"),
-      fold: layer.fold ?? 1)
-    switch layer.kind {
-    case "convolution", "transposed":
-      let convolution = try self.convolution(layer, description, arrays, source: first)
-      signal.operation = .convolution(convolution)
-      signal.channels = convolution.bias.count
-      let stride = convolution.stride
-      signal.period = convolution.isTransposed ? source.period / stride : source.period * stride
-      guard !convolution.isTransposed || source.period % stride == 0 else {
-        throw ToolError("it would be faster than the input")
+  private static func sentence(_ error: DecodingError) -> String {
+    func place(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.reduce(into: "") { text, key in
+        text += key.intValue.map { "[\($0)]" } ?? (text.isEmpty ? "" : ".") + key.stringValue
       }
-      if let residual = convolution.residual {
-        guard signals[residual].channels == signal.channels,
-          signals[residual].period == signal.period
-        else { throw ToolError("its residual has other channels or another rate") }
-      }
-    case "concatenation":
-      let parts = sources.map { signals[$0] }
-      guard
-        parts.allSatisfy({
-          $0.period == source.period && $0.fold == source.fold && $0.is16Bit == source.is16Bit
-        })
-      else { throw ToolError("its parts differ in rate, fold or precision") }
-      signal.operation = .concatenation(sources)
-      signal.channels = parts.reduce(0) { $0 + $1.channels }
-      (signal.is16Bit, signal.fold) = (source.is16Bit, source.fold)
-    case "upsampling":
-      guard let factor = layer.factor, factor > 1, source.period % factor == 0, source.fold == 1
-      else { throw ToolError("it needs a factor that divides the period of its source, unfolded") }
-      signal.operation = .upsampling(source: first, factor: factor)
-      (signal.period, signal.is16Bit) = (source.period / factor, source.is16Bit)
-    case "softmax", "sigmoid":
-      guard let classes = layer.classes, classes.utf8.count == source.channels, source.is16Bit
-      else { throw ToolError("it needs a letter for each channel of an int16 source") }
-      signal.operation = .head(
-        source: first, kind: layer.kind == "softmax" ? .softmax : .sigmoid, classes: classes)
-      signal.fold = source.fold
-    default:
-      throw ToolError(
-        "\(layer.kind) is no kind of layer; there are convolution, transposed, concatenation, "
-          + "upsampling, softmax, sigmoid")
+      return path.isEmpty ? "" : path + ": "
     }
-    signals.append(signal)
-  }
-
-  private func convolution(
-    _ layer: ModelDescription.Layer, _ description: ModelDescription, _ arrays: NumpyArchive,
-    source: Int
-  ) throws -> FloatConvolution {
-    guard let name = layer.weights else { throw ToolError("it names no weights") }
-    let isTransposed = layer.kind == "transposed"
-    var (taps, weights) = try FloatNetwork.naturalOrder(
-      try arrays.array(name), order: description.weightOrder, isTransposed: isTransposed)
-    let inputs = signals[source].channels
-    let channels = weights.count / max(1, taps * inputs)
-    guard channels > 0, weights.count == taps * inputs * channels else {
-      throw ToolError("\(name) does not fit the \(inputs) channels of its source")
+    switch error {
+    case .keyNotFound(let key, let context): return "\(place(context))no \"\(key.stringValue)\""
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      return place(context) + context.debugDescription
+    @unknown default: return "\(error)"
     }
-    var bias = [Float](repeating: 0, count: channels)
-    if let name = layer.bias { bias = try FloatNetwork.vector(arrays, name, channels) }
-    if let prefix = layer.batchNorm {
-      let gamma = try FloatNetwork.vector(arrays, prefix + "/gamma", channels)
-      let beta = try FloatNetwork.vector(arrays, prefix + "/beta", channels)
-      let mean = try FloatNetwork.vector(arrays, prefix + "/moving_mean", channels)
-      let variance = try FloatNetwork.vector(arrays, prefix + "/moving_variance", channels)
-      let epsilon = description.batchNormEpsilon ?? 1e-3
-      let factor = (0..<channels).map { gamma[$0] / (variance[$0] + epsilon).squareRoot() }
-      for index in weights.indices { weights[index] *= factor[index % channels] }
-      for channel in 0..<channels {
-        bias[channel] = beta[channel] + (bias[channel] - mean[channel]) * factor[channel]
-      }
-    }
-    let hasRelu = layer.relu ?? false
-    let residual = try layer.residual.map { try index($0) }
-    return FloatConvolution(
-      source: source, weights: weights, bias: bias, taps: taps, stride: layer.stride ?? 1,
-      dilation: layer.dilation ?? 1, before: layer.before ?? 0, isTransposed: isTransposed,
-      crop: layer.crop ?? 0, residual: residual, hasInnerRelu: hasRelu && residual != nil,
-      hasOuterRelu: residual == nil ? hasRelu : layer.reluAfterResidual ?? false)
-  }
-
-  private static func vector(_ arrays: NumpyArchive, _ name: String, _ count: Int) throws -> [Float]
-  {
-    let array = try arrays.array(name)
-    guard array.values.count == count else {
-      throw ToolError("\(name) has \(array.values.count) values, not \(count)")
-    }
-    return array.values
-  }
-
-  /// Weights as [taps][in][out] from the order of TensorFlow or PyTorch.
-  private static func naturalOrder(
-    _ array: NumpyArray, order: String, isTransposed: Bool
-  ) throws -> (Int, [Float]) {
-    // Two-dimensional kernels of width 1 are as good as one-dimensional ones.
-    var shape = array.shape
-    let flat = order == "tap-in-out" ? [1] : [3, 2]
-    if shape.count == 4, let one = flat.first(where: { shape[$0] == 1 }) { shape.remove(at: one) }
-    guard shape.count == 3 else { throw ToolError("weights have three dimensions") }
-    // Where taps, in and out stand in the array.
-    let places: [Int]
-    switch (order, isTransposed) {
-    case ("tap-in-out", false): places = [0, 1, 2]
-    case ("tap-in-out", true): places = [0, 2, 1]
-    case ("out-in-tap", false): places = [2, 1, 0]
-    case ("out-in-tap", true): places = [2, 0, 1]
-    default: throw ToolError("weight_order is \"tap-in-out\" or \"out-in-tap\", not \(order)")
-    }
-    let strides = [shape[1] * shape[2], shape[2], 1]
-    let (taps, inputs, outputs) = (shape[places[0]], shape[places[1]], shape[places[2]])
-    var values: [Float] = []
-    values.reserveCapacity(array.values.count)
-    for tap in 0..<taps {
-      for input in 0..<inputs {
-        for output in 0..<outputs {
-          values.append(
-            array.values[
-              tap * strides[places[0]] + input * strides[places[1]] + output * strides[places[2]]])
-        }
-      }
-    }
-    return (taps, values)
   }
 }

@@ -27,13 +27,19 @@ public struct ModelImport {
   ) throws {
     let description = try ModelDescription.read(path: descriptionPath)
     let network: FloatNetwork
+    let arrays = try NumpyArchive(path: arraysPath)
+    do { network = try FloatNetwork(description, arrays: arrays) } catch {
+      throw ToolError("\(descriptionPath): \(error)")
+    }
+    let calibration = try NumpyArchive(path: calibrationPath)
+    let windows: [[Float]]
     do {
-      network = try FloatNetwork(description, arrays: try NumpyArchive(path: arraysPath))
-    } catch { throw ToolError("\(descriptionPath): \(error)") }
-    let windows = try ModelImport.windows(
-      try NumpyArchive(path: calibrationPath).array("calibration"),
-      components: network.signals[0].channels)
-    try self.init(network, windows: windows, rule: rule)
+      windows = try ModelImport.windows(
+        try calibration.array("calibration"), components: network.signals[0].channels)
+    } catch { throw ToolError("\(calibrationPath): \(error)") }
+    do { try self.init(network, windows: windows, rule: rule) } catch {
+      throw ToolError("\(descriptionPath): \(error)")
+    }
   }
 
   public init(_ network: FloatNetwork, windows: [[Float]], rule: RangeRule) throws {
@@ -41,8 +47,10 @@ public struct ModelImport {
     file = try quantizer.draftNetwork().file()
     let compared = windows.prefix(ModelImport.comparedWindows)
     let rows = compared[0].count / network.signals[0].channels
-    let runner = try NetworkRunner(
-      file, kernels: .scalar, maximumRows: rows)
+    let runner: NetworkRunner
+    do { runner = try NetworkRunner(file, kernels: .scalar, maximumRows: rows) } catch {
+      throw ToolError("what becomes of it no station would run: \(error)")
+    }
     var sums = network.signals.map { _ in (difference: 0.0, signal: 0.0) }
     var output = (difference: 0.0, count: 0)
     for window in compared {
@@ -69,7 +77,14 @@ public struct ModelImport {
 
   static func windows(_ array: NumpyArray, components: Int) throws -> [[Float]] {
     guard array.shape.count == 3, array.shape[2] == components, array.shape[1] > 0 else {
-      throw ToolError("windows have the shape [windows, rows, \(components)]")
+      throw ToolError(
+        "windows have the shape [windows, rows, \(components)], not \(array.shape)")
+    }
+    guard array.shape[1] <= 65_536 else {
+      throw ToolError("windows have 65536 rows at most, not \(array.shape[1])")
+    }
+    guard array.values.allSatisfy(\.isFinite) else {
+      throw ToolError("a window holds what is no finite number")
     }
     let size = array.shape[1] * components
     return (0..<array.shape[0]).map { Array(array.values[($0 * size)..<(($0 + 1) * size)]) }

@@ -16,7 +16,8 @@ public enum ModelSignature {
       throw ToolError("\(path): cannot be read")
     }
     guard data.count == NetworkSignature.keyByteCount else {
-      throw ToolError("\(path): a public key has 32 bytes (model sign --new-key makes one)")
+      throw ToolError(
+        "\(path): a public key has 32 bytes, not \(data.count) (model sign --new-key makes one)")
     }
     return [UInt8](data)
   }
@@ -40,11 +41,15 @@ public enum ModelSignature {
 
   public static func sign(path: String, keyPath: String) throws -> String {
     try start()
-    guard let secret = FileManager.default.contents(atPath: keyPath),
-      secret.count == secretByteCount
-    else { throw ToolError("\(keyPath): not a secret key of 64 bytes (--new-key FILE makes one)") }
+    guard let secret = FileManager.default.contents(atPath: keyPath) else {
+      throw ToolError("\(keyPath): cannot be read")
+    }
+    guard secret.count == secretByteCount else {
+      throw ToolError("\(keyPath): not a secret key of 64 bytes (--new-key FILE makes one)")
+    }
     let file = try NetworkBytes(path: path)
-    let plan = try file.plan(maximumRows: 1)
+    let plan: NetworkPlan
+    do { plan = try file.plan(maximumRows: 1) } catch { throw ToolError("\(path): \(error)") }
     let message = Array(file.bytes.prefix(plan.header.byteCount))
     var signature = [UInt8](repeating: 0, count: signatureByteCount)
     guard
@@ -54,7 +59,7 @@ public enum ModelSignature {
     let signed =
       message + Array("ED25".utf8) + [UInt8](secret.suffix(NetworkSignature.keyByteCount))
       + signature
-    try Data(signed).write(to: URL(fileURLWithPath: path), options: .atomic)
+    try NetworkBytes(signed).write(path: path)
     return "\(path): signed"
   }
 
@@ -71,7 +76,7 @@ public enum ModelSignature {
     }
     switch verdict {
     case .valid: return "a sound network, signed by the holder of that key"
-    case .absent: throw ToolError("it is not signed")
+    case .absent: throw ToolError("it is not signed (model sign signs it)")
     case .wrong: throw ToolError("its signature is not that key's over these bytes")
     }
   }

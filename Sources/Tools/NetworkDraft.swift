@@ -139,6 +139,13 @@ public final class NetworkBytes: @unchecked Sendable {
 
   deinit { raw.deallocate() }
 
+  /// A whole file or none.
+  public func write(path: String) throws {
+    do { try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
+      throw ToolError("\(path): cannot be written")
+    }
+  }
+
   public var bytes: [UInt8] { [UInt8](raw) }
 
   public func plan(maximumRows: Int) throws -> NetworkPlan {

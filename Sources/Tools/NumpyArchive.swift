@@ -15,8 +15,18 @@ public struct NumpyArray {
 
 public struct NumpyArchive {
   private let data: Data
-  /// Where in `data` the bytes of each array are, by its name without ".npy".
-  private var members: [String: Range<Int>] = [:]
+  /// By its name without ".npy".
+  private var members: [String: Member] = [:]
+
+  private struct Member {
+    /// Where in `data` its bytes are.
+    var range: Range<Int>
+    /// CRC-32 of them, as the archive has it.
+    var checksum: UInt32
+  }
+
+  /// What sentences call it.
+  private var title = "the archive"
 
   public var names: [String] { members.keys.sorted() }
 
@@ -29,13 +39,23 @@ public struct NumpyArchive {
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
     else { throw ToolError("\(path): cannot be read") }
     do { try self.init(data) } catch { throw ToolError("\(path): \(error)") }
+    title = path
   }
 
   public func array(_ name: String) throws -> NumpyArray {
-    guard let range = members[name] else {
-      throw ToolError("no array \(name) in the archive; there are \(names.joined(separator: " "))")
+    guard let member = members[name] else {
+      let known = names.isEmpty ? "it is empty" : "there are \(names.joined(separator: " "))"
+      throw ToolError("no array \(name) in \(title); \(known)")
     }
-    do { return try NumpyArchive.parse(data, range) } catch {
+    let range = member.range
+    do {
+      let bytes = [UInt8](
+        data[(data.startIndex + range.lowerBound)..<(data.startIndex + range.upperBound)])
+      guard NumpyArchive.checksum(bytes) == member.checksum else {
+        throw ToolError("the checksum is wrong: the archive is damaged")
+      }
+      return try NumpyArchive.parse(bytes)
+    } catch {
       throw ToolError("array \(name): \(error)")
     }
   }
@@ -43,7 +63,9 @@ public struct NumpyArchive {
   // MARK: ZIP
 
   private func number(_ offset: Int, _ count: Int) throws -> Int {
-    guard offset >= 0, offset + count <= data.count else { throw ToolError("cut off") }
+    guard offset >= 0, offset + count <= data.count else {
+      throw ToolError("damaged: its directory points outside the file")
+    }
     var value = 0
     for index in (0..<count).reversed() {
       let byte = Int(data[data.startIndex + offset + index])
@@ -68,14 +90,18 @@ public struct NumpyArchive {
     var (count, offset) = (try number(end + 10, 2), try number(end + 16, 4))
     if count == 0xFFFF || offset == 0xFFFF_FFFF {
       let record = try number(end - 12, 8)
-      guard try number(record, 4) == 0x0606_4B50 else { throw ToolError("a broken ZIP64 record") }
+      guard try number(record, 4) == 0x0606_4B50 else {
+        throw ToolError("damaged: no ZIP64 record where its directory says")
+      }
       (count, offset) = (try number(record + 32, 8), try number(record + 48, 8))
     }
     for _ in 0..<count { offset = try readEntry(offset) }
   }
 
   private mutating func readEntry(_ offset: Int) throws -> Int {
-    guard try number(offset, 4) == 0x0201_4B50 else { throw ToolError("a broken ZIP directory") }
+    guard try number(offset, 4) == 0x0201_4B50 else {
+      throw ToolError("damaged: an entry of its directory does not begin as one")
+    }
     let nameCount = try number(offset + 28, 2)
     let extraCount = try number(offset + 30, 2)
     let next = offset + 46 + nameCount + extraCount + (try number(offset + 32, 2))
@@ -93,7 +119,7 @@ public struct NumpyArchive {
       }
       extra += 4 + length
     }
-    guard next <= data.count else { throw ToolError("a broken ZIP directory") }
+    guard next <= data.count else { throw ToolError("damaged: its directory is cut off") }
     let start = data.startIndex + offset + 46
     let name = String(decoding: data[start..<(start + nameCount)], as: UTF8.self)
     guard name.hasSuffix(".npy") else { return next }
@@ -104,15 +130,27 @@ public struct NumpyArchive {
     guard try number(local, 4) == 0x0403_4B50, begin + size <= data.count else {
       throw ToolError("\(name) lies outside the archive")
     }
-    members[String(name.dropLast(4))] = begin..<(begin + size)
+    members[String(name.dropLast(4))] = Member(
+      range: begin..<(begin + size), checksum: UInt32(try number(offset + 16, 4)))
     return next
+  }
+
+  /// CRC-32 as ZIP has it (APPNOTE.TXT 4.4.7): polynomial EDB88320 reflected, inverted at both ends.
+  package static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    var remainder: UInt32 = 0xFFFF_FFFF
+    for byte in bytes {
+      remainder = checksumTable[Int(UInt8(truncatingIfNeeded: remainder) ^ byte)] ^ remainder >> 8
+    }
+    return ~remainder
+  }
+
+  private static let checksumTable: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
   }
 
   // MARK: NPY
 
-  private static func parse(_ data: Data, _ range: Range<Int>) throws -> NumpyArray {
-    let bytes = [UInt8](
-      data[(data.startIndex + range.lowerBound)..<(data.startIndex + range.upperBound)])
+  private static func parse(_ bytes: [UInt8]) throws -> NumpyArray {
     guard bytes.count >= 12, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else {
       throw ToolError("not in NumPy's format")
     }
@@ -123,7 +161,9 @@ public struct NumpyArchive {
     let start = headerStart + headerCount
     guard start <= bytes.count else { throw ToolError("cut off in its header") }
     let header = String(decoding: bytes[headerStart..<start], as: UTF8.self)
-    guard header.contains("'fortran_order': False") else { throw ToolError("not in C order") }
+    guard header.contains("'fortran_order': False") else {
+      throw ToolError("not in C order: save numpy.ascontiguousarray of it")
+    }
     let shape = try self.shape(header)
     var count = 1
     for size in shape {
@@ -144,15 +184,24 @@ public struct NumpyArchive {
         }
       }
     }
+    let type = try self.type(header)
     for (code, read) in [
       ("'<f4'", { try values(Float.self) { $0 } }),
       ("'<f8'", { try values(Double.self) { Float($0) } }),
       ("'<i4'", { try values(Int32.self) { Float($0) } }),
       ("'|u1'", { try values(UInt8.self) { Float($0) } }),
-    ] where header.contains(code) {
+    ] where type == code {
       return NumpyArray(shape: shape, values: try read())
     }
-    throw ToolError("neither float32, float64, int32 nor uint8, little-endian")
+    throw ToolError("numbers of type \(type); there must be '<f4', '<f8', '<i4' or '|u1'")
+  }
+
+  /// As NumPy writes it, with its quotation marks.
+  private static func type(_ header: String) throws -> Substring {
+    guard let open = header.range(of: "'descr': "),
+      let close = header[open.upperBound...].range(of: ", 'fortran_order'")
+    else { throw ToolError("no type in its header") }
+    return header[open.upperBound..<close.lowerBound]
   }
 
   private static func shape(_ header: String) throws -> [Int] {

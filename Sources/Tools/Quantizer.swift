@@ -50,6 +50,10 @@ public struct Quantizer {
       let values = network.run(window)
       for index in values.indices { statistics[index].add(values[index]) }
     }
+    for (signal, range) in zip(network.signals, statistics) where !range.isFinite {
+      throw ToolError(
+        "layer \(signal.name): its values on the calibration set are beyond 10^30, or no numbers")
+    }
   }
 
   // MARK: Layout
@@ -90,6 +94,10 @@ public struct Quantizer {
           width += layouts[part].paddedChannels * signal.fold
         }
       }
+      guard width <= 1024 else {
+        throw ToolError(
+          "layer \(signal.name): a row of \(width) values, padding included; the most is 1024")
+      }
       var buffer = BufferRecord()
       buffer.period = signal.period * signal.fold
       buffer.width = width
@@ -118,6 +126,7 @@ public struct Quantizer {
       case .upsampling(let source, _):
         layouts[index].scales = layouts[source].scales
         layouts[index].blank = layouts[source].blank
+        draft.buffers[layouts[index].buffer].blank = layouts[index].blank
         continue
       case .input, .convolution: break
       }
@@ -186,6 +195,8 @@ public struct Quantizer {
       record.kind = .upsampling
       setSource(&record, source)
       record.rowsPerStep = factor
+      // Its weights may have made the source's coarser.
+      layouts[index].scales = layouts[source].scales
       draft.layers.append(DraftLayer(record))
     case .head(let source, let kind, let classes):
       record.kind = kind
@@ -246,9 +257,6 @@ public struct Quantizer {
       layouts[index].scales = layouts[index].scales.map { _ in coarsest }
     }
     if let residual = c.residual {
-      guard network.signals[residual].fold == signal.fold,
-        network.signals[residual].is16Bit == signal.is16Bit
-      else { throw ToolError("its residual has another fold or precision") }
       record.hasResidual = true
       record.residual = layouts[residual].buffer
       record.residualOffset = layouts[residual].offset
@@ -290,7 +298,9 @@ public struct Quantizer {
     var units = [Float](repeating: 0, count: channels)
     let blanks = Set(origins.map { layouts[$0.signal].blank })
     guard blanks.count == 1, let blank = blanks.first else {
-      throw ToolError("its source joins signals with and without negative values")
+      throw ToolError(
+        "its source joins signals with and without negative values: end all parts in a ReLU, or "
+          + "give them the precision int16")
     }
     for channel in 0..<channels {
       func real(_ tap: Int, _ sourceChannel: Int) -> Float {
@@ -301,6 +311,7 @@ public struct Quantizer {
       let unit = unitOfSum(
         (0..<c.taps).flatMap { tap in (0..<source.channels).map { real(tap, $0) } },
         bias: c.bias[channel], is16Bit: source.is16Bit)
+      guard unit.isFinite else { throw ToolError("its weights are beyond the range of a float") }
       units[channel] = unit
       for group in 0..<folded.stepsPerStep {
         let output = group * layouts[index].paddedChannels + channel

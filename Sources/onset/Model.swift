@@ -24,19 +24,26 @@ func model(_ arguments: [String]) throws {
 
 private func modelInfo(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: ["--chunk"])
-  guard parsed.rest.count == 1 else { throw ToolError("info needs one network file") }
-  let rows = try parsed.number("--chunk", in: 1...65_536).map { Int($0) }
-  print(try ModelInfo.text(NetworkBytes(path: parsed.rest[0]), maximumRows: rows))
+  guard parsed.rest.count == 1 else { throw ToolError("info needs one network file: NETWORK.onet") }
+  let rows = try parsed.wholeNumber("--chunk", in: 1...65_536)
+  let path = parsed.rest[0]
+  let file = try NetworkBytes(path: path)
+  do { print(try ModelInfo.text(file, maximumRows: rows)) } catch {
+    throw ToolError("\(path): \(error)")
+  }
 }
 
 private func modelVerify(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: ["--public-key"])
-  guard parsed.rest.count == 1 else { throw ToolError("verify needs one network file") }
+  guard parsed.rest.count == 1 else {
+    throw ToolError("verify needs one network file: NETWORK.onet")
+  }
   let path = parsed.rest[0]
   let key = try parsed.values["--public-key"].map { try ModelSignature.key(path: $0) }
-  do {
-    print("\(path): \(try ModelSignature.verify(try NetworkBytes(path: path), publicKey: key))")
-  } catch { throw ToolError("\(path): \(error)") }
+  let file = try NetworkBytes(path: path)
+  do { print("\(path): \(try ModelSignature.verify(file, publicKey: key))") } catch {
+    throw ToolError("\(path): \(error)")
+  }
 }
 
 private func modelImport(_ arguments: [String]) throws {
@@ -55,7 +62,7 @@ private func modelImport(_ arguments: [String]) throws {
   let imported = try ModelImport(
     descriptionPath: parsed.rest[0], arraysPath: parsed.rest[1], calibrationPath: calibration,
     rule: rule)
-  try Data(imported.file.bytes).write(to: URL(fileURLWithPath: output))
+  try imported.file.write(path: output)
   print(imported.report)
   print(try ModelInfo.text(imported.file, maximumRows: nil))
 }
@@ -65,9 +72,14 @@ private func modelCompare(_ arguments: [String]) throws {
   guard parsed.rest.count == 2 else {
     throw ToolError("compare needs NETWORK.onet and REFERENCE.npz")
   }
-  let comparison = try ModelComparison(
-    try NetworkBytes(path: parsed.rest[0]), kernels: KernelVariant.select().variant,
-    reference: try NumpyArchive(path: parsed.rest[1]))
+  let file = try NetworkBytes(path: parsed.rest[0])
+  do { _ = try file.plan(maximumRows: 1) } catch { throw ToolError("\(parsed.rest[0]): \(error)") }
+  let reference = try NumpyArchive(path: parsed.rest[1])
+  let comparison: ModelComparison
+  do {
+    comparison = try ModelComparison(
+      file, kernels: KernelVariant.select().variant, reference: reference)
+  } catch { throw ToolError("\(parsed.rest[1]): \(error)") }
   print(parsed.flags.contains("--json") ? comparison.json : comparison.report)
 }
 

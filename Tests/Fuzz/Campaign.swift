@@ -21,6 +21,12 @@ protocol Target: ~Copyable {
   mutating func finish(_ bytes: inout [UInt8], _ random: inout RandomGenerator)
   /// Feeds the input to what reads it. Returns whether it was accepted; throws a Violation.
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool
+  /// What else is to be said of a campaign, such as "40 run"; empty for nothing.
+  var summary: String { get }
+}
+
+extension Target where Self: ~Copyable {
+  var summary: String { "" }
 }
 
 struct Campaign {
@@ -64,7 +70,8 @@ struct Campaign {
     let seconds = Date().timeIntervalSince(begin)
     let line =
       "\(name): \(count) inputs from seed \(seed), \(accepted) accepted, "
-      + "\(count - accepted) refused, \(Int(Double(count) / max(seconds, 1e-6))) a second\n"
+      + "\(count - accepted) refused, \(target.summary.isEmpty ? "" : target.summary + ", ")"
+      + "\(Int(Double(count) / max(seconds, 1e-6))) a second\n"
     FileHandle.standardOutput.write(Data(line.utf8))
   }
 }

@@ -3,6 +3,8 @@
 //   config     board, station and calibration files
 //   datagram   what comes from the network, and files of it
 //   mseed      records of ground motion, and the replay of what was read
+//   onet       network files, and the running of what was accepted
+//   import     descriptions and arrays of networks, and the quantizing of what was accepted
 //
 // Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0,
 // or the offending input in a file, its name, and another status.
@@ -11,20 +13,22 @@ import Foundation
 import Tools
 
 let usage = """
-  onset-fuzz config|datagram|mseed|all [--iterations N] [--seed S]
-  onset-fuzz config|datagram|mseed --input FILE      one input again, unchanged
+  onset-fuzz config|datagram|mseed|onet|import|all [--iterations N] [--seed S]
+  onset-fuzz config|datagram|mseed|onet|import --input FILE      one input again, unchanged
+  "all" divides N by 32 for onet and import, whose inputs are dearer
   """
 
 func run(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(
     arguments, named: ["--iterations", "--seed", "--input"])
-  let known = ["config", "datagram", "mseed"]
+  let known = ["config", "datagram", "mseed", "onet", "import"]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
   }
   let iterations = Int(try parsed.number("--iterations", in: 1...1e12) ?? 100_000)
   let seed = UInt64(try parsed.number("--seed", in: 0...1e15) ?? 1)
-  for name in parsed.rest[0] == "all" ? known : parsed.rest {
+  let isAll = parsed.rest[0] == "all"
+  for name in isAll ? known : parsed.rest {
     let campaign = Campaign(name: name, seed: seed)
     let input = try parsed.values["--input"].map { path in
       guard let data = FileManager.default.contents(atPath: path) else {
@@ -39,9 +43,15 @@ func run(_ arguments: [String]) throws {
     case "datagram":
       var target = try DatagramTarget()
       try campaign.run(&target, iterations: iterations, input: input)
-    default:
+    case "mseed":
       var target = try MiniSeedTarget()
       try campaign.run(&target, iterations: iterations, input: input)
+    case "onet":
+      var target = try NetworkTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
+    default:
+      var target = try ImportTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     }
   }
 }

@@ -94,7 +94,7 @@ final class Engine {
         }
         nextRows[index] = new.firstRow + new.rowCount
         bytes[index] += UnsafeRawBufferPointer(
-          start: new.values, count: new.rowCount * new.width * 2)
+          start: new.values, count: new.rowCount * plan.buffers[buffer].rowByteCount)
       }
       if !isHeldUp { return }
     }

@@ -162,8 +162,13 @@ private func expect(
         file.refusal(isMended: false)?.description.string
           == "longer than it says, and not by a signature", "\(count) bytes")
     }
-    // As many as a signature has: whose it is, is asked elsewhere.
-    let signed = DamagedFile(DamagedFile.sound + [UInt8](repeating: 0, count: 100))
+    // As many as a signature has, and its beginning: whose it is, is asked elsewhere.
+    let unnamed = DamagedFile(DamagedFile.sound + [UInt8](repeating: 0, count: 100))
+    #expect(
+      unnamed.refusal(isMended: false)?.description.string
+        == "what follows the network does not begin as a signature: ED25")
+    let signed = DamagedFile(
+      DamagedFile.sound + Array("ED25".utf8) + [UInt8](repeating: 0, count: 96))
     #expect(signed.refusal(isMended: false) == nil)
   }
 
@@ -210,13 +215,26 @@ private func expect(
     expect(
       "buffer 1: no layer writes some of its channels",
       [.u16(.buffer(1, 4), 48), .u16(.buffer(1, 4), 33)])
-    // Samples that no layer reads: the head over them reads others instead.
-    expect(
-      "buffer 3: a buffer is either read by a layer or the output of a head",
-      [
-        .u16(.layer(4, 2), 1).and(.u32(.buffer(4, 0), 2))
-          .and(.u32(.buffer(5, 0), 2)).and(.u32(.buffer(6, 0), 2))
-      ])
+  }
+
+  /// What no layer reads is an output, whatever its element; but of one layer.
+  @Test func outputsOfSeveralLayers() throws {
+    var draft = DamagedFile.draft
+    draft.buffers.append(draft.buffers[1])
+    for index in [0, 1] {
+      var layer = draft.layers[index]
+      layer.record.destination = 7
+      draft.layers.append(layer)
+    }
+    let whole = draft.file()
+    #expect(throws: (any Error).self) { try whole.plan(maximumRows: 1) }
+    do { _ = try whole.plan(maximumRows: 1) } catch {
+      #expect("\(error)" == "buffer 7: an output is written by one layer")
+    }
+    draft.layers.removeLast()
+    draft.buffers[7].width = 16
+    let plan = try draft.file().plan(maximumRows: 1)
+    #expect(plan.isOutput(7))
   }
 
   // MARK: Layers

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
+import zipfile
 
 ONSET = pathlib.Path(sys.argv[1]).resolve() / "onset"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -48,6 +49,27 @@ def record_file(path, gap=None):
                 continue
             out += mseed_record(channel, first / RATE, trace[first:first + 1000])
     path.write_bytes(out)
+
+
+def write_npz(path, arrays):
+    """{name: (shape, values)} as float32 in an .npz, without NumPy (NEP 1)."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, (shape, values) in arrays.items():
+            assert math.prod(shape) == len(values)
+            sizes = "".join(f"{size}," for size in shape)
+            header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}"
+            header += " " * (-(10 + len(header) + 1) % 64) + "\n"
+            data = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header.encode()
+            archive.writestr(f"{name}.npy", data + struct.pack(f"<{len(values)}f", *values))
+
+
+DESCRIPTION = {
+    "name": "tiny", "sample_rate_millihertz": 100000, "window_rows": 64, "components": "ENZ",
+    "normalization": "window", "weight_order": "tap-in-out", "precision": "int16", "layers": [
+        {"name": "hidden", "kind": "convolution", "from": "input", "weights": "hidden/kernel", "bias": "hidden/bias",
+         "before": 1, "relu": True},
+        {"name": "logits", "kind": "convolution", "from": "hidden", "weights": "logits/kernel"},
+        {"name": "probabilities", "kind": "softmax", "from": "logits", "classes": "NPS"}]}
 
 
 def run(*arguments, status=0, stdin=None):
@@ -135,11 +157,192 @@ class ToolsTest(unittest.TestCase):
             ("decode", self.record): (1, "byte 0: the datagram is longer than any message"),
             ("ping", "localhost"): (1, "needs HOST:PORT and --key FILE"),
             ("ping", "localhost:x", "--key", self.record): (1, "is not HOST:PORT"),
-            ("bench", "picker"): (1, "there are loop and kernels"),
+            ("bench", "everything"): (1, "there are loop, kernels, picker"),
         }
         for arguments, (status, phrase) in cases.items():
             with self.subTest(arguments=arguments):
                 self.assertIn(phrase, run(*arguments, status=status)[1])
+
+
+NETWORKS = ROOT / "Tests/Golden/networks"
+
+
+class ModelTest(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.temporary.name)
+        self.network = self.folder / "unet.onet"
+        self.network.write_bytes((NETWORKS / "unet.onet").read_bytes())
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def refused(self, phrase, *arguments, status=1):
+        """Nothing on standard output; one line on the other, which ends in the phrase or holds it."""
+        out, err = run("model", *arguments, status=status)
+        self.assertEqual(out, "")
+        self.assertEqual(err.count("\n"), 1, err)
+        self.assertTrue(err.startswith("onset model: "), err)
+        self.assertIn(phrase, err)
+
+    def accepted(self, *arguments):
+        out, err = run("model", *arguments)
+        self.assertEqual(err, "")
+        return out
+
+    def write_import(self, description=None, **changes):
+        """Description, arrays and windows of a tiny network; the paths."""
+        chance = random.Random(3)
+
+        def array(*shape):
+            return shape, [chance.gauss(0, 0.4) for _ in range(math.prod(shape))]
+
+        paths = [self.folder / name for name in ("tiny.json", "arrays.npz", "windows.npz")]
+        paths[0].write_text(json.dumps({**(description or DESCRIPTION), **changes}))
+        write_npz(paths[1], {"hidden/kernel": array(3, 3, 8), "hidden/bias": array(8), "logits/kernel": array(1, 8, 3)})
+        windows = array(4, 64, 3)
+        write_npz(paths[2], {"calibration": windows, "windows": windows, "analyst": ((4,), [1, 0, 1, 0]),
+                             "probabilities": ((4, 64, 3), [0.2, 0.7, 0.1] * 256)})
+        return paths
+
+    def test_info_of_every_golden_network(self):
+        for path in sorted(NETWORKS.glob("*.onet")):
+            with self.subTest(path=path.name):
+                out = self.accepted("info", path)
+                self.assertTrue(out.startswith(f"{path.stem}: "), out)
+                self.assertIn(f"{path.stat().st_size} bytes, checksum ", out)
+                self.assertIn("output in buffer ", out)
+                self.assertEqual(self.accepted("verify", path), f"{path}: a sound network, unsigned\n")
+        self.assertIn("arena ", self.accepted("info", "--chunk", "7", self.network))
+        self.assertIn("for pushes of up to 7 rows", self.accepted("info", "--chunk", "7", self.network))
+
+    def test_damage_is_named(self):
+        good = self.network.read_bytes()
+        cases = {
+            "not a network file": b"ONES" + good[4:],
+            "another version": good[:4] + b"\2\0" + good[6:],
+            "the checksum is wrong: the file is damaged": good[:5000] + bytes([good[5000] ^ 1]) + good[5001:],
+            "shorter than it says: the file was cut off": good[:-1],
+            "shorter than the header": good[:79],
+            "longer than it says, and not by a signature": good + b"\0",
+            "does not begin as a signature": good + bytes(100)}
+        reference = self.write_import()[2]
+        for sentence, content in cases.items():
+            with self.subTest(sentence=sentence):
+                self.network.write_bytes(content)
+                self.refused(f"{self.network}: {sentence}" if sentence[0] == "n" else sentence, "info", self.network)
+                self.refused(sentence, "verify", self.network)
+                self.refused(sentence, "compare", self.network, reference)
+
+    def test_signed_networks(self):
+        key, other, public = self.folder / "key", self.folder / "other", self.folder / "key.pub"
+        self.refused("it is not signed", "verify", "--public-key", self.public(key), self.network)
+        self.accepted("sign", "--new-key", other)
+        self.assertEqual(key.stat().st_mode & 0o777, 0o600)
+        self.assertEqual((key.stat().st_size, public.stat().st_size), (64, 32))
+        unsigned = self.network.read_bytes()
+        for _ in range(2):  # A second signature takes the place of the first.
+            self.assertEqual(self.accepted("sign", self.network, "--key", key), f"{self.network}: signed\n")
+            self.assertEqual(len(self.network.read_bytes()), len(unsigned) + 100)
+        signed = self.network.read_bytes()
+        self.assertEqual(signed[:-100], unsigned)
+        self.assertIn("signed by the holder of that key", self.accepted("verify", "--public-key", public, self.network))
+        self.assertIn("signed (not checked: no --public-key)", self.accepted("verify", self.network))
+        self.refused("its signature is not that key's", "verify", "--public-key", f"{other}.pub", self.network)
+        for at in (-1, -50, -64, -80):
+            self.network.write_bytes(signed[:at] + bytes([signed[at] ^ 4]) + signed[len(signed) + at + 1:])
+            self.refused("its signature is not that key's", "verify", "--public-key", public, self.network)
+        self.network.write_bytes(signed[:9000] + bytes([signed[9000] ^ 4]) + signed[9001:])
+        self.refused("the checksum is wrong", "verify", "--public-key", public, self.network)
+        self.refused("the checksum is wrong", "sign", self.network, "--key", key)
+
+    def public(self, key):
+        self.assertIn("keep it secret", self.accepted("sign", "--new-key", key))
+        return f"{key}.pub"
+
+    def test_import_and_compare(self):
+        description, arrays, windows = self.write_import()
+        network = self.folder / "tiny.onet"
+        out = self.accepted("import", description, arrays, "--calibration", windows, "-o", network)
+        for layer in ("hidden", "logits", "probabilities"):
+            self.assertIn(f"\n  {layer} ", out)
+        self.assertIn("tiny: ENZ at 100.000 sps, windows of 64 rows, each normalized", out)
+        first = network.read_bytes()
+        self.accepted("import", description, arrays, "--calibration", windows, "--ranges", "percentile", "-o", network)
+        self.assertEqual(network.read_bytes(), first)
+        self.accepted("import", description, arrays, "--calibration", windows, "--ranges", "mse", "-o", network)
+        self.assertIn("a sound network, unsigned", self.accepted("verify", network))
+        found = json.loads(self.accepted("compare", "--json", network, windows))
+        self.assertEqual(list(found), ["windows", "picks", "agreeing", "analyst_picks", "analyst_agreeing",
+                                       "mean_difference"])
+        self.assertEqual((found["windows"], found["picks"], found["analyst_picks"]), (4, 4, 2))
+        self.assertTrue(0 < found["mean_difference"] < 1)
+        self.assertIn("4 windows, picks at probability 0.5, P and S", self.accepted("compare", network, windows))
+
+    def test_imports_that_cannot_be(self):
+        description, arrays, windows = self.write_import()
+        out = self.folder / "out.onet"
+        tail = (arrays, "--calibration", windows, "-o", out)
+        layers = DESCRIPTION["layers"]
+        wrong = {
+            "layer hidden: no array kernel in " + str(arrays): [{**layers[0], "weights": "kernel"}, *layers[1:]],
+            'layers[0]: "relo" is no key': [{**layers[0], "relo": True}, *layers[1:]],
+            "layer logits: nothing before it is called hid": [layers[0], {**layers[1], "from": "hid"}, layers[2]],
+            "no layer is a softmax or sigmoid": layers[:2]}
+        for sentence, changed in wrong.items():
+            with self.subTest(sentence=sentence):
+                self.write_import(layers=changed)
+                self.refused(f"{description}: ", "import", description, *tail)
+                self.refused(sentence, "import", description, *tail)
+        self.write_import()
+        description.write_text(description.read_text().replace(":", ";", 1))
+        self.refused("not a network description: no JSON: something is wrong in line 1", "import", description, *tail)
+        self.write_import()
+        self.refused("windows.npz: no array calibration", "import", description, arrays, "--calibration",
+                     self.windows_without_calibration(), "-o", out)
+        with zipfile.ZipFile(arrays, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("hidden/kernel.npy", b"0" * 100)
+        self.refused("is compressed: write the archive with numpy.savez", "import", description, *tail)
+        self.assertFalse(out.exists())
+
+    def windows_without_calibration(self):
+        path = self.folder / "other-windows.npz"
+        write_npz(path, {"windows": ((1, 64, 3), [0.0] * 192)})
+        return path
+
+    def test_bad_command_lines(self):
+        network, absent, arrays = self.network, self.folder / "absent", self.write_import()[1]
+        cases = {
+            (): "model needs a verb: info, verify, import, compare or sign",
+            ("show",): "model show: there are info, verify, import, compare and sign",
+            ("info",): "info needs one network file",
+            ("info", network, network): "info needs one network file",
+            ("info", absent): f"{absent}: cannot be read",
+            ("info", self.folder): f"{self.folder}: cannot be read",
+            ("info", "--chunk", "0", network): "--chunk must be a whole number from 1 to 65536, not 0",
+            ("info", "--chunk", "2.5", network): "--chunk must be a whole number from 1 to 65536, not 2.5",
+            ("info", "--chunk"): "--chunk needs a value",
+            ("info", "--rows", "3", network): "--rows is not known here; there are --chunk",
+            ("verify", absent): f"onset model: {absent}: cannot be read",
+            ("verify", "--public-key", absent, network): f"{absent}: cannot be read",
+            ("verify", "--public-key", network, network): "a public key has 32 bytes, not 56960",
+            ("import", absent, arrays): "import needs DESCRIPTION.json ARRAYS.npz --calibration",
+            ("import", absent, arrays, "--calibration", arrays, "-o", absent): f"{absent}: cannot be read",
+            ("import", absent, arrays, "--calibration", arrays, "-o", absent, "--ranges", "all"):
+                "--ranges is percentile or mse, not all",
+            ("compare", network): "compare needs NETWORK.onet and REFERENCE.npz",
+            ("compare", network, absent): f"{absent}: cannot be read",
+            ("compare", network, network): f"{network}: not an .npz archive",
+            ("compare", network, arrays): f"no array windows in {arrays}; there are hidden/bias",
+            ("sign", network): "sign needs NETWORK.onet and --key FILE",
+            ("sign", network, "--key", absent): f"{absent}: cannot be read",
+            ("sign", network, "--key", network): f"{network}: not a secret key of 64 bytes",
+            ("sign", "--new-key", network): f"{network} exists: a key is not written over",
+            ("sign", network, "--new-key", absent): "makes a key pair",
+            ("sign", "--new-key", absent / "key"): "cannot be written"}
+        for arguments, phrase in cases.items():
+            with self.subTest(arguments=arguments):
+                self.refused(phrase, *arguments)
 
 
 if __name__ == "__main__":

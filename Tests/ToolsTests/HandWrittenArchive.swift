@@ -1,0 +1,1 @@
+../Fuzz/HandWrittenArchive.swift
