@@ -1,5 +1,5 @@
-// A sound file with every kind of record, and what becomes of it: fields set to other values, the checksum
-// made right again.
+// A sound file with every kind of record, and what becomes of it: fields set to other values, the
+// checksum made right again.
 
 import Core
 import Network
@@ -24,8 +24,8 @@ struct DamagedFile {
   static let recordsEnd = 80 + 16 * bufferCount + 64 * layerCount
   static let sound: [UInt8] = draft.file().bytes
 
-  /// 0 samples → 1 codes at half the rate by two layers → 2 codes with a residual → 3 codes at the rate by
-  /// upsampling → 4 samples two steps a row, two rows a step → 5 and 6 probabilities.
+  /// 0 samples → 1 codes at half the rate by two layers → 2 codes with a residual → 3 codes at the
+  /// rate by upsampling → 4 samples two steps a row, two rows a step → 5 and 6 probabilities.
   static var draft: NetworkDraft {
     var draft = NetworkDraft()
     func add(

@@ -1,4 +1,5 @@
-// A network with memory of its own, driven in chunks of any sizes; and the variants to drive it with.
+// A network with memory of its own, driven in chunks of any sizes, and the variants to drive it
+// with.
 
 import Core
 import Kernels
@@ -13,8 +14,8 @@ var supportedVariants: [KernelVariant] {
   return table.indices.map { table[$0] }.filter(\.isSupported)
 }
 
-/// What the engine would choose, without the self-test. Debug builds take their time over the scalar
-/// one, so that tests of the engine alone use this.
+/// What the engine would choose, without the self-test. Debug builds take their time over the
+/// scalar one, so that tests of the engine alone use this.
 var fastest: KernelVariant { supportedVariants[0] }
 
 final class Engine {
@@ -132,6 +133,18 @@ final class Engine {
     }
     return bytes
   }
+}
+
+/// Where two sets of outputs first differ; nil when they do not. (Thousands of bytes in a failure help
+/// nobody.)
+func difference(_ found: [[UInt8]], _ expected: [[UInt8]]) -> String? {
+  if found == expected { return nil }
+  for (index, pair) in zip(found, expected).enumerated() where pair.0 != pair.1 {
+    let place = zip(pair.0, pair.1).enumerated().first { $1.0 != $1.1 }?.offset
+    return "output \(index) of \(found.count): byte \(place ?? min(pair.0.count, pair.1.count)), "
+      + "\(pair.0.count) bytes instead of \(pair.1.count)"
+  }
+  return "\(found.count) outputs instead of \(expected.count)"
 }
 
 extension RandomGenerator {

@@ -1,5 +1,5 @@
-// Networks as large as the format allows and larger, and fields at the ends of their range: what is not
-// refused runs, in the memory that was planned for it.
+// Networks as large as the format allows and larger, and fields at the ends of their range: what is
+// not refused runs, in the memory that was planned for it.
 
 import Core
 import Kernels
@@ -57,10 +57,10 @@ import Tools
     #expect(expected[0].count == 5000 * 6)
     #expect(Set(expected[0]).count > 8)
     let engine = try Engine(file, maximumRows: 100)
-    #expect(engine.stream(rows, chunk: 100) == expected)
+    #expect(difference(engine.stream(rows, chunk: 100), expected) == nil)
     #expect(engine.gapsAreUntouched)
     let window = whole.window(rows, chunk: 5000)
-    #expect(window == expected, "nothing looks ahead")
+    #expect(difference(window, expected) == nil, "nothing looks ahead")
   }
 
   /// A look-ahead of 62 times 3584 rows is known to the plan, and all of it comes at the end of a
@@ -78,7 +78,7 @@ import Tools
     let expected = whole.window(rows, chunk: 700)
     #expect(expected[0].count == 700 * 6)
     let engine = try Engine(file, maximumRows: 3)
-    #expect(engine.window(rows, chunk: 3) == expected)
+    #expect(difference(engine.window(rows, chunk: 3), expected) == nil)
     #expect(engine.stream(rows, chunk: 3) == [[]])
   }
 
@@ -160,8 +160,10 @@ import Tools
       let engine = try? Engine(bytes, maximumRows: 1)
     else { return false }
     let rows = randomRows(20, of: plan.buffers[0], seed: 1)
-    #expect(engine.stream(rows, chunk: 1) == whole.stream(rows, chunk: 20), "\(what): stream")
-    #expect(engine.window(rows, chunk: 1) == whole.window(rows, chunk: 20), "\(what): window")
+    let stream = difference(engine.stream(rows, chunk: 1), whole.stream(rows, chunk: 20))
+    #expect(stream == nil, "\(what): stream")
+    let window = difference(engine.window(rows, chunk: 1), whole.window(rows, chunk: 20))
+    #expect(window == nil, "\(what): window")
     #expect(engine.gapsAreUntouched && whole.gapsAreUntouched, "\(what)")
     return true
   }

@@ -1,5 +1,5 @@
-// A seeded network that is valid and alive: layers of every kind that the format knows, each scaled to
-// what really flows into it, which the reference tells layer by layer.
+// A seeded network that is valid and alive: layers of every kind that the format knows, each scaled
+// to what really flows into it, which the reference tells layer by layer.
 
 import Core
 import Network

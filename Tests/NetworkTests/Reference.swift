@@ -1,5 +1,5 @@
-// What ONET-FORMAT.md says of a network's rows, written down in plain arrays, a value at a time: every
-// buffer is there from its first row to its last, nothing is packed and nothing moves.
+// What ONET-FORMAT.md says of a network's rows, written down in plain arrays, a value at a time:
+// every buffer is there from its first row to its last, nothing is packed and nothing moves.
 
 import Core
 import Foundation

@@ -47,7 +47,7 @@ import Tools
     return delays
   }
 
-  /// No row comes later than the look-ahead says; and what it says is no more than a bound has to be.
+  /// No row comes later than the look-ahead says, which is no more than a bound has to be.
   @Test(arguments: [UInt64](9000..<9080)) func noRowComesLater(seed: UInt64) throws {
     let engine = try Engine(RandomPlan(seed: seed).draft.file(), maximumRows: 1)
     let longest = (0..<engine.plan.header.bufferCount).map { engine.plan.buffers[$0].period }.max()!
@@ -72,8 +72,8 @@ import Tools
     #expect(delays(engine, rows: 400 + 3 * lookaheads.max()!) == lookaheads)
   }
 
-  /// By hand, for the file of DamagedFile.swift: a layer at half the rate looks one row ahead, which is 2;
-  /// a trim delays by a row.
+  /// By hand, for the file of DamagedFile.swift: a layer at half the rate looks one row ahead, which
+  /// is 2; a trim delays by a row.
   @Test func lookaheadsByHand() throws {
     var file = DamagedFile()
     #expect(try lookahead(file) == 1 * 2 + 1)
