@@ -12,7 +12,7 @@ import Tools
 
 struct NetworkTarget: Target {
   /// A network runs over as many rows as this allows, if it allows any: mutants stay quick.
-  private static let multiplicationsPerRun = 200_000.0
+  private static let multiplicationsPerRun = 100_000.0
   private static let arenaBytesMaximum = 1 << 19
   private static let rowsMaximum = 150
 

@@ -74,7 +74,7 @@ import Testing
 
   /// Every value of a window, and that nothing beside the buffers was written.
   private func window(_ file: NetworkBytes, rows: Int, chunk: Int) throws -> [UInt16] {
-    let margin = 1 << 16
+    let margin = 1 << 12
     let plan = try file.plan(maximumRows: chunk)
     guard var arena = Arena(byteCount: plan.arenaByteCount) else { throw ToolError("no memory") }
     var network = Network(plan, kernels: .scalar, arena: &arena)
