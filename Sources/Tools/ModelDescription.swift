@@ -130,7 +130,7 @@ package struct ModelDescription: Decodable {
     let said = error.userInfo["NSDebugDescription"] as? String ?? "it cannot be parsed"
     guard let start = said.range(of: "character "),
       let character = Int(said[start.upperBound...].prefix { $0.isNumber })
-    else { return said }
+    else { return said.replacingOccurrences(of: " in Swift", with: " here") }
     let line = json.prefix(character).count { $0 == UInt8(ascii: "\n") } + 1
     return "something is wrong in line \(line)"
   }
@@ -145,7 +145,8 @@ package struct ModelDescription: Decodable {
     switch error {
     case .keyNotFound(let key, let context): return "\(place(context))no \"\(key.stringValue)\""
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      return place(context) + context.debugDescription
+      return place(context)
+        + context.debugDescription.replacingOccurrences(of: " in Swift", with: " here")
     @unknown default: return "\(error)"
     }
   }

@@ -144,6 +144,7 @@ import Testing
     }
     #expect(said("{\"name\": ").contains("no JSON: Unexpected end of file"))
     #expect(said("{\n\"name\": \"a\"\n\"layers\": []}").contains("something is wrong in line 3"))
+    #expect(said("{\"name\": 1e992}").contains("Number 1e992 is not representable here"))
     #expect(said("[]").contains("Expected to decode Dictionary"))
     let path = "/nonexistent/description.json"
     #expect(refusal { _ = try ModelDescription.read(path: path) } == "\(path): cannot be read")
