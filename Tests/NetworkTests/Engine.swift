@@ -92,6 +92,7 @@ final class Engine {
         let new = network.output(buffer)
         if new.firstRow != nextRows[index] {
           Issue.record("output \(buffer): not row \(nextRows[index]) but \(new.firstRow)")
+          return
         }
         nextRows[index] = new.firstRow + new.rowCount
         bytes[index] += UnsafeRawBufferPointer(
