@@ -61,9 +61,10 @@ test-aarch64: firmware
 	swift build -c release --product kernel-check
 	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release
 
-# The file format and the integer reference; what needs PyTorch, ObsPy or the data is skipped without.
+# The file format and the integer reference; what needs PyTorch, ObsPy or the data is skipped without. By Debian's
+# interpreter, the one that its NumPy is for.
 test-training:
-	python3 -m unittest discover -s calibration/training
+	/usr/bin/python3 -m unittest discover -s calibration/training
 
 # Swift and the C shims under AddressSanitizer; the shims under UndefinedBehaviorSanitizer too (swiftc has
 # none on Linux). libmseed comes uninstrumented from Debian: its input ends at an inaccessible page.
