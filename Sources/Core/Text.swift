@@ -117,4 +117,13 @@ public struct Diagnostic: Error, Sendable {
   public var text = Text<320>()
   public init() {}
   public init(_ literal: StaticString) { text.append(literal) }
+
+  /// "key file ", its path, and what is wrong with it.
+  public init<let capacity: Int>(
+    _ what: StaticString, _ path: Text<capacity>, _ sentence: StaticString
+  ) {
+    text.append(what)
+    text.append(path)
+    text.append(sentence)
+  }
 }

@@ -8,10 +8,7 @@ public struct NetworkMapping: ~Copyable {
 
   public init(file path: Text<256>) throws(Diagnostic) {
     func refusal(_ sentence: StaticString) -> Diagnostic {
-      var diagnostic = Diagnostic("network file ")
-      diagnostic.text.append(path)
-      diagnostic.text.append(sentence)
-      return diagnostic
+      Diagnostic("network file ", path, sentence)
     }
     let descriptor = path.withCString { clinux_open_read($0) }
     guard descriptor >= 0 else {

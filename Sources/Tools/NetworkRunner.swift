@@ -51,8 +51,8 @@ public final class NetworkRunner {
   }
 
   /// The same of a stream that goes on after the rows.
-  public func stream(_ rows: [UInt8], chunk: Int? = nil, isNew: Bool = true) -> [[UInt16]] {
-    if isNew { network.reset() }
+  public func stream(_ rows: [UInt8], chunk: Int? = nil) -> [[UInt16]] {
+    network.reset()
     return push(rows, chunk: chunk ?? plan.maximumRows)
   }
 

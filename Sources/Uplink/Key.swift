@@ -13,10 +13,7 @@ public struct Key: Sendable {
   /// Reads a key file: a regular file of exactly 32 bytes that others cannot read.
   public init(file path: Text<256>) throws(Diagnostic) {
     func refusal(_ sentence: StaticString) -> Diagnostic {
-      var diagnostic = Diagnostic("key file ")
-      diagnostic.text.append(path)
-      diagnostic.text.append(sentence)
-      return diagnostic
+      Diagnostic("key file ", path, sentence)
     }
     bytes = InlineArray(repeating: 0)
     guard csodium_start() >= 0 else {
