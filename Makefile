@@ -12,7 +12,7 @@ SHELL := /bin/bash
 
 STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
 TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev
-TEST_PACKAGES := $(TOOL_PACKAGES) python3 python3-numpy binutils gcc-aarch64-linux-gnu qemu-user-static
+TEST_PACKAGES := $(TOOL_PACKAGES) python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
 FIRMWARE := .build/firmware
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000

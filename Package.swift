@@ -52,7 +52,7 @@ var targets: [Target] = [
     name: "Network", dependencies: ["Core", "Kernels", "CKernels", "CLinux", "CSodium"],
     exclude: ["ONET-FORMAT.md"], swiftSettings: stationSettings),
   .target(
-    name: "Picker", dependencies: ["Core", "Board", "Conditioning"],
+    name: "Picker", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
     swiftSettings: stationSettings),
   .target(
     name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
@@ -60,11 +60,15 @@ var targets: [Target] = [
   .target(
     name: "Station",
     dependencies: [
-      "Core", "Kernels", "Board", "Digitizer", "Conditioning", "Picker", "Uplink", "CLinux",
+      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Uplink",
+      "CLinux",
     ],
     swiftSettings: stationSettings),
   .executableTarget(
-    name: "onsetd", dependencies: ["Core", "Kernels", "Board", "Digitizer", "Station", "CLinux"],
+    name: "onsetd",
+    dependencies: [
+      "Core", "Kernels", "Network", "Board", "Digitizer", "Picker", "Station", "CLinux",
+    ],
     swiftSettings: stationSettings + [.unsafeFlags(["-parse-as-library"])]),
 ]
 
@@ -92,9 +96,13 @@ if !isFirmware {
       linkerSettings: [.linkedLibrary("asound")]),
     .target(
       name: "CPeak", path: "Sources/CSystem/Peak", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(
+      name: "CPickerModel", path: "Sources/CSystem/PickerModel",
+      cSettings: [.unsafeFlags(["-std=gnu23"])]),
     .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
     .target(
-      name: "Tools", dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak"]),
+      name: "Tools",
+      dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CPickerModel"]),
     .executableTarget(name: "onset", dependencies: tools),
     .executableTarget(
       name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),
@@ -112,7 +120,7 @@ if !isFirmware {
       dependencies: [
         "Core", "CKernels", "CLinux", "CAllocationGuard", "Kernels", "Network", "Tools",
       ]),
-    .testTarget(name: "PickerTests", dependencies: tools),
+    .testTarget(name: "PickerTests", dependencies: tools + ["CAllocationGuard"]),
     .testTarget(name: "UplinkTests", dependencies: tools),
     .testTarget(name: "StationTests", dependencies: tools + ["CAllocationGuard", "CLinux"]),
     .testTarget(name: "ToolsTests", dependencies: tools + ["CMseed"]),

@@ -90,6 +90,11 @@ extension DigitizerSettings {
     }
     channelCount = try file.integer("digitizer", "channels", in: 1...8)
     periodFrames = try file.integer("digitizer", "period_frames", in: 1...19_200)
+    // An alarm waits for the end of a period; and of one read no more is told than the outbox holds.
+    guard periodFrames * 1000 <= sampleRateMillihertz else {
+      throw file.contradiction(
+        "digitizer", "period_frames", "must be at most one second of frames")
+    }
     bufferFrames = try file.integer("digitizer", "buffer_frames", in: 2...768_000)
     guard bufferFrames >= 2 * periodFrames else {
       throw file.contradiction(

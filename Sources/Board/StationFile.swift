@@ -18,6 +18,22 @@ public struct PickerSettings: Equatable, Sendable {
   public var releaseRatio = 1.5
   public var minimumDurationMilliseconds = 100
   public var refractoryMilliseconds = 3000
+  public var network = NetworkPickerSettings()
+  public init() {}
+}
+
+/// Probabilities from which on something is a pick. What the defaults reach is on the model's card.
+public struct NetworkPickerSettings: Equatable, Sendable {
+  /// Of a P, in the early stage, for it to be announced.
+  public var announceProbability = 0.3
+  /// Of a P, in the late stage, for it to be confirmed.
+  public var confirmProbability = 0.3
+  /// Of an S, in the late stage.
+  public var shearProbability = 0.3
+  /// Of an event around a P, in the late stage.
+  public var eventProbability = 0.3
+  /// Of a P that STA/LTA does not see, in either stage: what only one of two sees must be surer.
+  public var unseenProbability = 0.9
   public init() {}
 }
 
@@ -33,6 +49,8 @@ public struct StationFile: Sendable {
   /// One calibration a component; empty where none is given. The auxiliary lane has none.
   public var calibrations = InlineArray<3, Path>(repeating: Path())
   public var picker = PickerSettings()
+  /// The network that picks; empty where STA/LTA is to.
+  public var network = Path()
   public var uplink = UplinkSettings()
   /// Where the boot counter lives.
   public var stateDirectory = Path()
@@ -49,6 +67,7 @@ public struct StationFile: Sendable {
     calibrations[1] = try file.relativePath("sensor", "north_calibration")
     calibrations[2] = try file.relativePath("sensor", "east_calibration")
     picker = try PickerSettings(&file)
+    network = try file.relativePath("picker", "network")
     uplink.host = try file.text("uplink", "host", Text<128>.self)
     uplink.port = try file.integer("uplink", "port", in: 1...65_535)
     uplink.listenPort = try file.integer("uplink", "listen_port", in: 1...65_535)
@@ -97,6 +116,22 @@ extension PickerSettings {
       default: minimumDurationMilliseconds)
     refractoryMilliseconds = try file.integer(
       "picker", "refractory_milliseconds", in: 3000...60_000, default: refractoryMilliseconds)
+    network = try NetworkPickerSettings(&file)
+  }
+}
+
+extension NetworkPickerSettings {
+  init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    announceProbability = try file.decimal(
+      "picker", "announce_probability", in: 0.01...0.99, default: announceProbability)
+    confirmProbability = try file.decimal(
+      "picker", "confirm_probability", in: 0.01...0.99, default: confirmProbability)
+    shearProbability = try file.decimal(
+      "picker", "shear_probability", in: 0.01...0.99, default: shearProbability)
+    unseenProbability = try file.decimal(
+      "picker", "unseen_probability", in: 0...0.99, default: unseenProbability)
+    eventProbability = try file.decimal(
+      "picker", "event_probability", in: 0...0.99, default: eventProbability)
   }
 }
 

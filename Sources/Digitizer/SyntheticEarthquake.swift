@@ -155,8 +155,6 @@ public struct SyntheticEarthquake: ~Copyable {
 
   /// The next sample of ground acceleration in m/s², vertical, north, east.
   public mutating func next() -> SIMD4<Double> {
-    let time = Double(index) / rateHertz
-    index += 1
     let common = random.gaussian()
     var own = SIMD4<Double>.zero
     var ground = SIMD4<Double>.zero
@@ -164,9 +162,17 @@ public struct SyntheticEarthquake: ~Copyable {
       own[lane] = random.gaussian()
       ground[lane] = random.gaussian()
     }
+    return motion(common: common, own: own) + noise(ground)
+  }
+
+  /// The earthquake's part of the next sample, of white noise common to all components and their own:
+  /// what calibration/training/synthesizer.py makes of the same.
+  mutating func motion(common: Double, own: SIMD4<Double>) -> SIMD4<Double> {
+    let time = Double(index) / rateHertz
+    index += 1
     // P is polarised: nine tenths of its motion is common to the components.
     let ofP = SIMD4<Double>(repeating: 0.95 * common) + 0.3 * own
-    return p.step(ofP, at: time) + s.step(own, at: time) + noise(ground)
+    return p.step(ofP, at: time) + s.step(own, at: time)
   }
 
   /// White noise to 50 Hz and a resonance at 0.2 Hz with the same power.

@@ -9,6 +9,11 @@ public struct NetworkError: Error {
   public var place: Place
   public var reason: StaticString
 
+  public init(place: Place, reason: StaticString) {
+    self.place = place
+    self.reason = reason
+  }
+
   public var description: Text<200> {
     var text = Text<200>()
     switch place {

@@ -30,6 +30,16 @@ struct History: ~Copyable {
     UTC(nanoseconds: times[index & (History.capacity - 1)])
   }
 
+  /// Of a place between two samples; the nearest one that is there for one outside.
+  func time(atPlace place: Double) -> UTC {
+    let floor = place < 0 ? -1 : Int(place)
+    let index = min(max(floor, first), end - 1)
+    let base = time(at: index)
+    guard index == floor, index + 1 < end else { return base }
+    let step = Double(time(at: index + 1) - base)
+    return base + Int64(Elementary.nearestInteger((place - Double(index)) * step))
+  }
+
   private func filteredValue(_ index: Int) -> Double {
     Double(filtered[index & (History.capacity - 1)])
   }

@@ -4,7 +4,11 @@ import Core
 
 public enum PickStatus: UInt8, Sendable { case provisional = 1, confirmed, retracted }
 public enum PickPhase: UInt8, Sendable { case p = 1, s }
-public enum FirstMotion: Int8, Sendable { case down = -1, unclear, up }
+public enum FirstMotion: Int8, Sendable {
+  case down = -1, unclear, up
+  /// Below this a network's opinion is none.
+  static let leastProbability = 0.6
+}
 
 /// How far a pick can be trusted in time: A, B, C, D as in every bulletin (see PickQuality.swift).
 public enum PickQuality: UInt8, Sendable { case a = 1, b, c, d }
@@ -23,11 +27,13 @@ public struct Pick: Equatable, Sendable {
   public var firstMotionProbability: Double?
   public var signalToNoiseDecibels: Double
   public var quality: PickQuality
+  /// By an energy trigger beside the network; nil where that is the picker.
+  public var isSeenByBaseline: Bool?
 
   public init(
     id: UInt32, status: PickStatus, phase: PickPhase, time: UTC, timeSigmaSeconds: Double,
     probability: Double?, firstMotion: FirstMotion, firstMotionProbability: Double?,
-    signalToNoiseDecibels: Double, quality: PickQuality
+    signalToNoiseDecibels: Double, quality: PickQuality, isSeenByBaseline: Bool? = nil
   ) {
     self.id = id
     self.status = status
@@ -39,5 +45,6 @@ public struct Pick: Equatable, Sendable {
     self.firstMotionProbability = firstMotionProbability
     self.signalToNoiseDecibels = signalToNoiseDecibels
     self.quality = quality
+    self.isSeenByBaseline = isSeenByBaseline
   }
 }

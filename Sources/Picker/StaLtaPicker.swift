@@ -48,7 +48,9 @@ public struct StaLtaPicker: ~Copyable {
   private var highPass: Biquad
   private var lowPass: Biquad
 
-  private var history = History()
+  /// The band-passed trace; what the network's picks are measured on.
+  private(set) var history = History()
+  private var onsets = InlineArray<8, Int>(repeating: .min / 2)
   private var short = 0.0
   private var long = 0.0
   private var settled = 0
@@ -85,6 +87,14 @@ public struct StaLtaPicker: ~Copyable {
   /// RMS of the band-passed ground noise, counts.
   public var noiseCounts: Double { long.squareRoot() }
   public var isLive: Bool { settled >= settlingNeeded }
+
+  /// Whether one of the last eight picks was within so many samples of a place in `history`.
+  func hasPicked(near index: Int, samples: Int) -> Bool {
+    for slot in 0..<8 where abs(onsets[slot] - index) <= samples {
+      return true
+    }
+    return false
+  }
 
   /// Takes the next sample; returns a pick when there is something to say of one.
   public mutating func step(_ sample: Sample) -> Pick? {
@@ -188,6 +198,7 @@ public struct StaLtaPicker: ~Copyable {
       ?? (index: since, spreadSamples: Double(shortSamples))
     quietUntil = onset.index + settings.refractoryMilliseconds / 10
     pickCount &+= 1
+    onsets[Int(pickCount) & 7] = onset.index
     pending = PendingPick(
       id: pickCount, onset: onset.index,
       noiseEnergy: history.energy((onset.index - 300)..<(onset.index - 20)) ?? long,
@@ -234,14 +245,23 @@ public struct StaLtaPicker: ~Copyable {
     return horizontal > StaLtaPicker.energyRatioOfS * vertical ? .s : .p
   }
 
+  /// Of the second after an onset, as far as it is there, over the noise before it.
+  func signalToNoiseDecibels(at onset: Int) -> Double {
+    decibels(
+      at: onset, noiseEnergy: history.energy((onset - 300)..<(onset - 20)) ?? long)
+  }
+
+  private func decibels(at onset: Int, noiseEnergy: Double) -> Double {
+    let signal = history.energy(onset..<min(onset + 100, history.end)) ?? 0
+    return 10
+      * Elementary.logarithm10(
+        (signal + StaLtaPicker.energyFloor) / (noiseEnergy + StaLtaPicker.energyFloor))
+  }
+
   private mutating func pick(
     _ status: PickStatus, _ pending: PendingPick, spreadSamples: Double
   ) -> Pick {
-    let signal = history.energy(pending.onset..<min(pending.onset + 100, history.end)) ?? 0
-    let decibels =
-      10
-      * Elementary.logarithm10(
-        (signal + StaLtaPicker.energyFloor) / (pending.noiseEnergy + StaLtaPicker.energyFloor))
+    let decibels = decibels(at: pending.onset, noiseEnergy: pending.noiseEnergy)
     let swing = usesHorizontals ? nil : history.firstSwing(at: pending.onset)
     let phase = phase(of: pending, status)
     let sigma = onsetSigmaSeconds(spreadSamples: spreadSamples, signalToNoiseDecibels: decibels)

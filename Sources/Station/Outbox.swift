@@ -1,11 +1,13 @@
-// Datagrams between the station that makes them and whoever sends them. One block gives rise to a
-// few; the runner empties the outbox after every block, so a full one is a programming error.
+// Datagrams between the station that makes them and whoever sends them. A block is at most four
+// seconds: of picks of one phase and stage at least 0.6 s apart that is fewer than 30, and a few more
+// about what was pending and about health. The runner empties the outbox after every block, so a full one is a
+// programming error.
 
 import Uplink
 
 public struct Outbox: ~Copyable {
-  private static let capacity = 16
-  private var datagrams = InlineArray<16, Datagram>(repeating: Datagram())
+  private static let capacity = 64
+  private var datagrams = InlineArray<64, Datagram>(repeating: Datagram())
   private var first = 0
   public private(set) var count = 0
 

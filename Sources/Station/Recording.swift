@@ -7,14 +7,22 @@ import Board
 import CLinux
 import Core
 import Digitizer
+import Kernels
+import Picker
 import Uplink
 
 public enum Recording {
   /// Writes one datagram after another to `output`. The boot counter is 0, which no live station
   /// has.
+  /// A network that the station file names must be there: no bytes are made with another picker.
   public static func run(
-    _ configuration: Configuration, input: Path, output: Path
+    _ configuration: Configuration, input: Path, output: Path,
+    kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
+    let settings = StationSettings(configuration, bootCounter: 0)
+    let network: PickerFile? =
+      configuration.station.network.isEmpty
+      ? nil : try PickerFile(configuration.station.network, kernels: kernels.variant)
     let digitizer = configuration.board.digitizer
     let unpacker = FrameUnpacker(digitizer)
     let chunk = digitizer.periodFrames
@@ -25,13 +33,18 @@ public enum Recording {
     let sink = output.withCString { clinux_open_replace($0) }
     guard sink >= 0 else { throw refusal(output, " cannot be written") }
     defer { close(sink) }
-    guard var arena = Arena(byteCount: byteCount + chunk * MemoryLayout<Frame>.stride + 4096)
+    let networkBytes = PickerFile.arenaByteCount(network)
+    guard
+      var arena = Arena(
+        byteCount: networkBytes + byteCount + chunk * MemoryLayout<Frame>.stride + 4096)
     else { throw Diagnostic("the kernel has no memory for the buffers") }
     let raw = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: byteCount))
     let frames = arena.take(Frame.self, count: chunk)
+    var station = Station(
+      settings,
+      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena))
     arena.seal()
 
-    var station = Station(StationSettings(configuration, bootCounter: 0))
     var time = FrameClock(
       start: UTC(CalendarDate(year: 2026, month: 1, day: 1)),
       rateMillihertz: digitizer.sampleRateMillihertz)

@@ -7,6 +7,7 @@ import CLinux
 import Core
 import Digitizer
 import Kernels
+import Picker
 import Uplink
 
 public enum RunnerEvent {
@@ -41,6 +42,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let nominalNanosecondsPerFrame: Double
   private let signalDescriptor: Int32
 
+  /// Why STA/LTA picks where a network should.
+  public let networkProblem: Diagnostic?
+  private let network: PickerFile?
   private let arena: Arena
   private let raw: UnsafeMutableRawBufferPointer
   private let frames: UnsafeMutableBufferPointer<Frame>
@@ -74,7 +78,18 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let pulse = try Self.openPulse(configuration.board.pulse)
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
     let rawBytes = chunk * unpacker.bytesPerFrame
-    let arenaBytes = rawBytes + chunk * MemoryLayout<Frame>.stride + Wire.maximumByteCount + 4096
+    var network: PickerFile?
+    var problem: Diagnostic?
+    if !configuration.station.network.isEmpty {
+      do throws(Diagnostic) {
+        network = try PickerFile(configuration.station.network, kernels: kernels.variant)
+      } catch {
+        problem = error
+      }
+    }
+    let networkBytes = PickerFile.arenaByteCount(network)
+    let arenaBytes =
+      networkBytes + rawBytes + chunk * MemoryLayout<Frame>.stride + Wire.maximumByteCount + 4096
     let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
@@ -83,6 +98,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     frames = arena.take(Frame.self, count: chunk)
     // One byte more than any message: a longer datagram shows as such.
     received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
+    let settings = StationSettings(configuration, bootCounter: bootCounter)
+    station = Station(
+      settings,
+      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena))
     arena.seal()
 
     self.unpacker = unpacker
@@ -101,7 +120,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       rateMillihertz: digitizer.sampleRateMillihertz,
       frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000,
       pulseDelayNanoseconds: Int64(configuration.board.pulse?.delayNanoseconds ?? 0))
-    station = Station(StationSettings(configuration, bootCounter: bootCounter))
+    station.host.lacksNetwork = problem != nil
+    networkProblem = problem
+    self.network = network
     station.host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
     startMonotonic = self.hostClock.monotonicNanoseconds()

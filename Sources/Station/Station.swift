@@ -53,6 +53,8 @@ public struct HostStatus: Sendable {
   public var datagramsSent: UInt32 = 0
   public var sendFailures: UInt32 = 0
   public var hasRejectedKernels = false
+  /// The network that the station file names is not there or failed its test.
+  public var lacksNetwork = false
   public init() {}
 }
 
@@ -68,7 +70,7 @@ public struct Station: ~Copyable {
 
   private let settings: StationSettings
   private var conditioner: Conditioner
-  private var picker: StaLtaPicker
+  private var picker: Picker
   private var clock = ClockReading()
   private var sequence: UInt32 = 0
   private var accepted: UInt32 = 0
@@ -96,10 +98,12 @@ public struct Station: ~Copyable {
     var isLive = false
   }
 
-  public init(_ settings: StationSettings) {
+  /// Without a network the baseline picks.
+  public init(_ settings: StationSettings, network: consuming NetworkPicker? = nil) {
     self.settings = settings
     conditioner = Conditioner(settings.conditioner)
-    picker = StaLtaPicker(settings.picker, presentLanes: settings.conditioner.presentLanes)
+    picker = Picker(
+      settings.picker, presentLanes: settings.conditioner.presentLanes, network: network)
   }
 
   // MARK: Inputs
@@ -115,7 +119,8 @@ public struct Station: ~Copyable {
     for frame in block.frames {
       let ready = conditioner.push(frame)
       for index in 0..<ready {
-        if let pick = picker.step(conditioner.sample(index)) { send(pick) }
+        picker.step(conditioner.sample(index))
+        while let pick = picker.next() { send(pick) }
       }
     }
     reportHealthIfDue()
@@ -201,6 +206,8 @@ public struct Station: ~Copyable {
     message.firstMotionProbability = Station.wire(probability: pick.firstMotionProbability)
     message.signalToNoiseCentidecibels = Int16(
       clamping: Elementary.nearestInteger(pick.signalToNoiseDecibels * 100))
+    message.picker = picker.hasNetwork ? 2 : 1
+    message.isSeenByBaseline = pick.isSeenByBaseline ?? false
     send(.pick) { message.write(to: &$0) }
   }
 
@@ -277,7 +284,8 @@ public struct Station: ~Copyable {
     message.isLive = isLive
     message.hasRejectedKernels = host.hasRejectedKernels
     message.software.append(softwareVersion)
-    message.model.append("sta-lta")
+    message.model.append(picker.name)
+    message.lacksNetwork = host.lacksNetwork
     return message
   }
 }

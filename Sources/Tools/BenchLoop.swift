@@ -31,6 +31,7 @@ public struct LoopBenchmark {
     var seconds: Int
     var limitMicroseconds: Double
     var response: Response?
+    var hasNetwork = false
   }
 
   private let repetitions: Int
@@ -47,6 +48,9 @@ public struct LoopBenchmark {
     Case(
       name: "3 components at 100 sps, counts", rateHertz: 100, lanes: 0b111, blockFrames: 4,
       seconds: 3600, limitMicroseconds: 25, response: nil),
+    Case(
+      name: "3 components at 100 sps, the network picks", rateHertz: 100, lanes: 0b111,
+      blockFrames: 4, seconds: 3600, limitMicroseconds: 100, response: nil, hasNetwork: true),
     Case(
       name: "3 components at 100 sps, with ground motion", rateHertz: 100, lanes: 0b111,
       blockFrames: 4, seconds: 3600, limitMicroseconds: 25,
@@ -74,7 +78,9 @@ public struct LoopBenchmark {
     var costs: [Double] = []
     for _ in 0..<repetitions {
       let begin = clinux_thread_cpu_nanoseconds()
-      var replay = Replay(ReplayOptions())
+      var options = ReplayOptions()
+      options.network = nil
+      var replay = Replay(options)
       var last = begin
       try? replay.run(record) { datagram in
         try datagram.withBytes { bytes throws in
@@ -113,13 +119,18 @@ public struct LoopBenchmark {
     let frames = signal(spec, seconds)
     var blockTime = DurationHistogram()
     var costs: [Double] = []
+    let network: PickerNetwork? = spec.hasNetwork ? .standard : nil
     for _ in 0..<repetitions {
+      guard var arena = try? PickerNetwork.arena(for: network) else { break }
+      defer { arena.seal() }
       var station = Station(
         StationSettings(
           code: StationCode("XX.BENCH..HH"), bootCounter: 1, key: replayKey,
           conditioner: ConditionerSettings(
             rateMillihertz: spec.rateHertz * 1000, presentLanes: spec.lanes,
-            response: spec.response), picker: PickerSettings()))
+            response: spec.response), picker: PickerSettings()),
+        network: PickerNetwork.picker(
+          network, NetworkPickerSettings(), presentLanes: spec.lanes, arena: &arena))
       // Two passes: the cost without a clock reading around every block, then the spread with it.
       let begin = clinux_thread_cpu_nanoseconds()
       feed(&station, frames, spec, nil)

@@ -3,6 +3,9 @@
 import Board
 import Conditioning
 import Core
+import Kernels
+import Network
+import Picker
 import Station
 
 public enum Check {
@@ -11,7 +14,7 @@ public enum Check {
     guard path.utf8.count <= 256 else { throw Diagnostic("a path is longer than 256 bytes") }
     return try Configuration.read(Path(path)) { file throws(Diagnostic) in
       if file.has(section: "board") { return board(try BoardFile(&file)) }
-      if file.has(section: "station") { return station(try StationFile(&file)) }
+      if file.has(section: "station") { return try station(try StationFile(&file)) }
       if file.has(section: "instrument") { return calibration(try CalibrationFile(&file)) }
       var diagnostic = Diagnostic()
       diagnostic.text.append(Path(path))
@@ -35,11 +38,17 @@ public enum Check {
         : "a pulse a second on \(board.pulse!.chip.string) line \(board.pulse!.line)")
   }
 
-  private static func station(_ station: StationFile) -> String {
+  private static func station(_ station: StationFile) throws(Diagnostic) -> String {
+    var picker = "STA/LTA"
+    if !station.network.isEmpty {
+      // Refused here, where somebody reads it; the station itself would pick without.
+      let file = try PickerFile(station.network, kernels: KernelVariant.select().variant)
+      picker = "the network " + file.model.plan.header.name.string
+    }
     let calibrated = (0..<3).filter { !station.calibrations[$0].isEmpty }.count
     return "station \(station.code.string): "
       + (calibrated == 0 ? "no calibration, picks only" : "\(calibrated) calibrated components")
-      + ", datagrams to \(station.uplink.host.string):\(station.uplink.port)"
+      + ", \(picker) picks, datagrams to \(station.uplink.host.string):\(station.uplink.port)"
   }
 
   private static func calibration(_ file: CalibrationFile) -> String {

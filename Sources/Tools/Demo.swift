@@ -169,6 +169,7 @@ public struct Demo {
 
       """)
     try write("geophone.toml", Demo.geophone)
+    try PickerNetwork.standard.write(to: folder.appendingPathComponent("picker.onet").path)
     try write(
       "station.toml",
       """
@@ -179,6 +180,8 @@ public struct Demo {
       vertical_calibration = "geophone.toml"
       north_calibration = "geophone.toml"
       east_calibration = "geophone.toml"
+      [picker]
+      network = "picker.onet"
       [uplink]
       host = "127.0.0.1"
       port = \(port)

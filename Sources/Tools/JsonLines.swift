@@ -94,6 +94,7 @@ public enum JsonLine {
         ("snr_db", decimal(Double(pick.signalToNoiseCentidecibels) / 100, 1)),
         ("quality", "\"\(["A", "B", "C", "D"][Int(pick.quality) - 1])\""),
         ("picker", pick.picker == 1 ? "\"sta-lta\"" : "\"network\""),
+        ("sta_lta", pick.picker == 1 ? "null" : pick.isSeenByBaseline ? "true" : "false"),
       ] + origin(header))
   }
 
@@ -116,6 +117,7 @@ public enum JsonLine {
     return [
       ("station", quoted(header.station)), ("live", h.isLive ? "true" : "false"),
       ("kernels_rejected", h.hasRejectedKernels ? "true" : "false"),
+      ("network_missing", h.lacksNetwork ? "true" : "false"),
       ("clock_source", "\"\(source)\""),
       ("clock_offset_s", decimal(Double(h.clockOffsetNanoseconds) * 1e-9, 9)),
       ("clock_rate_ppm", decimal(Double(h.clockRatePartsPerBillion) * 1e-3, 3)),

@@ -26,11 +26,11 @@ public struct TracePoint {
 public struct TraceRecorder: ~Copyable {
   public private(set) var points: [TracePoint] = []
   private var conditioner: Conditioner
-  private var picker: StaLtaPicker
+  private var picker: Picker
 
   public init(_ settings: ConditionerSettings, _ picker: PickerSettings) {
     conditioner = Conditioner(settings)
-    self.picker = StaLtaPicker(picker, presentLanes: settings.presentLanes)
+    self.picker = Picker(picker, presentLanes: settings.presentLanes)
   }
 
   public mutating func process(_ block: Block, nanosecondsPerFrame: Double) {
@@ -38,7 +38,8 @@ public struct TraceRecorder: ~Copyable {
     for frame in block.frames {
       for index in 0..<conditioner.push(frame) {
         let sample = conditioner.sample(index)
-        _ = picker.step(sample)
+        picker.step(sample)
+        while picker.next() != nil {}
         points.append(
           TracePoint(time: sample.time, counts: sample.counts, ratio: picker.ratio))
       }
@@ -49,6 +50,8 @@ public struct TraceRecorder: ~Copyable {
 public struct ReplayOptions {
   public var response: Response?
   public var picker = PickerSettings()
+  /// The network that picks; nil for STA/LTA.
+  public var network: PickerNetwork? = .standard
   /// 0: as fast as it goes.
   public var speed = 0.0
   public var collectsTrace = false
@@ -59,9 +62,6 @@ public struct ReplayOptions {
 public let replayKey = Key(InlineArray(repeating: 0))
 
 public struct Replay {
-  /// A record arrives as from a digitizer that sends 25 packets a second.
-  public static let blocksPerSecond = 25
-
   public private(set) var trace: [TracePoint] = []
   private let options: ReplayOptions
 
@@ -75,46 +75,66 @@ public struct Replay {
     let conditioner = ConditionerSettings(
       rateMillihertz: record.rateMillihertz, presentLanes: record.presentLanes,
       response: options.response)
+    // After the station, which works in it.
+    var arena = try PickerNetwork.arena(for: options.network)
+    defer { withExtendedLifetime(options.network) { arena.seal() } }
     var station = Station(
       StationSettings(
         code: StationCode(record.code), bootCounter: 0, key: replayKey, conditioner: conditioner,
-        picker: options.picker))
+        picker: options.picker),
+      network: PickerNetwork.picker(
+        options.network, options.picker.network, presentLanes: record.presentLanes, arena: &arena))
     var recorder = TraceRecorder(conditioner, options.picker)
     defer { trace = recorder.points }
+    var counters = DigitizerCounters()
+    let pacer = Pacer(speed: options.speed, start: record.segments[0].start)
+    try record.forEachBlock { block, gap in
+      if gap > 0 {
+        counters.gaps += 1
+        counters.gapFrames += UInt64(gap)
+      }
+      let duration = Double(block.frames.count) * record.nanosecondsPerFrame
+      counters.frames += UInt64(block.frames.count)
+      station.host.digitizer = counters
+      // A block is there when its last frame has arrived.
+      pacer.wait(until: block.firstFrameTime + Int64(duration))
+      station.process(block, nanosecondsPerFrame: record.nanosecondsPerFrame)
+      if options.collectsTrace {
+        recorder.process(block, nanosecondsPerFrame: record.nanosecondsPerFrame)
+      }
+      while let datagram = station.nextDatagram() { try emit(datagram) }
+    }
+  }
+}
+
+extension InstrumentRecord {
+  /// A record arrives as from a digitizer that sends 25 packets a second.
+  public static let blocksPerSecond = 25
+
+  public var nanosecondsPerFrame: Double { 1e12 / Double(rateMillihertz) }
+
+  /// The record block by block, each with the number of frames that are missing before it.
+  public func forEachBlock(_ body: (Block, Int64) throws -> Void) rethrows {
     var clock = ClockReading()
     clock.state = .locked
     clock.source = .record
     clock.uncertaintyNanoseconds = 0
-    var counters = DigitizerCounters()
-    let nanosecondsPerFrame = 1e12 / Double(record.rateMillihertz)
-    let blockFrames = max(record.rateMillihertz / 1000 / Replay.blocksPerSecond, 1)
-    let pacer = Pacer(speed: options.speed, start: record.segments[0].start)
-    var nextFrame = record.segments[0].firstFrame
-    for segment in record.segments {
-      if segment.firstFrame != nextFrame {
-        counters.gaps += 1
-        counters.gapFrames += UInt64(segment.firstFrame - nextFrame)
-      }
+    let blockFrames = max(rateMillihertz / 1000 / InstrumentRecord.blocksPerSecond, 1)
+    var nextFrame = segments[0].firstFrame
+    for segment in segments {
+      var gap = segment.firstFrame - nextFrame
       try segment.frames.withUnsafeBufferPointer { frames in
         var index = 0
         var anchor = 0
         while index < frames.count {
           let end = min(index + blockFrames, frames.count)
           let time = segment.anchors.time(of: index, nanosecondsPerFrame, from: &anchor)
-          counters.frames += UInt64(end - index)
-          station.host.digitizer = counters
           let block = Block(
             frames: UnsafeBufferPointer(rebasing: frames[index..<end]),
             firstFrame: segment.firstFrame + Int64(index), firstFrameTime: UTC(nanoseconds: time),
             clock: clock)
-          // A block is there when its last frame has arrived.
-          pacer.wait(
-            until: block.firstFrameTime + Int64(Double(end - index) * nanosecondsPerFrame))
-          station.process(block, nanosecondsPerFrame: nanosecondsPerFrame)
-          if options.collectsTrace {
-            recorder.process(block, nanosecondsPerFrame: nanosecondsPerFrame)
-          }
-          while let datagram = station.nextDatagram() { try emit(datagram) }
+          try body(block, gap)
+          gap = 0
           index = end
         }
       }

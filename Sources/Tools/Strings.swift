@@ -28,7 +28,7 @@ extension UTC {
 }
 
 /// What a tool cannot do, in one sentence.
-public struct ToolError: Error, CustomStringConvertible {
+public struct ToolError: Error, Equatable, CustomStringConvertible {
   public let description: String
   public init(_ description: String) { self.description = description }
 }

@@ -22,6 +22,8 @@ public struct PickMessage: Equatable, Sendable {
   public var signalToNoiseCentidecibels: Int16 = 0
   /// 1 STA/LTA, 2 network
   public var picker: UInt8 = 1
+  /// Of a network's pick: STA/LTA has triggered within half a second of it.
+  public var isSeenByBaseline = false
   public init() {}
 
   public func write(to writer: inout ByteWriter) {
@@ -36,7 +38,7 @@ public struct PickMessage: Equatable, Sendable {
     writer.write(firstMotionProbability)
     writer.write(signalToNoiseCentidecibels)
     writer.write(picker)
-    writer.write(UInt8(0))
+    writer.write(UInt8(isSeenByBaseline ? 1 : 0))
   }
 
   public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
@@ -53,13 +55,14 @@ public struct PickMessage: Equatable, Sendable {
     firstMotionProbability = reader.read(UInt16.self)
     signalToNoiseCentidecibels = reader.read(Int16.self)
     picker = reader.read(UInt8.self)
-    let reserved = reader.read(UInt8.self)
+    let flags = reader.read(UInt8.self)
+    isSeenByBaseline = flags & 1 != 0
     func isProbability(_ value: UInt16) -> Bool {
       value <= 10_000 || value == Wire.noProbability
     }
     guard (1...3).contains(status), (1...2).contains(phase), (-1...1).contains(firstMotion),
       (1...4).contains(quality), isProbability(probability),
-      isProbability(firstMotionProbability), (1...2).contains(picker), reserved == 0
+      isProbability(firstMotionProbability), (1...2).contains(picker), flags <= picker - 1
     else { throw .malformed }
   }
 }
@@ -114,6 +117,8 @@ public struct HealthMessage: Equatable, Sendable {
   public var isLive = false
   /// A faster variant of the network's arithmetic failed its self-test at start.
   public var hasRejectedKernels = false
+  /// The network that was to pick is not there or failed its test: STA/LTA picks.
+  public var lacksNetwork = false
   public var software = Text<16>()
   public var model = Text<31>()
   public init() {}
@@ -166,7 +171,8 @@ public struct HealthMessage: Equatable, Sendable {
     writer.write(picks)
     writer.write(noiseCountsBits)
     writer.write(lastPick.nanoseconds)
-    writer.write(UInt8((isLive ? 1 : 0) | (hasRejectedKernels ? 2 : 0)))
+    writer.write(
+      UInt8((isLive ? 1 : 0) | (hasRejectedKernels ? 2 : 0) | (lacksNetwork ? 4 : 0)))
     writer.write(software)
     writer.write(model)
   }
@@ -212,8 +218,9 @@ public struct HealthMessage: Equatable, Sendable {
     lastPick = UTC(nanoseconds: reader.read(Int64.self))
     let state = reader.read(UInt8.self)
     (isLive, hasRejectedKernels) = (state & 1 != 0, state & 2 != 0)
+    lacksNetwork = state & 4 != 0
     let flags = clippedLanes | spikedLanes | stuckLanes | deadLanes
-    guard flags <= 15, state <= 3, ringFillPerMille <= 1000,
+    guard flags <= 15, state <= 7, ringFillPerMille <= 1000,
       let software = reader.readText(Text<16>.self), let model = reader.readText(Text<31>.self)
     else { throw .malformed }
     self.software = software

@@ -10,8 +10,12 @@ import Uplink
 
 let usage = """
   onset demo [--svg OUT.svg] [--raw OUT.raw] [--magnitude M] [--distance KM] [--depth KM] [--seed N]
-  onset replay [--station FILE | --kind acceleration|velocity --counts-per-unit X] [--picker sta-lta]
+  onset replay [--station FILE | --kind acceleration|velocity --counts-per-unit X] [--picker NETWORK.onet|sta-lta]
                [--speed N|max] [--svg OUT.svg] [--wire OUT.bin] FILE.mseed…
+  onset evaluate INDEX.csv [--pickers onset,sta-lta,NETWORK.onet,PICKS.csv] [--split NAME]
+                 [--sources NAME,…] [--teachers PICKS.csv] [--agreed PICKS.csv] [--vertical] [--json]
+                 [--noise FILE.mseed,… --snr DECIBELS [--seed N]]
+                 [--announce P] [--confirm P] [--shear P] [--event P] [--unseen P]
   onset check FILE…                       boards, calibrations, station files
   onset ping HOST:PORT --key FILE         authenticated health request to a running station
   onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines
@@ -69,8 +73,10 @@ func demo(_ arguments: [String]) throws {
 func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   var options = ReplayOptions()
   options.collectsTrace = parsed.values["--svg"] != nil
-  if let picker = parsed.values["--picker"], picker != "sta-lta" {
-    throw ToolError("--picker \(picker): this version has sta-lta alone")
+  switch parsed.values["--picker"] {
+  case nil: break
+  case "sta-lta": options.network = nil
+  case let path?: options.network = try PickerNetwork(path: path)
   }
   if let speed = parsed.values["--speed"], speed != "max" {
     options.speed = try parsed.number("--speed", in: 0.001...1e6) ?? 0
@@ -217,7 +223,7 @@ func bench(_ arguments: [String]) throws {
 
 let commands: [String: ([String]) throws -> Void] = [
   "demo": demo, "replay": replay, "check": check, "decode": decode, "ping": ping, "bench": bench,
-  "model": model,
+  "model": model, "evaluate": evaluate,
 ]
 let arguments = Array(CommandLine.arguments.dropFirst())
 guard let name = arguments.first, let command = commands[name] else {

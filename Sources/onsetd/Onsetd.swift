@@ -57,6 +57,12 @@ struct Onsetd {
     }
     var runner = try Runner(
       configuration, hostClock: MachineClock(), signalDescriptor: signals, kernels: kernels)
+    if let problem = runner.networkProblem {
+      var text = Text<360>("onsetd: ")
+      text.append(problem.text)
+      text.append("; STA/LTA picks instead\n")
+      text.write(to: STDERR_FILENO)
+    }
     // Both are wanted and neither is needed: without the privilege the station runs, a little less
     // even.
     if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }

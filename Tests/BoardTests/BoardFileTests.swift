@@ -119,6 +119,7 @@ private let good = Lines(
     ("channels", "0", "from 1 to 8"),
     ("channels", "9", "from 1 to 8"),
     ("period_frames", "0", "from 1 to 19200"),
+    ("period_frames", "8001", "at most one second of frames"),
     ("buffer_frames", "159", "at least twice period_frames"),
     ("buffer_frames", "768001", "from 2 to 768000"),
     ("clip_counts", "0", "from 1 to 8388607"),

@@ -20,6 +20,12 @@ private let good = Lines(
   release_ratio = 2.5
   minimum_duration_milliseconds = 200
   refractory_milliseconds = 5000
+  network = "models/picker.onet"
+  announce_probability = 0.25
+  confirm_probability = 0.45
+  shear_probability = 0.55
+  event_probability = 0
+  unseen_probability = 0.75
   [uplink]
   host = "collector.example.org"
   port = 6464
@@ -50,6 +56,12 @@ private let good = Lines(
     #expect(station.picker.releaseRatio == 2.5)
     #expect(station.picker.minimumDurationMilliseconds == 200)
     #expect(station.picker.refractoryMilliseconds == 5000)
+    #expect(station.network.string == "/etc/onset/models/picker.onet")
+    #expect(station.picker.network.announceProbability == 0.25)
+    #expect(station.picker.network.confirmProbability == 0.45)
+    #expect(station.picker.network.shearProbability == 0.55)
+    #expect(station.picker.network.eventProbability == 0)
+    #expect(station.picker.network.unseenProbability == 0.75)
     #expect(station.uplink.host.string == "collector.example.org")
     #expect(station.uplink.port == 6464)
     #expect(station.uplink.listenPort == 6465)
@@ -74,16 +86,19 @@ private let good = Lines(
     let sentence = refusal(tooLong.text, path: folder + "s.toml") { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    #expect(sentence?.contains(":20: key_file is too long together with the folder") == true)
+    #expect(sentence?.contains(":26: key_file is too long together with the folder") == true)
   }
 
   @Test func thePickerHasDefaults() throws {
     let keys = [
       "[picker]", "band_low_hertz", "band_high_hertz", "short_term_seconds", "long_term_seconds",
       "trigger_ratio", "release_ratio", "minimum_duration_milliseconds", "refractory_milliseconds",
+      "network", "announce_probability", "confirm_probability", "shear_probability",
+      "event_probability", "unseen_probability",
     ]
     let lines = keys.reduce(good) { $0.without($1) }
     #expect(try read(lines).picker == PickerSettings())
+    #expect(try read(lines).network.isEmpty, "STA/LTA picks where no network is named")
     #expect(
       try read(lines.without("vertical_calibration", "north_calibration", "[sensor]"))
         .calibrations[0].isEmpty)
@@ -95,6 +110,12 @@ private let good = Lines(
     ("code", "\"xx.ONST1.00.EH\"", "must be NET.STA.LOC.BS"),
     ("code", "\"ABCDEFGH.ABCDEFGH.00.EH12\"", "1 to 24 characters"),
     ("vertical_calibration", "\"\"", "1 to 256 characters"),
+    ("network", "\"\"", "1 to 256 characters"),
+    ("announce_probability", "0", "from 0.01 to 0.99"),
+    ("confirm_probability", "1", "from 0.01 to 0.99"),
+    ("shear_probability", "\"high\"", "must be a number"),
+    ("event_probability", "-0.1", "from 0 to 0.99"),
+    ("unseen_probability", "1.5", "from 0 to 0.99"),
     ("band_low_hertz", "0.09", "from 0.1 to 20"),
     ("band_high_hertz", "40.1", "from 1 to 40"),
     ("band_high_hertz", "5.9", "leaves no octave"),
@@ -145,7 +166,7 @@ private let good = Lines(
   @Test func theKeyFileIsNeeded() {
     #expect(
       refused(good.without("key_file"))
-        == "t.toml:17: host needs a key_file beside it: 32 secret bytes")
+        == "t.toml:23: host needs a key_file beside it: 32 secret bytes")
   }
 
   @Test func theStateDirectoryIsNeeded() {

@@ -102,6 +102,7 @@ struct MiniSeedTarget: Target {
       return part
     }
     var options = ReplayOptions()
+    options.network = nil
     options.collectsTrace = true
     var replay = Replay(options)
     try replay.run(short) { datagram in

@@ -8,6 +8,7 @@ import Core
 import Foundation
 import Kernels
 import Network
+import Picker
 import Tools
 
 struct NetworkTarget: Target {
@@ -145,6 +146,9 @@ struct NetworkTarget: Target {
     }
     try require(
       plan.arenaByteCount <= NetworkPlan.maximumByteCount, "\(plan.arenaByteCount) bytes of arena")
+    do throws(NetworkError) { _ = try PickerModel(file.raw) } catch {
+      try NetworkTarget.check(error)
+    }
     let affordable = NetworkTarget.multiplicationsPerRun / max(1, plan.multiplicationsPerRow)
     let rows = min(random.below(NetworkTarget.rowsMaximum), Int(affordable))
     guard plan.arenaByteCount <= NetworkTarget.arenaBytesMaximum, affordable >= 1 else {

@@ -4,6 +4,7 @@
 //   datagram   what comes from the network, and files of it
 //   mseed      records of ground motion, and the replay of what was read
 //   onet       network files, and the running of what was accepted
+//   table      comma-separated values, and the picks in them
 //   import     descriptions and arrays of networks, and the quantizing of what was accepted
 //
 // Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0,
@@ -13,15 +14,15 @@ import Foundation
 import Tools
 
 let usage = """
-  onset-fuzz config|datagram|mseed|onet|import|all [--iterations N] [--seed S]
-  onset-fuzz config|datagram|mseed|onet|import --input FILE      one input again, unchanged
-  "all" divides N by 32 for onet and import, whose inputs are dearer
+  onset-fuzz config|datagram|mseed|table|onet|import|all [--iterations N] [--seed S]
+  onset-fuzz config|datagram|mseed|table|onet|import --input FILE      one input again, unchanged
+  "all" divides N by 32 for table, onet and import, whose inputs are dearer
   """
 
 func run(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(
     arguments, named: ["--iterations", "--seed", "--input"])
-  let known = ["config", "datagram", "mseed", "onet", "import"]
+  let known = ["config", "datagram", "mseed", "table", "onet", "import"]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
   }
@@ -46,6 +47,9 @@ func run(_ arguments: [String]) throws {
     case "mseed":
       var target = try MiniSeedTarget()
       try campaign.run(&target, iterations: iterations, input: input)
+    case "table":
+      var target = TableTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     case "onet":
       var target = try NetworkTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)

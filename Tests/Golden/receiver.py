@@ -4,7 +4,7 @@ TYPES = [None, "pick", "estimate", "alert", "health", "ping", "pong", "acknowled
 HEADER = "<24sIIqBBHI", """station boot sequence emitted_ns clock_state clock_source reserved
     clock_uncertainty_ns """
 PICK = "IBBbBqIHHhBB", """id status phase first_motion quality time_ns sigma_us probability
-    first_motion_probability snr_centidecibels picker reserved"""
+    first_motion_probability snr_centidecibels picker pick_flags"""
 HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s", """clock_offset_ns clock_rate_ppb edges missed_edges
     rejected_edges forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads
     suspends reopenings clipped_frames spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes
@@ -18,7 +18,7 @@ UNKNOWN = {"probability": 0xFFFF, "first_motion_probability": 0xFFFF, "last_pick
            loop_maximum_ns resident_kib memory_available_mib disk_free_mib""".split(), 2**32 - 1)
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "status": (1, 3),
           "phase": (1, 2), "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000),
-          "first_motion_probability": (0, 10_000), "picker": (1, 2), "state": (0, 3),
+          "first_motion_probability": (0, 10_000), "picker": (1, 2), "pick_flags": (0, 1), "state": (0, 7),
           "ring_fill_per_mille": (0, 1000)} | dict.fromkeys(
               "clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 

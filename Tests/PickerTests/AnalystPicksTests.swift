@@ -50,7 +50,9 @@ import Uplink
       let (instruments, _) = try MiniSeed.read([try Data(contentsOf: row.file)])
       let start = instruments[0].segments[0].start
       var best: (error: Double, sigma: Double)?
-      var replay = Replay(ReplayOptions())
+      var options = ReplayOptions()
+      options.network = nil
+      var replay = Replay(options)
       try replay.run(instruments[0]) { datagram in
         try datagram.withBytes { bytes throws in
           let opened = try OpenedDatagram(bytes, key: nil)

@@ -34,7 +34,7 @@ class LiveStation:
 
     def write_files(self, frames, board, station):
         folder = self.folder
-        for part in ("boards/host", "calibration/instruments"):
+        for part in ("boards/host", "calibration/instruments", "calibration/models"):
             shutil.copytree(ROOT / part, folder / part, dirs_exist_ok=True)
         host = folder / "boards" / "host"
         (host / "state").mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ class LiveStation:
     def stop(self):
         """Asks to stop as the service manager does; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=30)
+        _, self.said = self.process.communicate(timeout=30)
         status, self.process = self.process.returncode, None
         return status
 

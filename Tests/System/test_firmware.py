@@ -108,6 +108,29 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(pong["sent"], 0)
             self.assertEqual(station.stop(), 0)
 
+    def test_without_its_network_sta_lta_takes_over(self):
+        raw = self.folder / "demo.raw"
+        subprocess.run([TOOLS / "onset", "demo", "--raw", raw], check=True, capture_output=True)
+        frames = raw.read_bytes()[8 * RATE * FRAME_BYTES:20 * RATE * FRAME_BYTES]
+        station = self.station(frames)
+        model = station.folder / "calibration/models/onset-picker.onet"
+        damaged = bytearray(model.read_bytes())
+        damaged[5000] ^= 1
+        model.write_bytes(damaged)
+        with station:
+            health = station.receive(lambda m: m["type"] == "health")
+            self.assertEqual((health["state"] & 4, health["model"]), (4, "sta-lta"))
+            pick = station.receive(lambda m: m["type"] == "pick")
+            self.assertEqual((pick["picker"], pick["pick_flags"]), (1, 0))
+            self.assertEqual(station.stop(), 0)
+        self.assertIn("the checksum is wrong: the file is damaged; STA/LTA picks instead", station.said)
+
+    def test_the_network_picks(self):
+        with self.station() as station:
+            health = station.receive(lambda m: m["type"] == "health")
+            self.assertEqual((health["state"] & 4, health["model"]), (0, "onset-picker"))
+            self.assertEqual(station.stop(), 0)
+
     def refuse(self, change, phrase):
         station = self.station()
         change(station)

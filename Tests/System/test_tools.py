@@ -14,6 +14,7 @@ import zipfile
 
 ONSET = pathlib.Path(sys.argv[1]).resolve() / "onset"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+NETWORKS = ROOT / "Tests/Golden/networks"
 RATE, ONSET_SECONDS, SECONDS = 100, 40, 90
 PICK_KEYS = ["type", "id", "status", "station", "phase", "time", "time_sigma_s", "probability", "polarity",
              "polarity_probability", "snr_db", "quality"]
@@ -89,11 +90,13 @@ class ToolsTest(unittest.TestCase):
         self.temporary.cleanup()
 
     def test_replay_prints_the_designs_json(self):
-        out, err = run("replay", self.record)
+        out, err = run("replay", "--picker", "sta-lta", self.record)
         self.assertEqual(err, "")
         lines = [json.loads(line) for line in out.splitlines()]
         picks = [line for line in lines if line["type"] == "pick"]
         self.assertEqual([p["status"] for p in picks], ["provisional", "confirmed"])
+        self.assertTrue(all(p["picker"] == "sta-lta" and p["sta_lta"] is None for p in picks))
+        self.assertEqual({line["model"] for line in lines if line["type"] == "health"}, {"sta-lta"})
         for pick in picks:
             self.assertEqual(list(pick)[:12], PICK_KEYS)
             self.assertEqual(list(pick)[-1], "emitted")
@@ -104,6 +107,17 @@ class ToolsTest(unittest.TestCase):
         self.assertGreaterEqual(len([line for line in lines if line["type"] == "health"]), 9)
         emitted = [line["emitted"] for line in lines]
         self.assertEqual(emitted, sorted(emitted))
+
+    def test_the_network_picks_unless_told_otherwise(self):
+        lines = [json.loads(line) for line in run("replay", self.record)[0].splitlines()]
+        picks = [line for line in lines if line["type"] == "pick"]
+        near = [p for p in picks if abs(float(p["time"][17:26]) - 40) < 0.5]
+        self.assertEqual([p["status"] for p in near][:2], ["provisional", "confirmed"])
+        self.assertTrue(all(list(p)[:12] == PICK_KEYS and p["picker"] == "network" for p in picks))
+        self.assertTrue(all(0 < p["probability"] <= 1 for p in picks))
+        self.assertEqual({line["model"] for line in lines if line["type"] == "health"}, {"onset-picker"})
+        shipped = ROOT / "calibration/models/onset-picker.onet"
+        self.assertEqual(run("replay", "--picker", shipped, self.record)[0], run("replay", self.record)[0])
 
     def test_wire_file_decodes_to_the_same_lines(self):
         wire, svg = self.folder / "out.bin", self.folder / "out.svg"
@@ -143,6 +157,23 @@ class ToolsTest(unittest.TestCase):
         _, said = run("check", bad, status=1)
         self.assertIn(f"{bad}:{line}: channels must be a whole number from 1 to 8", said)
 
+    def test_evaluate_judges_pickers_side_by_side(self):
+        index, picks = self.folder / "index.csv", self.folder / "theirs.csv"
+        index.write_text("file,split,source,fs,p_sample,s_sample,polarity\n"
+                         f"record.mseed,dev,here,{RATE},{ONSET_SECONDS * RATE},,up\n")
+        picks.write_text(f"file,phase,time_s,probability\nrecord.mseed,P,{ONSET_SECONDS + 0.3},0.9\n")
+        out, err = run("evaluate", index, "--json", "--pickers", f"onset,sta-lta,{picks}", "--split", "dev")
+        self.assertEqual(err, "")
+        rows = {row["picker"]: row for row in json.loads(out)["evaluation"]}
+        self.assertEqual(sorted(rows), ["onset", "sta-lta", "theirs.csv"])
+        self.assertEqual([at["hits"] for at in rows["theirs.csv"]["p"]["at"]], [0, 1])
+        for name in ("onset", "sta-lta"):
+            self.assertEqual([at["hits"] for at in rows[name]["p"]["at"]], [1, 1], name)
+            self.assertLess(rows[name]["delay_median_s"], 0.6)
+        self.assertIn("theirs.csv, here: 1 records", run("evaluate", index, "--pickers", picks)[0])
+        _, said = run("evaluate", index, "--split", "other", status=1)
+        self.assertIn("no record of split other", said)
+
     def test_refusals(self):
         cases = {
             ("nonsense",): (2, "usage"),
@@ -151,20 +182,22 @@ class ToolsTest(unittest.TestCase):
             ("replay", "--kind", "velocity", self.record): (1, "--counts-per-unit beside it"),
             ("replay", "--counts-per-unit", "5", self.record): (1, "without --kind"),
             ("replay", "--speed", "0", self.record): (1, "--speed must be a number"),
-            ("replay", "--picker", "phasenet", self.record): (1, "this version has sta-lta alone"),
+            ("replay", "--picker", "phasenet", self.record): (1, "phasenet: cannot be read"),
+            ("replay", "--picker", NETWORKS / "unet.onet", self.record): (1, "not a picker: "),
             ("replay", self.folder / "absent"): (1, "cannot be read"),
             ("replay", ROOT / "README.md"): (1, "no miniSEED 2 record"),
             ("decode", self.record): (1, "byte 0: the datagram is longer than any message"),
             ("ping", "localhost"): (1, "needs HOST:PORT and --key FILE"),
             ("ping", "localhost:x", "--key", self.record): (1, "is not HOST:PORT"),
             ("bench", "everything"): (1, "there are loop, kernels, picker"),
+            ("evaluate",): (1, "needs one INDEX.csv"),
+            ("evaluate", self.folder / "absent.csv"): (1, "absent.csv: cannot be read as text"),
+            ("evaluate", "--snr", "3", self.record): (1, "--snr needs --noise"),
+            ("evaluate", "--noise", self.record, self.record): (1, "--noise needs --snr"),
         }
         for arguments, (status, phrase) in cases.items():
             with self.subTest(arguments=arguments):
                 self.assertIn(phrase, run(*arguments, status=status)[1])
-
-
-NETWORKS = ROOT / "Tests/Golden/networks"
 
 
 class ModelTest(unittest.TestCase):

@@ -22,9 +22,12 @@ import Tools
     let outcome = try demo.run()
     #expect(outcome.rejected == 0)
     #expect(outcome.frames == 480_000)
-    #expect(outcome.picks.map(\.message.status) == [1, 2])
-    let pick = try #require(outcome.picks.last).message
-    #expect(Double((pick.time - outcome.timeOfP).magnitude) * 1e-9 < 0.1)
+    let messages = outcome.picks.map(\.message)
+    #expect(messages.map(\.status) == [1, 2, 2], "P announced and confirmed, S confirmed")
+    #expect(messages.map(\.phase) == [1, 1, 2])
+    for (message, arrival) in zip(messages, [outcome.timeOfP, outcome.timeOfP, outcome.timeOfS]) {
+      #expect(Double((message.time - arrival).magnitude) * 1e-9 < 0.1)
+    }
     let first = try #require(outcome.picks.first)
     #expect(Double(first.emitted - outcome.timeOfP) * 1e-9 < 0.5)
     let story = demo.story(outcome)

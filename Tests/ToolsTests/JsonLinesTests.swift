@@ -45,7 +45,7 @@ import Uplink
         {"type":"pick","id":7,"status":"confirmed","station":"XX.ONST1.00.EH","phase":"P",\
         "time":"2020-03-01T00:00:12.345678Z","time_sigma_s":0.042,"probability":null,\
         "polarity":"up","polarity_probability":0.9312,"snr_db":23.5,"quality":"A",\
-        "picker":"sta-lta","boot":3,"sequence":12,"clock":"locked",\
+        "picker":"sta-lta","sta_lta":null,"boot":3,"sequence":12,"clock":"locked",\
         "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -69,7 +69,7 @@ import Uplink
         {"type":"pick","id":7,"status":"provisional","station":"XX.ONST1.00.EH","phase":"S",\
         "time":"2020-03-01T00:00:12.345678Z","time_sigma_s":0.042,"probability":1.0000,\
         "polarity":null,"polarity_probability":null,"snr_db":-1.5,"quality":"D",\
-        "picker":"network","boot":3,"sequence":12,"clock":"unsynchronised",\
+        "picker":"network","sta_lta":false,"boot":3,"sequence":12,"clock":"unsynchronised",\
         "clock_uncertainty_s":null,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -81,7 +81,7 @@ import Uplink
     #expect(
       line == """
         {"type":"health","station":"XX.ONST1.00.EH","live":true,\
-        "kernels_rejected":true,"clock_source":"pps",\
+        "kernels_rejected":true,"network_missing":false,"clock_source":"pps",\
         "clock_offset_s":-0.000001234,"clock_rate_ppm":-12.345,"pps_edges":1000,"pps_missed":2,\
         "pps_rejected":3,"clock_steps":4,"clock_steps_refused":5,"frames":8000000,"gaps":6,\
         "gap_frames":480,"overruns":7,"short_reads":8,"suspends":9,"reopenings":10,\
@@ -105,7 +105,7 @@ import Uplink
     #expect(
       line == """
         {"type":"health","station":"XX.ONST1.00.EH","live":false,\
-        "kernels_rejected":false,"clock_source":"none",\
+        "kernels_rejected":false,"network_missing":false,"clock_source":"none",\
         "clock_offset_s":0.000000000,"clock_rate_ppm":0.000,"pps_edges":0,"pps_missed":0,\
         "pps_rejected":0,"clock_steps":0,"clock_steps_refused":0,"frames":0,"gaps":0,\
         "gap_frames":0,"overruns":0,"short_reads":0,"suspends":0,"reopenings":0,\

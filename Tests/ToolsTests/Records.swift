@@ -21,12 +21,20 @@ func packed(
   _ range: Range<Int>, channel: String = "EHZ", station: String = "ONST1", lane: Int = 0,
   rate: Double = 100, offsetNanoseconds: Int64 = 0
 ) throws -> [UInt8] {
-  let samples = range.map { sample($0, lane: lane) }
   let first = Int64((Double(range.lowerBound) * 1e9 / rate).rounded())
-  var bytes = [UInt8](repeating: 0, count: 512 * (range.count / 64 + 2))
+  return try packed(
+    range.map { sample($0, lane: lane) }, channel: channel, station: station, rate: rate,
+    start: recordStart + first + offsetNanoseconds)
+}
+
+/// Any samples of one channel as Steim2 records.
+func packed(
+  _ samples: [Int32], channel: String, station: String = "ONST1", rate: Double = 100,
+  start: Int64 = recordStart
+) throws -> [UInt8] {
+  var bytes = [UInt8](repeating: 0, count: 512 * (samples.count / 64 + 2))
   let count = cmseed_pack(
-    "XX", station, "00", channel, recordStart + first + offsetNanoseconds, rate, samples,
-    Int64(samples.count), &bytes, bytes.count)
+    "XX", station, "00", channel, start, rate, samples, Int64(samples.count), &bytes, bytes.count)
   try #require(count > 0)
   return Array(bytes[..<count])
 }

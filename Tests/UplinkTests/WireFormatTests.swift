@@ -79,6 +79,7 @@ import Tools
 
   @Test func payloadFieldsOutsideTheirRangeAreRefused() {
     let payload = Golden.datagram(.pick).withBytes { Array($0[56..<84]) }
+    // 27: a flag of a network's pick, but this is STA/LTA's.
     for (offset, value) in [(4, 0), (4, 4), (5, 3), (6, 2), (7, 0), (7, 5), (26, 0), (27, 1)] {
       var bytes = payload
       bytes[offset] = UInt8(value)
@@ -91,8 +92,16 @@ import Tools
     #expect(throws: DatagramError.malformed) {
       try probability.withUnsafeBufferPointer { _ = try PickMessage($0) }
     }
+    // Of a network's pick one flag is known.
+    for (flags, isKnown) in [(UInt8(0), true), (1, true), (2, false), (255, false)] {
+      var network = payload
+      (network[26], network[27]) = (2, flags)
+      let pick = try? network.withUnsafeBufferPointer { try PickMessage($0) }
+      #expect((pick != nil) == isKnown)
+      #expect(pick?.isSeenByBaseline ?? (flags == 1) == (flags == 1))
+    }
     let health = Golden.datagram(.health).withBytes { Array($0[56..<248]) }
-    for (offset, value) in [(76, 16), (144, 4), (93, 4), (145, 7)] {
+    for (offset, value) in [(76, 16), (144, 8), (93, 4), (145, 7)] {
       var bytes = health
       bytes[offset] = UInt8(value)
       #expect(throws: DatagramError.malformed, "offset \(offset)") {

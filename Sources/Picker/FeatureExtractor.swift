@@ -1,0 +1,112 @@
+// FeatureExtractor: what the picker's network sees of the ground. Causal, without statistics of any
+// window, and the same to the bit in training (calibration/training/features.py).
+//
+//   scale     of a component: the running median of its size above 1 Hz, by steps of a fixed share
+//             up or down. It follows the noise, whatever the noise is; one spike, however large, moves
+//             it by one step.
+//   fine      the signal over its scale, in steps of a sixth, to ten times the scale: the noise,
+//             and what hides in it
+//   coarse    the same in thirds of an octave, to 126 dB: microseisms and strong motion alike
+//   age       counts down from a start or a gap, so that the network knows what it cannot know yet
+//
+// A component that is missing or broken is blank in both.
+
+import Conditioning
+import Core
+
+public struct FeatureExtractor: Sendable {
+  /// Fine and coarse of the vertical, of north, of east; age; one that is always blank, because
+  /// kernels take channels by fours.
+  public static let channelCount = 8
+  public typealias Codes = SIMD8<UInt8>
+
+  /// The code of zero: as far from both ends of 7 bits as can be.
+  public static let blank: UInt8 = 64
+  private static let mostCode = 63.0
+
+  /// Above the microseisms (0.1 to 0.4 Hz), below a local earthquake's P.
+  private static let cornerHertz = 1.0
+  /// A plain mean until the median's steps can follow.
+  private static let meanSamples = 50.0
+  /// 0.2 % a sample: 1.7 dB a second, so that an event of a minute does not pass for noise at once
+  /// and louder ground does within one.
+  private static let rateMinimum = 0.002
+  /// The share of the nth sample is this over n at first: a record that begins with a step has its
+  /// true scale five seconds later.
+  private static let rateFirst = 3.0
+  /// Of a converter's own rounding. What is not above it is digital silence, of which nothing is
+  /// learned: when it ends, the scale is sought anew.
+  private static let scaleFloorCounts = 0.1
+  private static let finePerScale = 6.0
+  private static let coarsePerOctave = 3.0
+  private static let ageShift = 3
+
+  private var highPass = Biquad(
+    .highPass(cornerHertz: cornerHertz, rateHertz: outputRateHertz))
+  private var sum = Lanes.zero
+  public private(set) var scale = Lanes(repeating: scaleFloorCounts)
+  /// Samples that the scale rests on.
+  private var learned = Lanes.zero
+  private var age = 0
+
+  public init() {}
+
+  /// What went before says nothing about the next sample, `counts`; of the noise it does when
+  /// `knowsNoise`.
+  public mutating func restart(at counts: Lanes, knowsNoise: Bool) {
+    _ = highPass.settle(at: counts)
+    age = 0
+    guard !knowsNoise else { return }
+    learned = .zero
+    sum = .zero
+  }
+
+  /// The next sample's codes. `lanes`: the components that are there.
+  public mutating func step(_ counts: Lanes, lanes: UInt8) -> Codes {
+    let filtered = highPass.step(counts)
+    let size = filtered.replacing(with: -filtered, where: filtered .< 0)
+    learn(size)
+    let ratio = size / scale
+    var codes = Codes(repeating: FeatureExtractor.blank)
+    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
+      let fine = FeatureExtractor.code(ratio[lane] * FeatureExtractor.finePerScale)
+      let coarse = FeatureExtractor.code(
+        FeatureExtractor.octaves(1 + ratio[lane]) * FeatureExtractor.coarsePerOctave)
+      let isDown = filtered[lane] < 0
+      codes[2 * lane] = isDown ? FeatureExtractor.blank - fine : FeatureExtractor.blank + fine
+      codes[2 * lane + 1] =
+        isDown ? FeatureExtractor.blank - coarse : FeatureExtractor.blank + coarse
+    }
+    let youth = Int(FeatureExtractor.mostCode) - (age >> FeatureExtractor.ageShift)
+    if youth > 0 {
+      codes[6] = FeatureExtractor.blank + UInt8(youth)
+      age += 1
+    }
+    return codes
+  }
+
+  public mutating func flushTinyStates() { highPass.flushTinyStates() }
+
+  private mutating func learn(_ size: Lanes) {
+    let isMean = learned .< Lanes(repeating: FeatureExtractor.meanSamples)
+    sum.replace(with: sum + size, where: isMean)
+    let count = learned + 1
+    var rate = FeatureExtractor.rateFirst / count
+    let minimum = Lanes(repeating: FeatureExtractor.rateMinimum)
+    rate.replace(with: minimum, where: rate .< minimum)
+    let tracked = (scale * (1 - rate)).replacing(with: scale * (1 + rate), where: size .> scale)
+    scale = tracked.replacing(with: sum / count, where: isMean)
+    let floor = Lanes(repeating: FeatureExtractor.scaleFloorCounts)
+    let isSilent = scale .<= floor
+    scale.replace(with: floor, where: isSilent)
+    sum.replace(with: 0, where: isSilent)
+    learned = count.replacing(with: 0, where: isSilent)
+  }
+
+  /// The logarithm to base 2 of x ≥ 1, straight between powers of two: companding needs no more,
+  /// and this is exact everywhere.
+  private static func octaves(_ x: Double) -> Double { Double(x.exponent) + (x.significand - 1) }
+
+  /// To the nearest, halves up, 63 at most.
+  private static func code(_ x: Double) -> UInt8 { UInt8(min(x + 0.5, mostCode)) }
+}

@@ -1,0 +1,281 @@
+// NetworkPicker: picks of the two-stage network (PickerModel.swift). What its early stage sees is
+// announced; what its late stage sees, three seconds later, is confirmed, and what it does not see is
+// retracted. S are told by the late stage alone.
+//
+// Places are indices of the baseline picker's history, one a sample.
+
+import Board
+import Conditioning
+import Core
+import Kernels
+import Network
+
+public struct NetworkPicker: ~Copyable {
+  public static let settlingSamples = 500
+  private static let longGapSamples: Int64 = 1000
+  /// Of the same phase; two events closer than this are one to any network of this rate.
+  private static let separationSamples = 60
+  /// An announced P and a confirmed one are the same up to here.
+  private static let sameSamples = 50
+  private static let pendingMaximum = 8
+  /// P to S of an event 800 km away.
+  private static let longestSMinusPSamples = 9000
+  /// An S without a P before it must be surer by this factor.
+  private static let unassociatedFactor = 1.5
+
+  /// A place before all others that leaves room for differences.
+  private static let longAgo = Int.min / 2
+
+  public private(set) var isLive = false
+  public let name: Text<32>
+  private let settings: NetworkPickerSettings
+  private let model: PickerModel
+  private let presentLanes: UInt8
+  private var network: Network
+  private var features = FeatureExtractor()
+  private var lastNumber: Int64 = -1
+  private var settled = 0
+
+  /// Place of the network's row 0.
+  private var origin = 0
+  private var values = StageValues()
+  /// The early stage must not wait for all of a peak; the late stage measures it.
+  private var earlyP = ProbabilityPeak(passedShare: 0.7, passedSamples: 6)
+  private var lateP = ProbabilityPeak(passedShare: 0.5, passedSamples: 12)
+  private var lateS = ProbabilityPeak(passedShare: 0.5, passedSamples: 12)
+  private var pending = InlineArray<8, Pending>(repeating: Pending())
+  private var pendingCount = 0
+  private var lastAnnounced = longAgo
+  private var lastConfirmed = longAgo
+  private var lastShear = longAgo
+  private var lastClipped = longAgo
+  private var outbox = PickQueue()
+  public private(set) var pickCount: UInt32 = 0
+
+  private struct Pending {
+    var place = 0
+    var pick: Pick?
+  }
+
+  /// Takes `model.arenaByteCount` bytes of the arena.
+  public init(
+    _ model: PickerModel, kernels: KernelVariant, settings: NetworkPickerSettings,
+    presentLanes: UInt8, arena: inout Arena
+  ) {
+    self.model = model
+    self.settings = settings
+    self.presentLanes = presentLanes
+    name = model.plan.header.name
+    network = Network(model.plan, kernels: kernels, arena: &arena)
+  }
+
+  /// The oldest pick that was not taken yet.
+  public mutating func next() -> Pick? { outbox.take() }
+
+  /// Takes the next sample, which `baseline` has taken before.
+  mutating func step(_ sample: Sample, beside baseline: borrowing StaLtaPicker) {
+    let place = baseline.history.end - 1
+    if sample.isRestart { restart(sample, at: place, beside: baseline) }
+    lastNumber = sample.number
+    settled += 1
+    isLive = settled >= NetworkPicker.settlingSamples
+    let broken = sample.flags.dead | sample.flags.stuck
+    let lanes = presentLanes & ~broken
+    if sample.flags.clipped & lanes != 0 { lastClipped = place }
+    if sample.number % 100 == 0 { features.flushTinyStates() }
+    var codes = features.step(sample.counts, lanes: lanes)
+    withUnsafeBytes(of: &codes) { network.push($0.baseAddress!, count: 1) }
+    var more = true
+    while more {
+      more = network.advance()
+      readMotion()
+      readEarly(baseline)
+      readLate(baseline)
+    }
+  }
+
+  private mutating func restart(
+    _ sample: Sample, at place: Int, beside baseline: borrowing StaLtaPicker
+  ) {
+    // What was announced before a gap is neither proved nor disproved by what comes after it.
+    for index in 0..<pendingCount { conclude(pending[index], .confirmed) }
+    pendingCount = 0
+    let gap = lastNumber < 0 ? Int64.max : sample.number - lastNumber
+    features.restart(at: sample.counts, knowsNoise: gap <= NetworkPicker.longGapSamples)
+    network.reset()
+    origin = place
+    settled = 0
+    earlyP.restart()
+    lateP.restart()
+    lateS.restart()
+  }
+
+  private mutating func readMotion() {
+    let output = network.output(model.motion)
+    for step in 0..<(output.rowCount * PickerModel.rowSamples) {
+      values.setUp(
+        output.probability(step, class: 0), at: output.firstRow * PickerModel.rowSamples + step)
+    }
+  }
+
+  // MARK: Early
+
+  private mutating func readEarly(_ baseline: borrowing StaLtaPicker) {
+    let output = network.output(model.early)
+    guard output.rowCount > 0 else { return }
+    for step in 0..<(output.rowCount * PickerModel.rowSamples) {
+      let place = origin + output.firstRow * PickerModel.rowSamples + step
+      let peak = earlyP.step(
+        output.probability(step, class: 1), at: place, threshold: settings.announceProbability)
+      guard let peak, isWorthTelling(peak, baseline),
+        peak.index - lastAnnounced >= NetworkPicker.separationSamples,
+        pendingCount < NetworkPicker.pendingMaximum
+      else { continue }
+      lastAnnounced = peak.index
+      announce(peak, baseline)
+    }
+  }
+
+  /// Beyond what the network cannot know yet; and what the baseline does not see must be surer.
+  private func isWorthTelling(
+    _ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker
+  ) -> Bool {
+    peak.index - origin >= NetworkPicker.settlingSamples
+      && (peak.probability >= settings.unseenProbability
+        || baseline.hasPicked(near: peak.index, samples: NetworkPicker.sameSamples))
+  }
+
+  private mutating func announce(
+    _ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker
+  ) {
+    pickCount &+= 1
+    let pick = measured(
+      .provisional, .p, id: pickCount, place: Double(peak.index), probability: peak.probability,
+      upProbability: values.up(at: peak.index - origin), baseline)
+    pending[pendingCount] = Pending(place: peak.index, pick: pick)
+    pendingCount += 1
+    outbox.put(pick)
+  }
+
+  // MARK: Late
+
+  private mutating func readLate(_ baseline: borrowing StaLtaPicker) {
+    let events = network.output(model.event)
+    for row in 0..<events.rowCount {
+      values.setEvent(events.probability(row, class: 0), row: events.firstRow + row)
+    }
+    let output = network.output(model.late)
+    for step in 0..<(output.rowCount * PickerModel.rowSamples) {
+      let index = output.firstRow * PickerModel.rowSamples + step
+      let (p, s) = (output.probability(step, class: 1), output.probability(step, class: 2))
+      values.set(p: p, s: s, at: index)
+      let place = origin + index
+      if let peak = lateP.step(p, at: place, threshold: settings.confirmProbability) {
+        confirm(peak, baseline)
+      }
+      if let peak = lateS.step(s, at: place, threshold: settings.shearProbability) {
+        confirmShear(peak, baseline)
+      }
+      retractPending(before: place - NetworkPicker.separationSamples)
+    }
+  }
+
+  private mutating func confirm(_ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker) {
+    let index = peak.index - origin
+    let event = values.event(at: index)
+    guard event >= settings.eventProbability, isWorthTelling(peak, baseline),
+      peak.index - lastConfirmed >= NetworkPicker.separationSamples
+    else { return }
+    lastConfirmed = peak.index
+    let place = Double(origin) + values.centre(ofP: true, at: index)
+    let id = takePending(near: peak.index)
+    outbox.put(
+      measured(
+        .confirmed, .p, id: id, place: place, probability: peak.probability,
+        upProbability: values.up(at: index), baseline))
+  }
+
+  private mutating func confirmShear(
+    _ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker
+  ) {
+    let index = peak.index - origin
+    let follows =
+      (0...NetworkPicker.longestSMinusPSamples).contains(peak.index - lastConfirmed)
+    let factor = follows ? 1 : NetworkPicker.unassociatedFactor
+    guard peak.probability >= factor * settings.shearProbability,
+      peak.index - origin >= NetworkPicker.settlingSamples,
+      peak.index - lastShear >= NetworkPicker.separationSamples
+    else { return }
+    lastShear = peak.index
+    pickCount &+= 1
+    outbox.put(
+      measured(
+        .confirmed, .s, id: pickCount, place: Double(origin) + values.centre(ofP: false, at: index),
+        probability: peak.probability, upProbability: nil, baseline))
+  }
+
+  /// The number of what was announced there, which is no longer pending; a new one where nothing was.
+  private mutating func takePending(near place: Int) -> UInt32 {
+    for index in 0..<pendingCount
+    where abs(pending[index].place - place) <= NetworkPicker.sameSamples {
+      if let pick = pending[index].pick {
+        removePending(index)
+        return pick.id
+      }
+    }
+    pickCount &+= 1
+    return pickCount
+  }
+
+  private mutating func retractPending(before place: Int) {
+    while pendingCount > 0 && pending[0].place < place {
+      conclude(pending[0], .retracted)
+      removePending(0)
+    }
+  }
+
+  private mutating func removePending(_ removed: Int) {
+    for index in removed..<(pendingCount - 1) { pending[index] = pending[index + 1] }
+    pendingCount -= 1
+  }
+
+  private mutating func conclude(_ pending: Pending, _ status: PickStatus) {
+    guard var pick = pending.pick else { return }
+    pick.status = status
+    outbox.put(pick)
+  }
+
+  // MARK: What is said of a pick
+
+  private func measured(
+    _ status: PickStatus, _ phase: PickPhase, id: UInt32, place: Double, probability: Double,
+    upProbability: Double?, _ baseline: borrowing StaLtaPicker
+  ) -> Pick {
+    let index = Elementary.nearestInteger(place)
+    let decibels = baseline.signalToNoiseDecibels(at: index)
+    let sigma = networkSigmaSeconds(phase: phase, status: status, probability: probability)
+    let up = upProbability ?? 0.5
+    let certainty = max(up, 1 - up)
+    return Pick(
+      id: id, status: status, phase: phase, time: baseline.history.time(atPlace: place),
+      timeSigmaSeconds: sigma, probability: probability,
+      firstMotion: certainty < FirstMotion.leastProbability ? .unclear : up > 0.5 ? .up : .down,
+      firstMotionProbability: certainty < FirstMotion.leastProbability ? nil : certainty,
+      signalToNoiseDecibels: decibels,
+      // Flags are a tenth of a second old at most.
+      quality: PickQuality(
+        sigmaSeconds: sigma, isClipped: lastClipped >= index - 10,
+        usesHorizontals: presentLanes & 1 == 0),
+      isSeenByBaseline: baseline.hasPicked(near: index, samples: NetworkPicker.sameSamples))
+  }
+}
+
+extension NetworkOutput {
+  /// Of a class of step `step` among those that are new; a row of four classes' steps side by side.
+  @inline(__always)
+  fileprivate func probability(_ step: Int, class place: Int) -> Double {
+    let classes = width >= PickerModel.rowSamples ? width / PickerModel.rowSamples : 1
+    let value = values.load(fromByteOffset: 2 * (step * classes + place), as: UInt16.self)
+    return Double(value) / 32768
+  }
+}

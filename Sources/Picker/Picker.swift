@@ -1,0 +1,72 @@
+// Picker: the picks of the station. The network's where there is one; the baseline's otherwise. The
+// baseline runs in both cases: its traces are what picks are measured on, and whether it agrees is
+// told.
+
+import Board
+import Conditioning
+import Core
+
+public struct Picker: ~Copyable {
+  private var baseline: StaLtaPicker
+  private var network: NetworkPicker?
+  private var ownPick: Pick?
+  /// The time of the newest pick that was not retracted.
+  public private(set) var lastPickTime: UTC?
+
+  public init(
+    _ settings: PickerSettings, presentLanes: UInt8, network: consuming NetworkPicker? = nil
+  ) {
+    baseline = StaLtaPicker(settings, presentLanes: presentLanes)
+    self.network = network
+  }
+
+  /// Takes the next sample. All picks must be taken before the one after it.
+  public mutating func step(_ sample: Sample) {
+    let pick = baseline.step(sample)
+    network?.step(sample, beside: baseline)
+    if !hasNetwork { ownPick = pick }
+  }
+
+  /// The oldest pick that was not taken yet.
+  public mutating func next() -> Pick? {
+    let pick = ownPick ?? network?.next()
+    ownPick = nil
+    if let pick, pick.status == .confirmed { lastPickTime = pick.time }
+    return pick
+  }
+
+  /// Picks can come: filters, means and the network's past are there.
+  public var isLive: Bool {
+    switch network {
+    case .some(let network): network.isLive && baseline.isLive
+    case .none: baseline.isLive
+    }
+  }
+
+  public var pickCount: UInt32 {
+    switch network {
+    case .some(let network): network.pickCount
+    case .none: baseline.pickCount
+    }
+  }
+
+  public var hasNetwork: Bool {
+    switch network {
+    case .some: true
+    case .none: false
+    }
+  }
+
+  /// Of the network, or "sta-lta".
+  public var name: Text<32> {
+    switch network {
+    case .some(let network): network.name
+    case .none: Text<32>("sta-lta")
+    }
+  }
+
+  /// RMS of the band-passed ground noise, counts.
+  public var noiseCounts: Double { baseline.noiseCounts }
+  /// The baseline's trigger function.
+  public var ratio: Double { baseline.ratio }
+}

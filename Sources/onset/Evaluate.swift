@@ -1,0 +1,48 @@
+// onset evaluate: pickers judged on records.
+
+import Board
+import Foundation
+import Tools
+
+func evaluate(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(
+    arguments,
+    named: [
+      "--pickers", "--split", "--sources", "--teachers", "--agreed", "--noise", "--snr", "--seed",
+      "--confirm", "--announce", "--shear", "--event", "--unseen",
+    ],
+    flags: ["--json", "--vertical"])
+  guard parsed.rest.count == 1 else { throw ToolError("evaluate needs one INDEX.csv") }
+  func list(_ name: String) -> [String]? {
+    parsed.values[name].map { $0.split(separator: ",").map(String.init) }
+  }
+  var options = EvaluationOptions()
+  options.pickers = list("--pickers") ?? options.pickers
+  options.split = parsed.values["--split"]
+  options.sources = Set(list("--sources") ?? [])
+  options.isVerticalAlone = parsed.flags.contains("--vertical")
+  if let path = parsed.values["--teachers"] { options.teachers = try EvaluationIndex.picks(path) }
+  if let path = parsed.values["--agreed"] { options.agreed = try EvaluationIndex.picks(path) }
+  let decibels = try parsed.number("--snr", in: -20...60)
+  let seed = try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1
+  if let paths = list("--noise") {
+    guard let decibels else { throw ToolError("--noise needs --snr, in decibels, beside it") }
+    options.degradation = Degradation(
+      noisePaths: paths, decibels: decibels, seed: UInt64(seed))
+  } else if decibels != nil {
+    throw ToolError("--snr needs --noise FILE.mseed beside it")
+  }
+  var network = options.replay.picker.network
+  for (name, field) in [
+    ("--announce", \.announceProbability), ("--confirm", \.confirmProbability),
+    ("--shear", \.shearProbability), ("--event", \.eventProbability),
+    ("--unseen", \.unseenProbability),
+  ] as [(String, WritableKeyPath<NetworkPickerSettings, Double>)] {
+    if let value = try parsed.number(name, in: 0...1) { network[keyPath: field] = value }
+  }
+  options.replay.picker.network = network
+  var evaluation = try Evaluation(options)
+  let records = try EvaluationIndex.read(parsed.rest[0], split: options.split)
+  try evaluation.run(records) { say("onset: \($0)") }
+  print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
+}
