@@ -49,7 +49,8 @@ public struct NetworkPicker: ~Copyable {
   private var lastConfirmed = longAgo
   private var lastShear = longAgo
   private var lastClipped = longAgo
-  private var outbox = PickQueue()
+  /// A sample can give rise to several: one confirmed, all that were pending before a gap.
+  private var outbox = FixedQueue<Pick, 16>()
   public private(set) var pickCount: UInt32 = 0
 
   private struct Pending {

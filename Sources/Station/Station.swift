@@ -66,7 +66,10 @@ public struct Station: ~Copyable {
   private static let pongsPerSecondMaximum: UInt32 = 5
 
   public var host = HostStatus()
-  private var outbox = Outbox()
+  /// A block is at most four seconds: of picks of one phase and stage at least 0.6 s apart that is
+  /// fewer than 30, and a few more about what was pending and about health. It is emptied after every
+  /// block.
+  private var outbox = FixedQueue<Datagram, 64>()
 
   private let settings: StationSettings
   private var conditioner: Conditioner
