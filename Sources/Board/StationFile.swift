@@ -22,18 +22,19 @@ public struct PickerSettings: Equatable, Sendable {
   public init() {}
 }
 
-/// Probabilities from which on something is a pick. What the defaults reach is on the model's card.
+/// Probabilities from which on something is a pick, chosen on records that the network did not learn
+/// from and is not judged by. What they reach is on the model's card.
 public struct NetworkPickerSettings: Equatable, Sendable {
   /// Of a P, in the early stage, for it to be announced.
-  public var announceProbability = 0.3
+  public var announceProbability = 0.4
   /// Of a P, in the late stage, for it to be confirmed.
-  public var confirmProbability = 0.3
+  public var confirmProbability = 0.4
   /// Of an S, in the late stage.
-  public var shearProbability = 0.3
+  public var shearProbability = 0.4
   /// Of an event around a P, in the late stage.
-  public var eventProbability = 0.3
+  public var eventProbability = 0.0
   /// Of a P that STA/LTA does not see, in either stage: what only one of two sees must be surer.
-  public var unseenProbability = 0.9
+  public var unseenProbability = 0.85
   public init() {}
 }
 

@@ -31,7 +31,7 @@ import Tools
     let first = try #require(outcome.picks.first)
     #expect(Double(first.emitted - outcome.timeOfP) * 1e-9 < 0.5)
     let story = demo.story(outcome)
-    #expect(story.contains("The first datagram left 4.8 s before the strong shaking."))
+    #expect(story.contains("The first datagram left 4.6 s before the strong shaking."))
     #expect(
       try Data(contentsOf: svg)
         == Data(contentsOf: Self.golden.appendingPathComponent("demo.svg")))
