@@ -29,7 +29,7 @@ public struct NetworkPicker: ~Copyable {
   public private(set) var isLive = false
   public let name: Text<32>
   private let settings: NetworkPickerSettings
-  private let model: PickerModel
+  private let heads: PickerModel.Heads
   private let presentLanes: UInt8
   private var network: Network
   private var features = FeatureExtractor()
@@ -58,12 +58,26 @@ public struct NetworkPicker: ~Copyable {
     var pick: Pick?
   }
 
-  /// Takes `model.arenaByteCount` bytes of the arena.
-  public init(
+  /// Makes one in the arena, of which it takes `model.arenaByteCount` bytes and which must outlive it.
+  /// By its pointer: an optional of something this large is moved out and back at every touch.
+  public static func make(
+    _ model: PickerModel, kernels: KernelVariant, settings: NetworkPickerSettings,
+    presentLanes: UInt8, arena: inout Arena
+  ) -> UnsafeMutablePointer<NetworkPicker> {
+    let bytes = arena.take(UInt8.self, count: MemoryLayout<NetworkPicker>.stride)
+    let place = UnsafeMutableRawPointer(bytes.baseAddress!)
+      .bindMemory(to: NetworkPicker.self, capacity: 1)
+    place.initialize(
+      to: NetworkPicker(
+        model, kernels: kernels, settings: settings, presentLanes: presentLanes, arena: &arena))
+    return place
+  }
+
+  private init(
     _ model: PickerModel, kernels: KernelVariant, settings: NetworkPickerSettings,
     presentLanes: UInt8, arena: inout Arena
   ) {
-    self.model = model
+    heads = model.heads
     self.settings = settings
     self.presentLanes = presentLanes
     name = model.plan.header.name
@@ -73,9 +87,10 @@ public struct NetworkPicker: ~Copyable {
   /// The oldest pick that was not taken yet.
   public mutating func next() -> Pick? { outbox.take() }
 
-  /// Takes the next sample, which `baseline` has taken before.
-  mutating func step(_ sample: Sample, beside baseline: borrowing StaLtaPicker) {
-    let place = baseline.history.end - 1
+  /// Takes the next sample, which `baseline` has taken before. It comes by its address: a borrowed one of
+  /// this size would be copied on the way.
+  mutating func step(_ sample: Sample, beside baseline: UnsafePointer<StaLtaPicker>) {
+    let place = baseline.pointee.history.end - 1
     if sample.isRestart { restart(sample, at: place, beside: baseline) }
     lastNumber = sample.number
     settled += 1
@@ -96,7 +111,7 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private mutating func restart(
-    _ sample: Sample, at place: Int, beside baseline: borrowing StaLtaPicker
+    _ sample: Sample, at place: Int, beside baseline: UnsafePointer<StaLtaPicker>
   ) {
     // What was announced before a gap is neither proved nor disproved by what comes after it.
     for index in 0..<pendingCount { conclude(pending[index], .confirmed) }
@@ -112,7 +127,7 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private mutating func readMotion() {
-    let output = network.output(model.motion)
+    let output = network.output(heads.motion)
     for step in 0..<(output.rowCount * PickerModel.rowSamples) {
       values.setUp(
         output.probability(step, class: 0), at: output.firstRow * PickerModel.rowSamples + step)
@@ -121,8 +136,8 @@ public struct NetworkPicker: ~Copyable {
 
   // MARK: Early
 
-  private mutating func readEarly(_ baseline: borrowing StaLtaPicker) {
-    let output = network.output(model.early)
+  private mutating func readEarly(_ baseline: UnsafePointer<StaLtaPicker>) {
+    let output = network.output(heads.early)
     guard output.rowCount > 0 else { return }
     for step in 0..<(output.rowCount * PickerModel.rowSamples) {
       let place = origin + output.firstRow * PickerModel.rowSamples + step
@@ -139,15 +154,15 @@ public struct NetworkPicker: ~Copyable {
 
   /// Beyond what the network cannot know yet; and what the baseline does not see must be surer.
   private func isWorthTelling(
-    _ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker
+    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
   ) -> Bool {
     peak.index - origin >= NetworkPicker.settlingSamples
       && (peak.probability >= settings.unseenProbability
-        || baseline.hasPicked(near: peak.index, samples: NetworkPicker.sameSamples))
+        || baseline.pointee.hasPicked(near: peak.index, samples: NetworkPicker.sameSamples))
   }
 
   private mutating func announce(
-    _ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker
+    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
   ) {
     pickCount &+= 1
     let pick = measured(
@@ -160,12 +175,12 @@ public struct NetworkPicker: ~Copyable {
 
   // MARK: Late
 
-  private mutating func readLate(_ baseline: borrowing StaLtaPicker) {
-    let events = network.output(model.event)
+  private mutating func readLate(_ baseline: UnsafePointer<StaLtaPicker>) {
+    let events = network.output(heads.event)
     for row in 0..<events.rowCount {
       values.setEvent(events.probability(row, class: 0), row: events.firstRow + row)
     }
-    let output = network.output(model.late)
+    let output = network.output(heads.late)
     for step in 0..<(output.rowCount * PickerModel.rowSamples) {
       let index = output.firstRow * PickerModel.rowSamples + step
       let (p, s) = (output.probability(step, class: 1), output.probability(step, class: 2))
@@ -181,7 +196,9 @@ public struct NetworkPicker: ~Copyable {
     }
   }
 
-  private mutating func confirm(_ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker) {
+  private mutating func confirm(
+    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
+  ) {
     let index = peak.index - origin
     let event = values.event(at: index)
     guard event >= settings.eventProbability, isWorthTelling(peak, baseline),
@@ -197,7 +214,7 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private mutating func confirmShear(
-    _ peak: ProbabilityPeak.Peak, _ baseline: borrowing StaLtaPicker
+    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
   ) {
     let index = peak.index - origin
     let follows =
@@ -250,15 +267,15 @@ public struct NetworkPicker: ~Copyable {
 
   private func measured(
     _ status: PickStatus, _ phase: PickPhase, id: UInt32, place: Double, probability: Double,
-    upProbability: Double?, _ baseline: borrowing StaLtaPicker
+    upProbability: Double?, _ baseline: UnsafePointer<StaLtaPicker>
   ) -> Pick {
     let index = Elementary.nearestInteger(place)
-    let decibels = baseline.signalToNoiseDecibels(at: index)
+    let decibels = baseline.pointee.signalToNoiseDecibels(at: index)
     let sigma = networkSigmaSeconds(phase: phase, status: status, probability: probability)
     let up = upProbability ?? 0.5
     let certainty = max(up, 1 - up)
     return Pick(
-      id: id, status: status, phase: phase, time: baseline.history.time(atPlace: place),
+      id: id, status: status, phase: phase, time: baseline.pointee.history.time(atPlace: place),
       timeSigmaSeconds: sigma, probability: probability,
       firstMotion: certainty < FirstMotion.leastProbability ? .unclear : up > 0.5 ? .up : .down,
       firstMotionProbability: certainty < FirstMotion.leastProbability ? nil : certainty,
@@ -267,7 +284,7 @@ public struct NetworkPicker: ~Copyable {
       quality: PickQuality(
         sigmaSeconds: sigma, isClipped: lastClipped >= index - 10,
         usesHorizontals: presentLanes & 1 == 0),
-      isSeenByBaseline: baseline.hasPicked(near: index, samples: NetworkPicker.sameSamples))
+      isSeenByBaseline: baseline.pointee.hasPicked(near: index, samples: NetworkPicker.sameSamples))
   }
 }
 

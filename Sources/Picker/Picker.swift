@@ -8,13 +8,15 @@ import Core
 
 public struct Picker: ~Copyable {
   private var baseline: StaLtaPicker
-  private var network: NetworkPicker?
+  private let network: UnsafeMutablePointer<NetworkPicker>?
   private var ownPick: Pick?
   /// The time of the newest pick that was not retracted.
   public private(set) var lastPickTime: UTC?
 
+  /// The network picker must outlive this one.
   public init(
-    _ settings: PickerSettings, presentLanes: UInt8, network: consuming NetworkPicker? = nil
+    _ settings: PickerSettings, presentLanes: UInt8,
+    network: UnsafeMutablePointer<NetworkPicker>? = nil
   ) {
     baseline = StaLtaPicker(settings, presentLanes: presentLanes)
     self.network = network
@@ -23,47 +25,30 @@ public struct Picker: ~Copyable {
   /// Takes the next sample. All picks must be taken before the one after it.
   public mutating func step(_ sample: Sample) {
     let pick = baseline.step(sample)
-    network?.step(sample, beside: baseline)
-    if !hasNetwork { ownPick = pick }
+    if let network {
+      withUnsafeMutablePointer(to: &baseline) {
+        network.pointee.step(sample, beside: UnsafePointer($0))
+      }
+    } else {
+      ownPick = pick
+    }
   }
 
   /// The oldest pick that was not taken yet.
   public mutating func next() -> Pick? {
-    let pick = ownPick ?? network?.next()
+    let pick = ownPick ?? network?.pointee.next()
     ownPick = nil
     if let pick, pick.status == .confirmed { lastPickTime = pick.time }
     return pick
   }
 
   /// Picks can come: filters, means and the network's past are there.
-  public var isLive: Bool {
-    switch network {
-    case .some(let network): network.isLive && baseline.isLive
-    case .none: baseline.isLive
-    }
-  }
-
-  public var pickCount: UInt32 {
-    switch network {
-    case .some(let network): network.pickCount
-    case .none: baseline.pickCount
-    }
-  }
-
-  public var hasNetwork: Bool {
-    switch network {
-    case .some: true
-    case .none: false
-    }
-  }
+  public var isLive: Bool { baseline.isLive && (network?.pointee.isLive ?? true) }
+  public var pickCount: UInt32 { network?.pointee.pickCount ?? baseline.pickCount }
+  public var hasNetwork: Bool { network != nil }
 
   /// Of the network, or "sta-lta".
-  public var name: Text<32> {
-    switch network {
-    case .some(let network): network.name
-    case .none: Text<32>("sta-lta")
-    }
-  }
+  public var name: Text<32> { network?.pointee.name ?? Text<32>("sta-lta") }
 
   /// RMS of the band-passed ground noise, counts.
   public var noiseCounts: Double { baseline.noiseCounts }

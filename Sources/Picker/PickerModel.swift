@@ -19,11 +19,15 @@ public struct PickerModel {
   static let earlyLookaheadSamplesMaximum = 40
   static let lateLookaheadSamplesMaximum = 360
 
+  /// Buffers of the heads.
+  struct Heads {
+    var early: Int
+    var late: Int
+    var event: Int
+    var motion: Int
+  }
   public let plan: NetworkPlan
-  let early: Int
-  let late: Int
-  let event: Int
-  let motion: Int
+  let heads: Heads
 
   /// `bytes` as NetworkPlan wants them; they must outlive the model and every picker of it.
   public init(_ bytes: UnsafeRawBufferPointer) throws(NetworkError) {
@@ -66,7 +70,7 @@ public struct PickerModel {
     guard !looksFurther(1, than: late), !looksFurther(2, than: late) else {
       throw fail("a late head looks more than 3.6 s ahead: too late to confirm anything")
     }
-    (self.early, self.late, event, motion) = (heads[0], heads[1], heads[2], heads[3])
+    self.heads = Heads(early: heads[0], late: heads[1], event: heads[2], motion: heads[3])
     self.plan = plan
   }
 
@@ -79,5 +83,7 @@ public struct PickerModel {
   }
 
   /// Of a picker of this model.
-  public var arenaByteCount: Int { plan.arenaByteCount }
+  public var arenaByteCount: Int {
+    plan.arenaByteCount + MemoryLayout<NetworkPicker>.stride + 64
+  }
 }

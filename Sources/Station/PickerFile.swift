@@ -46,10 +46,10 @@ public struct PickerFile: ~Copyable {
   static func picker(
     _ file: borrowing PickerFile?, _ settings: StationSettings, kernels: KernelVariant,
     arena: inout Arena
-  ) -> NetworkPicker? {
+  ) -> UnsafeMutablePointer<NetworkPicker>? {
     switch file {
     case .some(let file):
-      NetworkPicker(
+      NetworkPicker.make(
         file.model, kernels: kernels, settings: settings.picker.network,
         presentLanes: settings.conditioner.presentLanes, arena: &arena)
     case .none: nil

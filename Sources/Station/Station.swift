@@ -101,8 +101,8 @@ public struct Station: ~Copyable {
     var isLive = false
   }
 
-  /// Without a network the baseline picks.
-  public init(_ settings: StationSettings, network: consuming NetworkPicker? = nil) {
+  /// Without a network the baseline picks; with one, it must outlive the station.
+  public init(_ settings: StationSettings, network: UnsafeMutablePointer<NetworkPicker>? = nil) {
     self.settings = settings
     conditioner = Conditioner(settings.conditioner)
     picker = Picker(

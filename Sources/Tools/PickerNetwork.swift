@@ -55,9 +55,9 @@ public final class PickerNetwork: @unchecked Sendable {
   static func picker(
     _ network: PickerNetwork?, _ settings: NetworkPickerSettings, presentLanes: UInt8,
     arena: inout Arena
-  ) -> NetworkPicker? {
+  ) -> UnsafeMutablePointer<NetworkPicker>? {
     guard let network else { return nil }
-    return NetworkPicker(
+    return NetworkPicker.make(
       network.model, kernels: network.kernels, settings: settings, presentLanes: presentLanes,
       arena: &arena)
   }

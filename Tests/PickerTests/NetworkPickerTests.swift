@@ -31,7 +31,7 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     var arena = try pickerArena(model)
     var picker = Picker(
       PickerSettings(), presentLanes: lanes,
-      network: NetworkPicker(
+      network: NetworkPicker.make(
         model, kernels: kernels, settings: settings, presentLanes: lanes, arena: &arena))
     var synthetic = SyntheticSettings()
     (synthetic.seed, synthetic.magnitude, synthetic.leadSeconds) = (seed, magnitude, 30)
@@ -205,7 +205,7 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     var arena = try pickerArena(model)
     var picker = Picker(
       PickerSettings(), presentLanes: 0b111,
-      network: NetworkPicker(
+      network: NetworkPicker.make(
         model, kernels: KernelVariant.select().variant, settings: NetworkPickerSettings(),
         presentLanes: 0b111, arena: &arena))
     var stream = SyntheticStream(seed: 3)
