@@ -22,8 +22,8 @@ public struct PickerSettings: Equatable, Sendable {
   public init() {}
 }
 
-/// Probabilities from which on something is a pick, chosen on records that the network did not learn
-/// from and is not judged by. What they reach is on the model's card.
+/// Probabilities from which on something is a pick. How they were chosen and what they reach is on the
+/// model's card.
 public struct NetworkPickerSettings: Equatable, Sendable {
   /// Of a P, in the early stage, for it to be announced.
   public var announceProbability = 0.4

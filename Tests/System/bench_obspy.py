@@ -29,7 +29,7 @@ onset, record = sys.argv[1:3]
 ours, whole, inner = [], [], []
 for _ in range(5):
     begin = time.perf_counter()
-    lines = subprocess.run([onset, "replay", record], check=True, capture_output=True).stdout
+    lines = subprocess.run([onset, "replay", "--picker", "sta-lta", record], check=True, capture_output=True).stdout
     ours.append(time.perf_counter() - begin)
     begin = time.perf_counter()
     said = subprocess.run([sys.executable, "-c", PEER, record], check=True, capture_output=True, text=True).stdout
