@@ -10,6 +10,7 @@ public typealias StationCode = Text<24>
 /// amplitude, below his 4, because a pick that does not last is retracted. What they reach on
 /// records is in the README.
 public struct PickerSettings: Equatable, Sendable {
+  public static let triggerRatios = 1.5...1000
   public var bandLowHertz = 2.0
   public var bandHighHertz = 20.0
   public var shortTermSeconds = 0.3
@@ -25,6 +26,9 @@ public struct PickerSettings: Equatable, Sendable {
 /// Probabilities from which on something is a pick. How they were chosen and what they reach is on the
 /// model's card.
 public struct NetworkPickerSettings: Equatable, Sendable {
+  /// A threshold that is 0 or 1 would be none. What is asked for beside it may be anything.
+  public static let probabilities = 0.01...0.99
+  public static let doubts = 0...0.99
   /// Of a P, in the early stage, for it to be announced.
   public var announceProbability = 0.4
   /// Of a P, in the late stage, for it to be confirmed.
@@ -105,7 +109,7 @@ extension PickerSettings {
         "must leave long_term_seconds at least five times short_term_seconds")
     }
     triggerRatio = try file.decimal(
-      "picker", "trigger_ratio", in: 1.5...1000, default: triggerRatio)
+      "picker", "trigger_ratio", in: PickerSettings.triggerRatios, default: triggerRatio)
     releaseRatio = try file.decimal("picker", "release_ratio", in: 1...500, default: releaseRatio)
     guard releaseRatio < triggerRatio else {
       throw file.contradiction(
@@ -124,15 +128,15 @@ extension PickerSettings {
 extension NetworkPickerSettings {
   init(_ file: inout ConfigurationFile) throws(Diagnostic) {
     announceProbability = try file.decimal(
-      "picker", "announce_probability", in: 0.01...0.99, default: announceProbability)
+      "picker", "announce_probability", in: Self.probabilities, default: announceProbability)
     confirmProbability = try file.decimal(
-      "picker", "confirm_probability", in: 0.01...0.99, default: confirmProbability)
+      "picker", "confirm_probability", in: Self.probabilities, default: confirmProbability)
     shearProbability = try file.decimal(
-      "picker", "shear_probability", in: 0.01...0.99, default: shearProbability)
+      "picker", "shear_probability", in: Self.probabilities, default: shearProbability)
     unseenProbability = try file.decimal(
-      "picker", "unseen_probability", in: 0...0.99, default: unseenProbability)
+      "picker", "unseen_probability", in: Self.doubts, default: unseenProbability)
     eventProbability = try file.decimal(
-      "picker", "event_probability", in: 0...0.99, default: eventProbability)
+      "picker", "event_probability", in: Self.doubts, default: eventProbability)
   }
 }
 

@@ -13,6 +13,9 @@ import Network
 public struct NetworkPicker: ~Copyable {
   public static let settlingSamples = 500
   private static let longGapSamples: Int64 = 1000
+  /// A sensor of few bits can be still for moments, and what ends such a moment may be an event; behind
+  /// a longer stillness are padding and dead cables. The flags have taken a second of it.
+  private static let longStillSamples = 400
   /// Of the same phase; two events closer than this are one to any network of this rate.
   private static let separationSamples = 60
   /// An announced P and a confirmed one are the same up to here.
@@ -28,7 +31,7 @@ public struct NetworkPicker: ~Copyable {
 
   public private(set) var isLive = false
   public let name: Text<32>
-  private let settings: NetworkPickerSettings
+  var settings: NetworkPickerSettings
   private let heads: PickerModel.Heads
   private let presentLanes: UInt8
   private var network: Network
@@ -49,6 +52,9 @@ public struct NetworkPicker: ~Copyable {
   private var lastConfirmed = longAgo
   private var lastShear = longAgo
   private var lastClipped = longAgo
+  /// When something came again after all lanes had long been still: it looks like an onset.
+  private var revived = longAgo
+  private var stillSamples = 0
   /// A sample can give rise to several: one confirmed, all that were pending before a gap.
   private var outbox = FixedQueue<Pick, 16>()
   public private(set) var pickCount: UInt32 = 0
@@ -94,9 +100,17 @@ public struct NetworkPicker: ~Copyable {
     if sample.isRestart { restart(sample, at: place, beside: baseline) }
     lastNumber = sample.number
     settled += 1
-    isLive = settled >= NetworkPicker.settlingSamples
     let broken = sample.flags.dead | sample.flags.stuck
     let lanes = presentLanes & ~broken
+    if lanes == 0 {
+      stillSamples += 1
+    } else {
+      if stillSamples >= NetworkPicker.longStillSamples { revived = place }
+      stillSamples = 0
+    }
+    isLive =
+      settled >= NetworkPicker.settlingSamples
+      && place - revived >= NetworkPicker.settlingSamples
     if sample.flags.clipped & lanes != 0 { lastClipped = place }
     if sample.number % 100 == 0 { features.flushTinyStates() }
     var codes = features.step(sample.counts, lanes: lanes)
@@ -156,9 +170,16 @@ public struct NetworkPicker: ~Copyable {
   private func isWorthTelling(
     _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
   ) -> Bool {
-    peak.index - origin >= NetworkPicker.settlingSamples
+    hasSettled(by: peak.index)
       && (peak.probability >= settings.unseenProbability
         || baseline.pointee.hasPicked(near: peak.index, samples: NetworkPicker.sameSamples))
+  }
+
+  private func hasSettled(by place: Int) -> Bool {
+    // The revival is seen with the last samples before it; a peak may be told seconds after it.
+    place - origin >= NetworkPicker.settlingSamples
+      && !(revived - NetworkPicker.sameSamples..<revived + NetworkPicker.settlingSamples)
+        .contains(place)
   }
 
   private mutating func announce(
@@ -221,7 +242,7 @@ public struct NetworkPicker: ~Copyable {
       (0...NetworkPicker.longestSMinusPSamples).contains(peak.index - lastConfirmed)
     let factor = follows ? 1 : NetworkPicker.unassociatedFactor
     guard peak.probability >= factor * settings.shearProbability,
-      peak.index - origin >= NetworkPicker.settlingSamples,
+      hasSettled(by: peak.index),
       peak.index - lastShear >= NetworkPicker.separationSamples
     else { return }
     lastShear = peak.index

@@ -47,6 +47,19 @@ public struct Picker: ~Copyable {
   public var pickCount: UInt32 { network?.pointee.pickCount ?? baseline.pickCount }
   public var hasNetwork: Bool { network != nil }
 
+  /// Of the baseline; must stay above `releaseRatio`.
+  public var triggerRatio: Double {
+    get { baseline.triggerRatio }
+    set { baseline.triggerRatio = newValue }
+  }
+  public var releaseRatio: Double { baseline.releaseRatio }
+
+  /// Of the network; nil, and not to be set, where there is none.
+  public var thresholds: NetworkPickerSettings? {
+    get { network?.pointee.settings }
+    set { if let newValue { network?.pointee.settings = newValue } }
+  }
+
   /// Of the network, or "sta-lta".
   public var name: Text<32> { network?.pointee.name ?? Text<32>("sta-lta") }
 

@@ -41,7 +41,7 @@ public struct StaLtaPicker: ~Copyable {
   public private(set) var lastPickTime: UTC?
 
   private let presentLanes: UInt8
-  private let settings: PickerSettings
+  private var settings: PickerSettings
   private let shortWeight: Double
   private let longWeight: Double
   private let minimumSamples: Int
@@ -73,6 +73,13 @@ public struct StaLtaPicker: ~Copyable {
     var isClipped: Bool
     var announced: Pick?
   }
+
+  /// Above `releaseRatio`.
+  var triggerRatio: Double {
+    get { settings.triggerRatio }
+    set { settings.triggerRatio = newValue }
+  }
+  var releaseRatio: Double { settings.releaseRatio }
 
   public init(_ settings: PickerSettings, presentLanes: UInt8) {
     self.settings = settings

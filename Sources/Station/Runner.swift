@@ -38,6 +38,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let socket: UdpEndpoint
   private let upstream: Upstream
   private let diskPath: Path
+  private let commandCounter: StoredCounter
   private let bufferFrames: Int
   private let nominalNanosecondsPerFrame: Double
   private let signalDescriptor: Int32
@@ -90,6 +91,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let networkBytes = PickerFile.arenaByteCount(network)
     let arenaBytes =
       networkBytes + rawBytes + chunk * MemoryLayout<Frame>.stride + Wire.maximumByteCount + 4096
+    let commands = try StoredCounter("command-counter", in: configuration.station.stateDirectory)
+    let lastCommand = UInt64(try commands.read(largest: .max))
     let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
@@ -98,12 +101,14 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     frames = arena.take(Frame.self, count: chunk)
     // One byte more than any message: a longer datagram shows as such.
     received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
-    let settings = StationSettings(configuration, bootCounter: bootCounter)
+    let settings = StationSettings(
+      configuration, bootCounter: bootCounter, commandCounter: lastCommand)
     station = Station(
       settings,
       network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena))
     arena.seal()
 
+    commandCounter = commands
     self.unpacker = unpacker
     self.socket = socket
     self.capture = capture
@@ -289,6 +294,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       let size = min(count, received.count)
       station.receive(
         UnsafeBufferPointer(rebasing: received[0..<size]), address: address, port: port)
+      if let counter = station.counterToStore {
+        station.obey(isCounterStored: commandCounter.store(Int(counter)))
+      }
       sendPending()
     }
   }

@@ -15,24 +15,30 @@ public let softwareVersion: StaticString = "0.1.0"
 public struct StationSettings: Sendable {
   public var code: StationCode
   public var bootCounter: UInt32
+  /// The counter of the last command that was taken, in this boot or an earlier one.
+  public var commandCounter: UInt64
   public var key: Key
   public var conditioner: ConditionerSettings
   public var picker: PickerSettings
 
   public init(
-    code: StationCode, bootCounter: UInt32, key: Key, conditioner: ConditionerSettings,
-    picker: PickerSettings
+    code: StationCode, bootCounter: UInt32, commandCounter: UInt64 = 0, key: Key,
+    conditioner: ConditionerSettings, picker: PickerSettings
   ) {
     self.code = code
     self.bootCounter = bootCounter
+    self.commandCounter = commandCounter
     self.key = key
     self.conditioner = conditioner
     self.picker = picker
   }
 
-  public init(_ configuration: Configuration, bootCounter: UInt32) {
+  public init(
+    _ configuration: Configuration, bootCounter: UInt32, commandCounter: UInt64 = 0
+  ) {
     self.init(
-      code: configuration.station.code, bootCounter: bootCounter, key: configuration.key,
+      code: configuration.station.code, bootCounter: bootCounter,
+      commandCounter: commandCounter, key: configuration.key,
       conditioner: configuration.conditioner, picker: configuration.station.picker)
   }
 }
@@ -62,8 +68,8 @@ public struct Station: ~Copyable {
   public static let healthIntervalNanoseconds = 10 * nanosecondsPerSecond
   /// A change is worth a message at once, but a flapping one is not worth more than one a second.
   public static let changeIntervalNanoseconds = nanosecondsPerSecond
-  /// Pongs a second: an operator asks seldom, a forger who replays a recorded ping gets little.
-  private static let pongsPerSecondMaximum: UInt32 = 5
+  /// Answers a second: an operator asks seldom, a forger who replays a recorded ping gets little.
+  private static let answersPerSecondMaximum: UInt32 = 5
 
   public var host = HostStatus()
   /// A block is at most four seconds: of picks of one phase and stage at least 0.6 s apart that is
@@ -71,14 +77,14 @@ public struct Station: ~Copyable {
   /// block.
   private var outbox = FixedQueue<Datagram, 64>()
 
-  private let settings: StationSettings
+  let settings: StationSettings
   private var conditioner: Conditioner
-  private var picker: Picker
-  private var clock = ClockReading()
+  var picker: Picker
+  private(set) var clock = ClockReading()
   private var sequence: UInt32 = 0
   private var accepted: UInt32 = 0
   private var rejected: UInt32 = 0
-  private var now = UTC(nanoseconds: 0)
+  private(set) var now = UTC(nanoseconds: 0)
   private var isDelivering = false
   /// How many health messages there were: their sender resets what they report since the last one.
   public private(set) var healthCount = 0
@@ -88,8 +94,11 @@ public struct Station: ~Copyable {
   private var flags = ChannelFlags()
   private var flagUpdates = 0
   private var reported = Condition()
-  private var pongSecond: Int64 = 0
-  private var pongsInSecond: UInt32 = 0
+  private var answerSecond: Int64 = 0
+  private var answersInSecond: UInt32 = 0
+  var commandCounter: UInt64
+  var pendingCommand: PendingCommand?
+  var lastAnswer: CommandMessage?
 
   /// What a change of which is reported at once.
   private struct Condition: Equatable {
@@ -104,6 +113,7 @@ public struct Station: ~Copyable {
   /// Without a network the baseline picks; with one, it must outlive the station.
   public init(_ settings: StationSettings, network: UnsafeMutablePointer<NetworkPicker>? = nil) {
     self.settings = settings
+    commandCounter = settings.commandCounter
     conditioner = Conditioner(settings.conditioner)
     picker = Picker(
       settings.picker, presentLanes: settings.conditioner.presentLanes, network: network)
@@ -144,34 +154,44 @@ public struct Station: ~Copyable {
     }
   }
 
-  /// A datagram came in. Only a signed ping is answered, to whom it came from.
+  /// A datagram came in. Only a signed ping or command is answered, to whom it came from; a command when
+  /// its counter is stored (Station+Commands.swift).
   public mutating func receive(
     _ bytes: UnsafeBufferPointer<UInt8>, address: UInt32, port: UInt16
   ) {
     do throws(DatagramError) {
       let datagram = try OpenedDatagram(bytes, key: settings.key)
-      guard datagram.header.type == .ping else { throw .unknownType }
-      let ping = try PingMessage(datagram.payload)
-      guard datagram.header.station.isEmpty || datagram.header.station.equals(settings.code) else {
-        throw .notOurs
+      let header = datagram.header
+      switch header.type {
+      case .ping:
+        let ping = try PingMessage(datagram.payload)
+        guard header.station.isEmpty || header.station.equals(settings.code) else { throw .notOurs }
+        answer(ping, address: address, port: port)
+      case .command:
+        let command = try CommandMessage(datagram.payload)
+        try receive(command, for: header.station, address: address, port: port)
+      default: throw .unknownType
       }
       accepted &+= 1
-      answer(ping, address: address, port: port)
     } catch {
       rejected &+= 1
     }
   }
 
   private mutating func answer(_ ping: PingMessage, address: UInt32, port: UInt16) {
-    let second = floorQuotient(now.nanoseconds, nanosecondsPerSecond)
-    if second != pongSecond {
-      pongSecond = second
-      pongsInSecond = 0
-    }
-    pongsInSecond &+= 1
-    guard pongsInSecond <= Station.pongsPerSecondMaximum else { return }
+    guard mayAnswer() else { return }
     let pong = PongMessage(nonce: ping.nonce, health: health())
     send(.pong, address: address, port: port) { pong.write(to: &$0) }
+  }
+
+  mutating func mayAnswer() -> Bool {
+    let second = floorQuotient(now.nanoseconds, nanosecondsPerSecond)
+    if second != answerSecond {
+      answerSecond = second
+      answersInSecond = 0
+    }
+    answersInSecond &+= 1
+    return answersInSecond <= Station.answersPerSecondMaximum
   }
 
   // MARK: Outputs
@@ -179,7 +199,7 @@ public struct Station: ~Copyable {
   /// The oldest datagram that waits to be sent.
   public mutating func nextDatagram() -> Datagram? { outbox.take() }
 
-  private mutating func send(
+  mutating func send(
     _ type: MessageType, address: UInt32 = 0, port: UInt16 = 0,
     _ payload: (inout ByteWriter) -> Void
   ) {
@@ -187,8 +207,8 @@ public struct Station: ~Copyable {
       type: type, station: settings.code, bootCounter: settings.bootCounter, sequence: sequence,
       emitted: now, clockState: clock.state.rawValue, clockSource: clock.source.rawValue,
       clockUncertaintyNanoseconds: clock.uncertaintyNanoseconds)
-    // A pong goes to whoever asked and uses no number up: a gap upstream is a loss.
-    if type != .pong { sequence &+= 1 }
+    // An answer goes to whoever asked and uses no number up: a gap upstream is a loss.
+    if address == 0 { sequence &+= 1 }
     var datagram = Datagram(header, key: settings.key, payload: payload)
     datagram.address = address
     datagram.port = port
@@ -238,8 +258,12 @@ public struct Station: ~Copyable {
       since >= Station.healthIntervalNanoseconds || since < 0
       || (condition != reported && since >= Station.changeIntervalNanoseconds)
     guard isDue else { return }
-    lastHealth = now
     reported = condition
+    reportHealth()
+  }
+
+  mutating func reportHealth() {
+    lastHealth = now
     let message = health()
     send(.health) { message.write(to: &$0) }
     healthCount &+= 1

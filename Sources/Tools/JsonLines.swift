@@ -20,7 +20,8 @@ public enum JsonLine {
       return object(
         [("type", "\"pong\""), ("nonce", "\"\(hex(pong.nonce))\"")]
           + health(pong.health, header) + origin(header))
-    case .estimate, .alert, .acknowledgement, .command:
+    case .command: return text(try CommandMessage(datagram.payload), header)
+    case .estimate, .alert, .acknowledgement:
       return object(
         [("type", "\"\(header.type)\""), ("payload_bytes", "\(datagram.payload.count)")]
           + origin(header))
@@ -95,6 +96,31 @@ public enum JsonLine {
         ("quality", "\"\(["A", "B", "C", "D"][Int(pick.quality) - 1])\""),
         ("picker", pick.picker == 1 ? "\"sta-lta\"" : "\"network\""),
         ("sta_lta", pick.picker == 1 ? "null" : pick.isSeenByBaseline ? "true" : "false"),
+      ] + origin(header))
+  }
+
+  /// The value as an operator says it, not in the wire's parts.
+  private static func text(_ command: CommandMessage, _ header: Header) -> String {
+    let parameter = CommandParameter(rawValue: command.parameter)
+    let results = [
+      "null", "\"done\"", "\"unknown parameter\"", "\"out of range\"", "\"not possible here\"",
+      "\"expired\"",
+    ]
+    return object(
+      [
+        ("type", "\"command\""), ("station", quoted(header.station)),
+        ("counter", "\(command.counter)"), ("id", "\(command.id)"),
+        ("parameter", parameter.map { "\"\($0.name)\"" } ?? "\(command.parameter)"),
+        ("result", results[Int(command.result.rawValue)]),
+        (
+          "value",
+          command.value == CommandMessage.noValue
+            ? "null" : parameter.map { $0.text(command.value) } ?? "\(command.value)"
+        ),
+        (
+          "expires",
+          command.expires == CommandMessage.neverExpires ? "null" : time(command.expires)
+        ),
       ] + origin(header))
   }
 

@@ -18,6 +18,7 @@ let usage = """
                  [--announce P] [--confirm P] [--shear P] [--event P] [--unseen P]
   onset check FILE…                       boards, calibrations, station files
   onset ping HOST:PORT --key FILE         authenticated health request to a running station
+  onset command HOST:PORT --key FILE --station NET.STA.LOC.BS PARAMETER [VALUE] [--expires SECONDS|never]
   onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines
   onset model info [--chunk ROWS] NETWORK.onet
   onset model verify [--public-key FILE] NETWORK.onet
@@ -198,6 +199,22 @@ func ping(_ arguments: [String]) throws {
   print(try Ping(target: parsed.rest[0], keyPath: key).run())
 }
 
+func command(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(arguments, named: ["--key", "--station", "--expires"])
+  guard (2...3).contains(parsed.rest.count), let key = parsed.values["--key"],
+    let station = parsed.values["--station"]
+  else { throw ToolError("command needs HOST:PORT, --key FILE, --station CODE and a parameter") }
+  let expires =
+    parsed.values["--expires"] == "never"
+    ? nil : try parsed.number("--expires", in: 1...1e6) ?? 60
+  let (line, isDone) = try Command(
+    target: parsed.rest[0], keyPath: key, station: station, parameter: parsed.rest[1],
+    value: parsed.rest.count == 3 ? parsed.rest[2] : nil, expirySeconds: expires
+  ).run()
+  print(line)
+  if !isDone { exit(1) }
+}
+
 func bench(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
   let isJson = parsed.flags.contains("--json")
@@ -222,11 +239,13 @@ func bench(_ arguments: [String]) throws {
 }
 
 let commands: [String: ([String]) throws -> Void] = [
-  "demo": demo, "replay": replay, "check": check, "decode": decode, "ping": ping, "bench": bench,
+  "demo": demo, "replay": replay, "check": check, "decode": decode, "ping": ping,
+  "command": command,
+  "bench": bench,
   "model": model, "evaluate": evaluate,
 ]
 let arguments = Array(CommandLine.arguments.dropFirst())
-guard let name = arguments.first, let command = commands[name] else {
+guard let name = arguments.first, let run = commands[name] else {
   if arguments.first == "--version" {
     print("onset \(softwareVersion)")
     exit(0)
@@ -235,7 +254,7 @@ guard let name = arguments.first, let command = commands[name] else {
   exit(arguments.first == "--help" ? 0 : 2)
 }
 do {
-  try command(Array(arguments.dropFirst()))
+  try run(Array(arguments.dropFirst()))
 } catch {
   say("onset \(name): \(error)")
   exit(1)

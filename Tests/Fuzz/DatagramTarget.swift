@@ -66,7 +66,8 @@ struct DatagramTarget: Target, ~Copyable {
     case .health: payload = HealthMessage.byteCount
     case .ping: payload = PingMessage.byteCount
     case .pong: payload = PongMessage.byteCount
-    case .estimate, .alert, .acknowledgement, .command: return nil
+    case .command: payload = CommandMessage.byteCount
+    case .estimate, .alert, .acknowledgement: return nil
     }
     return Wire.headerByteCount + payload + Wire.tagByteCount
   }
@@ -96,12 +97,17 @@ struct DatagramTarget: Target, ~Copyable {
       isDelivering: true)
     while station.nextDatagram() != nil {}
     station.receive(bytes, address: 0x7F00_0001, port: 9)
+    let isObeyed = station.counterToStore != nil
+    station.obey(isCounterStored: iteration & 1 == 0)
     var answers = 0
     while let answer = station.nextDatagram() {
       answers += 1
-      try require(answer.count <= bytes.count + 192, "the answer is far longer than the question")
+      try require(
+        answer.count <= bytes.count + HealthMessage.byteCount,
+        "the answer is far longer than the question")
     }
-    try require(answers <= (isGood ? 1 : 0), "\(answers) answers")
+    // A health message follows the answer to the command that asks for one.
+    try require(answers <= (isObeyed ? 2 : isGood ? 1 : 0), "\(answers) answers")
   }
 
   private static func isSame(
@@ -124,7 +130,10 @@ struct DatagramTarget: Target, ~Copyable {
     case .pong:
       let message = try PongMessage(datagram.payload)
       return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .estimate, .alert, .acknowledgement, .command:
+    case .command:
+      let message = try CommandMessage(datagram.payload)
+      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
+    case .estimate, .alert, .acknowledgement:
       let payload = datagram.payload
       return Datagram(datagram.header, key: key) { $0.write(payload) }
     }
@@ -165,6 +174,9 @@ extension DatagramTarget {
     pick.firstMotionProbability = 9500
     pick.signalToNoiseCentidecibels = 2345
     let health = makeHealth()
+    var command = CommandMessage()
+    command.parameter = CommandParameter.triggerRatio.rawValue
+    command.value = 8000
     let messages = [
       bytes(Datagram(header(.pick), key: key) { pick.write(to: &$0) }),
       bytes(Datagram(header(.health), key: key) { health.write(to: &$0) }),
@@ -174,7 +186,7 @@ extension DatagramTarget {
           PongMessage(nonce: 99, health: health).write(to: &$0)
         }),
       bytes(Datagram(header(.estimate), key: key) { $0.write(UInt64(1)) }),
-      bytes(Datagram(header(.command), key: key) { _ in }),
+      bytes(Datagram(header(.command), key: key) { command.write(to: &$0) }),
     ]
     return messages + [messages[0] + messages[2] + messages[0], messages[1] + messages[0]]
   }

@@ -7,20 +7,21 @@ PICK = "IBBbBqIHHhBB", """id status phase first_motion quality time_ns sigma_us 
     first_motion_probability snr_centidecibels picker pick_flags"""
 HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s", """clock_offset_ns clock_rate_ppb edges missed_edges
     rejected_edges forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads
-    suspends reopenings clipped_frames spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes
-    loop_median_ns loop_999_ns loop_maximum_ns ring_fill_per_mille temperature_centidegrees
-    resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent send_failures
-    datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model"""
+    suspends reopenings clipped_frames spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes loop_median_ns
+    loop_999_ns loop_maximum_ns ring_fill_per_mille temperature_centidegrees resident_kib memory_available_mib
+    disk_free_mib uptime_s datagrams_sent send_failures datagrams_accepted datagrams_rejected picks noise_counts
+    last_pick_ns state software model"""
 PAYLOADS = {"pick": PICK, "health": HEALTH, "ping": ("Q", "nonce"),
-            "pong": ("Q" + HEALTH[0], "nonce " + HEALTH[1])}
-UNKNOWN = {"probability": 0xFFFF, "first_motion_probability": 0xFFFF, "last_pick_ns": -2**63,
-           "temperature_centidegrees": -2**15} | dict.fromkeys("""loop_median_ns loop_999_ns
-           loop_maximum_ns resident_kib memory_available_mib disk_free_mib""".split(), 2**32 - 1)
+            "pong": ("Q" + HEALTH[0], "nonce " + HEALTH[1]),
+            "command": ("QIHBBqq", "counter command_id parameter result reserved value expires_ns")}
+UNKNOWN = {"probability": 0xFFFF, "first_motion_probability": 0xFFFF, "temperature_centidegrees": -2**15
+           } | dict.fromkeys("last_pick_ns value expires_ns".split(), -2**63) | dict.fromkeys(
+    "loop_median_ns loop_999_ns loop_maximum_ns resident_kib memory_available_mib disk_free_mib".split(), 2**32 - 1)
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "status": (1, 3),
           "phase": (1, 2), "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000),
           "first_motion_probability": (0, 10_000), "picker": (1, 2), "pick_flags": (0, 1), "state": (0, 7),
-          "ring_fill_per_mille": (0, 1000)} | dict.fromkeys(
-              "clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
+          "counter": (1, 2**63 - 1), "result": (0, 5), "ring_fill_per_mille": (0, 1000)
+          } | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 
 def require(condition, sentence="has a field outside its range, or a payload of the wrong size"):
     if not condition: raise ValueError(sentence)
@@ -47,7 +48,6 @@ def message(rest, key):  # what `rest` begins with, and its length; checks in th
     require(struct.calcsize(HEADER[0] + layout) == length - 24)
     values = struct.unpack(HEADER[0] + layout, rest[8:length - 16])
     found = {name: field(name, value) for name, value in zip((HEADER[1] + names).split(), values)}
-    del found["reserved"]
     return {"type": TYPES[kind], **found}, length
 
 def main(key_file, datagram_file):

@@ -121,6 +121,24 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     #expect(all.contains { $0.pick.isSeenByBaseline == false })
   }
 
+  /// A padded record, a cable that is plugged in again: for five seconds nothing is told. A sensor of few
+  /// bits is still for moments.
+  @Test(arguments: [(600, true), (350, false)]) func afterALongStillnessNothingIsTold(
+    samples: Int, isLong: Bool
+  ) throws {
+    let end = 2600
+    let (picks, p, _) = try listen { index, sample in
+      var sample = sample
+      if (end - samples..<end).contains(index) {
+        sample.counts = .zero
+        if index > end - samples + 100 { sample.flags.stuck = 0b111 }
+      }
+      return sample
+    }
+    let near = picks.filter { ($0.pick.time - p).magnitude < 500_000_000 && $0.pick.phase == .p }
+    #expect(near.isEmpty == isLong)
+  }
+
   @Test func clippingLowersTheQuality() throws {
     let (picks, p, _) = try listen { _, sample in
       var sample = sample

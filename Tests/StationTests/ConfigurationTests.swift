@@ -82,4 +82,18 @@ import Tools
     #expect(try BootCounter.advance(directory: directory) == .max)
     #expect(throws: Diagnostic.self) { try BootCounter.advance(directory: Path("/nonexistent")) }
   }
+
+  @Test func aCounterOfCommandsIsStoredAndReadAgain() throws {
+    let files = try StationFolder()
+    let counter = try StoredCounter("command-counter", in: Path(files.folder.path))
+    #expect(try counter.read(largest: .max) == 0)
+    #expect(counter.store(.max))
+    let again = try StoredCounter("command-counter", in: Path(files.folder.path))
+    #expect(try again.read(largest: .max) == .max)
+    for damage in ["9223372036854775808\n", "-1\n", "0\n", "", "1"] {
+      try files.write("command-counter", damage)
+      #expect(throws: Diagnostic.self, "\(damage)") { try again.read(largest: .max) }
+    }
+    #expect(try !StoredCounter("command-counter", in: Path("/nonexistent")).store(1))
+  }
 }

@@ -76,7 +76,7 @@ import Uplink
     #expect(try answer(ping(testKey, code: "XX.OTHER..EH")) == nil)
     #expect(try answer(ping(Key(InlineArray(repeating: 1)))) == nil)
     #expect(try answer(ping(testKey, type: .pick)) == nil)
-    #expect(try answer(ping(testKey, type: .command)) == nil)
+    #expect(try answer(ping(testKey, type: .command)) == nil, "no command has 8 bytes")
     let last = try #require(try answer(ping(testKey)))
     #expect(last.health.datagramsRejected == 4)
     #expect(last.health.datagramsAccepted == 3)

@@ -77,6 +77,31 @@ class FirmwareTest(unittest.TestCase):
         with self.station() as again:
             self.assertEqual(again.receive(lambda m: True)["boot"], 2)
 
+    def test_commands_set_thresholds_once_and_for_this_boot(self):
+        def command(station, *arguments):
+            return subprocess.run(
+                [TOOLS / "onset", "command", f"127.0.0.1:{station.listen_port}", "--key", station.host / "station.key",
+                 "--station", "XX.ONST1.00.EH", *arguments], capture_output=True, text=True)
+        with self.station() as station:
+            station.receive(lambda m: m["type"] == "health")
+            told = json.loads(command(station, "confirm_probability", "--expires", "never").stdout)
+            self.assertEqual(told["result"], "done")
+            done = command(station, "confirm_probability", "0.625", "--expires", "never")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json.loads(done.stdout)["value"], 0.625)
+            self.assertNotEqual(told["value"], 0.625)
+            refused = command(station, "trigger_ratio", "1.2", "--expires", "never")
+            self.assertEqual((refused.returncode, json.loads(refused.stdout)["result"]), (1, "out of range"))
+            stored = int((station.host / "state" / "command-counter").read_text())
+            self.assertEqual(stored, json.loads(refused.stdout)["counter"])
+            counted = station.receive(lambda m: m["type"] == "health" and m["datagrams_accepted"] >= 3)
+            self.assertEqual(counted["datagrams_rejected"], 0)
+            self.assertEqual(station.stop(), 0)
+        with self.station() as again:
+            again.receive(lambda m: m["type"] == "health")
+            after = json.loads(command(again, "confirm_probability", "--expires", "never").stdout)
+            self.assertEqual(after["value"], told["value"])
+
     def test_vanished_card_is_opened_again(self):
         """The simulated card is gone after three seconds of file and starts over when it is opened."""
         with self.station() as station:

@@ -50,6 +50,30 @@ import Uplink
         """)
   }
 
+  /// A value in the operator's unit, whatever the wire counts in.
+  @Test(arguments: [
+    (UInt16(1), Int64(6500), "\"trigger_ratio\"", "6.5000"),
+    (2, 4000, "\"confirm_probability\"", "0.4000"), (4, 1, "\"drill\"", "1"),
+    (5, CommandMessage.noValue, "\"health\"", "null"), (700, -3, "700", "-3"),
+  ]) func aCommand(parameter: UInt16, value: Int64, name: String, text: String) throws {
+    var command = CommandMessage()
+    command.counter = 9
+    command.id = 8
+    command.parameter = parameter
+    command.value = value
+    command.result = .expired
+    command.expires = UTC(nanoseconds: 1_583_020_813_000_000_000)
+    let line = try Self.line(
+      Datagram(Self.header(.command), key: Self.key) { command.write(to: &$0) })
+    #expect(
+      line == """
+        {"type":"command","station":"XX.ONST1.00.EH","counter":9,"id":8,"parameter":\(name),\
+        "result":"expired","value":\(text),"expires":"2020-03-01T00:00:13.000000Z","boot":3,\
+        "sequence":12,"clock":"locked","clock_uncertainty_s":0.000002,\
+        "emitted":"2020-03-01T00:00:13.000000Z"}
+        """)
+  }
+
   @Test func whatAPickDoesNotKnowIsNull() throws {
     var pick = Self.pick()
     pick.status = 1

@@ -80,11 +80,23 @@ enum Golden {
     return h
   }
 
+  static var command: CommandMessage {
+    var command = CommandMessage()
+    command.counter = 1_398_903_127_000_000_123
+    command.id = 4_000_000_001
+    command.parameter = 2
+    command.result = .done
+    command.value = 4500
+    command.expires = UTC(nanoseconds: 1_398_903_187_000_000_000)
+    return command
+  }
+
   static func datagram(_ type: MessageType) -> Datagram {
     Datagram(header(type), key: key) { writer in
       switch type {
       case .pick: pick.write(to: &writer)
       case .health: health.write(to: &writer)
+      case .command: command.write(to: &writer)
       case .ping: PingMessage(nonce: nonce).write(to: &writer)
       default: PongMessage(nonce: nonce, health: health).write(to: &writer)
       }

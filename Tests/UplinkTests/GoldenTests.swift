@@ -9,12 +9,12 @@ import Tools
 @testable import Uplink
 
 @Suite struct GoldenTests {
-  /// All four messages, one after another, as in a file of --wire. To change the format on purpose:
+  /// All messages, one after another, as in a file of --wire. To change the format on purpose:
   /// run ONSET_WRITE_GOLDEN=1 swift test --filter datagramsAreTheGoldenBytes and review the
   /// difference.
   @Test func datagramsAreTheGoldenBytes() throws {
     var bytes = Data()
-    for type in [MessageType.pick, .health, .ping, .pong] {
+    for type in [MessageType.pick, .health, .ping, .pong, .command] {
       Golden.datagram(type).withBytes { bytes.append($0) }
     }
     let file = Golden.folder.appendingPathComponent("datagrams.bin")
@@ -42,7 +42,8 @@ import Tools
     let lines = try output.text.split(separator: "\n").map {
       try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
     }
-    try #require(lines.map { $0["type"] as? String } == ["pick", "health", "ping", "pong"])
+    try #require(
+      lines.map { $0["type"] as? String } == ["pick", "health", "ping", "pong", "command"])
     for line in lines {
       #expect(line["station"] as? String == "XX.ONST1.00.EH")
       #expect(line["boot"] as? Int == 3)
@@ -64,6 +65,12 @@ import Tools
       #expect(line["datagrams_rejected"] as? Int == 15)
     }
     #expect(lines[3]["nonce"] as? UInt64 == Golden.nonce)
+    #expect(lines[4]["counter"] as? Int == 1_398_903_127_000_000_123)
+    #expect(lines[4]["command_id"] as? Int == 4_000_000_001)
+    #expect(lines[4]["parameter"] as? Int == 2)
+    #expect(lines[4]["result"] as? Int == 1)
+    #expect(lines[4]["value"] as? Int == 4500)
+    #expect(lines[4]["expires_ns"] as? Int == 1_398_903_187_000_000_000)
   }
 
   @Test func pythonReceiverRefusesAForgery() throws {

@@ -12,17 +12,19 @@ import Tools
     #expect(Golden.datagram(.health).count == 264)
     #expect(Golden.datagram(.ping).count == 80)
     #expect(Golden.datagram(.pong).count == 272)
+    #expect(Golden.datagram(.command).count == 104)
     #expect(Golden.datagram(.pick).count <= 200)
   }
 
   @Test func messagesComeBackAsTheyWere() throws {
-    for type in [MessageType.pick, .health, .ping, .pong] {
+    for type in [MessageType.pick, .health, .ping, .pong, .command] {
       try Golden.datagram(type).withBytes { bytes throws in
         let opened = try OpenedDatagram(bytes, key: Golden.key)
         #expect(opened.header == Golden.header(type))
         switch type {
         case .pick: #expect(try PickMessage(opened.payload) == Golden.pick)
         case .health: #expect(try HealthMessage(opened.payload) == Golden.health)
+        case .command: #expect(try CommandMessage(opened.payload) == Golden.command)
         case .ping: #expect(try PingMessage(opened.payload) == PingMessage(nonce: Golden.nonce))
         default:
           let pong = try PongMessage(opened.payload)
@@ -99,6 +101,18 @@ import Tools
       let pick = try? network.withUnsafeBufferPointer { try PickMessage($0) }
       #expect((pick != nil) == isKnown)
       #expect(pick?.isSeenByBaseline ?? (flags == 1) == (flags == 1))
+    }
+    let command = Golden.datagram(.command).withBytes { Array($0[56..<88]) }
+    for (offset, value) in [(7, 0x80), (14, 6), (15, 1)] {
+      var bytes = command
+      bytes[offset] = UInt8(value)
+      #expect(throws: DatagramError.malformed, "offset \(offset)") {
+        try bytes.withUnsafeBufferPointer { _ = try CommandMessage($0) }
+      }
+    }
+    let never = [UInt8](repeating: 0, count: 8) + command[8...]
+    #expect(throws: DatagramError.malformed, "a counter of 0 is above none") {
+      try never.withUnsafeBufferPointer { _ = try CommandMessage($0) }
     }
     let health = Golden.datagram(.health).withBytes { Array($0[56..<248]) }
     for (offset, value) in [(76, 16), (144, 8), (93, 4), (145, 7)] {

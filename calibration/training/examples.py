@@ -20,7 +20,7 @@ MASKED_SAMPLES = 120
 POLARITY_SAMPLES = 10
 EVENT_ROW = 4
 EVENT_SAMPLES_MINIMUM = 400
-MARGIN = 4500  # What stretching by 1.5 takes of a record beyond an example's own length.
+SLOWEST, FASTEST = 0.5, 1.5  # Of stretching: a slower one is as if the event were larger and farther away.
 B0, B1, B2, A1, A2 = features.high_pass()
 
 
@@ -48,7 +48,7 @@ class Example:
     masked: list
     motions: list
     start: int
-    signal: float = 0.0
+    silent: int = 0  # So many samples at the beginning are zeros.
 
 
 class Source:
@@ -120,17 +120,22 @@ class Source:
                        [m / factor for m in example.masked if m / factor < length],
                        [example.motions[k] for k in kept], example.start)
 
+    def _place(self, length, earliest):
+        """Of an onset: anywhere; more often than by chance soon after the picker has settled."""
+        latest = earliest + 400 if self._chance(0.2) else length - 200
+        return int(self.rng.integers(earliest + 10, latest))
+
     def event(self, length, earliest):
         index, p = self._draw(self.events, self.event_weights)
-        factor = self.rng.uniform(0.7, 1.5) if self._chance(0.5) else 1.0
-        place = int(self.rng.integers(earliest + 60, length - 200))
+        factor = SLOWEST * (FASTEST / SLOWEST) ** self.rng.random() if self._chance(0.5) else 1.0
+        place = self._place(length, earliest)
         example = self.cut(index, p - int(place * factor), int(length * factor) + 3)
         return self.stretched(example, factor, length) if factor != 1 else self._cropped(example, length)
 
     def synthetic(self, length, earliest):
         """What records are rare of, and of what the onset is known: near, large, and any other event on real noise."""
         example = self.noise(length)
-        place = int(self.rng.integers(earliest + 60, length - 200))
+        place = self._place(length, earliest)
         motion, p, s = synthesizer.drawn(self.rng, length, place / features.RATE_HERTZ)
         noise = np.median(np.abs(high_passed(example.counts)[:, 200:]), axis=1).max() * 1.48 + 1e-6
         at = int(p * features.RATE_HERTZ)
@@ -212,8 +217,8 @@ class Source:
         return counts
 
     def _coarser(self, counts):
-        """From a digitizer of 40 to 80 samples a second."""
-        rate = self.rng.uniform(40, 80)
+        """From a digitizer of 31 to 80 samples a second."""
+        rate = self.rng.uniform(31, 80)
         cut = min(0.4 * rate, 45) / 50
         smooth = lfilter([cut / 2, cut / 2], [1, -(1 - cut)], counts - counts[:, :1], axis=1) + counts[:, :1]
         place = np.arange(0, counts.shape[1], 100 / rate)
@@ -225,8 +230,8 @@ class Source:
         settling = SETTLING_SAMPLES_WITH_PAST if past else SETTLING_SAMPLES
         if self._chance(0.62):
             example = (self.synthetic if self._chance(0.2) else self.event)(length, past + settling)
-            if self._chance(0.65):
-                self._add(example, self.noise(length), rng.uniform(0, 36))
+            if self._chance(0.7):
+                self._add(example, self.noise(length), rng.uniform(-2, 14) if self._chance(0.45) else rng.uniform(6, 36))
             if self._chance(0.12):
                 other = self.event(length, past + settling)
                 gain = 10 ** rng.uniform(-1, 1) * np.abs(example.counts).std() / (np.abs(other.counts).std() + 1e-6)
@@ -246,7 +251,7 @@ class Source:
                 self._add(example, self.noise(length), rng.uniform(-6, 12))
         if self._chance(0.3):
             example.counts = self._transients(example.counts, example.present)
-        if self._chance(0.1):
+        if self._chance(0.15):
             example.counts = self._coarser(example.counts)
         return self._finished(example)
 
@@ -269,8 +274,10 @@ class Source:
             limit = 10 ** rng.uniform(1.5, 3.5) * np.median(np.abs(counts))
             counts = np.clip(counts, -limit, limit)
         example.counts = np.round(counts) * example.present[:, None]
-        if self._chance(0.06):  # A converter that wakes up.
-            example.counts[:, :rng.integers(10, 400)] = 0
+        if self._chance(0.08):  # A converter that wakes up.
+            longest = int(min([1500, *example.p, *example.s]))
+            example.silent = int(rng.integers(10, max(longest - SETTLING_SAMPLES, 11)))
+            example.counts[:, :example.silent] = 0
         if not example.present[0]:
             example.motions = [0] * len(example.motions)
         return example
@@ -307,6 +314,7 @@ class Source:
                 motions[k, near] = motion
             event_weights[k][events[k] > 0] = 1
             settling = SETTLING_SAMPLES_WITH_PAST if past else SETTLING_SAMPLES
+            settling = max(settling, example.silent - past + SETTLING_SAMPLES if example.silent else 0)
             weights[k, :settling] = event_weights[k, :settling] = 0
         total = targets[:, :, 1:].sum(axis=2)
         targets[:, :, 1:] /= np.maximum(total, 1)[:, :, None]

@@ -93,7 +93,7 @@ def losses(outputs, batch):
     judged = functional.binary_cross_entropy_with_logits(event[:, rows, 0].float(), events[:, rows], reduction="none")
     judged = (judged * event_weights[:, rows]).sum() / event_weights[:, rows].sum().clamp(min=1)
     return {"early": phases(early, EARLY_LOOKAHEAD_MOST), "late": phases(late, LATE_LOOKAHEAD_MOST),
-            "event": 0.05 * judged}
+            "event": 0.1 * judged}
 
 
 class Batches(torch.utils.data.IterableDataset):
@@ -231,7 +231,7 @@ def train(name, stage, options, known, held_back):
     """One of the two networks, from where it was left to the end."""
     device, state_file = options.device, options.state.with_suffix(f".{name}")
     network = layers.Network(stage.plan()).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=stage.rate, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=stage.rate, weight_decay=1e-2)
     spent, step, mined, running = 0.0, 0, [], {}
     if state_file.exists():
         state = torch.load(state_file, map_location=device, weights_only=False)

@@ -1,0 +1,104 @@
+// Command: an authenticated order to a running station, and its answer.
+
+import CLinux
+import Core
+import Digitizer
+import Foundation
+import Uplink
+
+extension CommandParameter: CaseIterable {
+  public static let allCases = (1...9).compactMap(CommandParameter.init(rawValue:))
+
+  /// As station.toml and the JSON lines call it.
+  var name: String {
+    switch self {
+    case .triggerRatio: "trigger_ratio"
+    case .confirmProbability: "confirm_probability"
+    case .relayTest: "relay_test_seconds"
+    case .drill: "drill"
+    case .health: "health"
+    case .announceProbability: "announce_probability"
+    case .shearProbability: "shear_probability"
+    case .unseenProbability: "unseen_probability"
+    case .eventProbability: "event_probability"
+    }
+  }
+
+  /// What the wire counts of one of an operator's units.
+  private var partsOfUnit: Double {
+    switch self {
+    case .triggerRatio, .relayTest: 1000
+    case .drill, .health: 1
+    default: 10_000
+    }
+  }
+
+  func text(_ value: Int64) -> String {
+    decimal(Double(value) / partsOfUnit, partsOfUnit > 1 ? 4 : 0)
+  }
+
+  func value(_ text: String) throws -> Int64 {
+    guard let number = Double(text), number.magnitude < 1e12 else {
+      throw ToolError("\(text) is not a value for \(name): it must be a number")
+    }
+    return Int64((number * partsOfUnit).rounded())
+  }
+}
+
+public struct Command {
+  private let link: StationLink
+  private let station: Text<24>
+  private let parameter: CommandParameter
+  private let value: Int64
+  private let expirySeconds: Double?
+
+  /// `value`: nil to be told only. `expirySeconds`: nil for a command that holds whenever it comes.
+  public init(
+    target: String, keyPath: String, station: String, parameter: String, value: String?,
+    expirySeconds: Double?
+  ) throws {
+    link = try StationLink(target: target, keyPath: keyPath)
+    guard station.utf8.count <= 24, Text<24>(station).isStationCode else {
+      throw ToolError("--station \(station) is not NET.STA.LOC.BS, such as XX.ONST1.00.EH")
+    }
+    self.station = Text<24>(station)
+    guard let known = CommandParameter.allCases.first(where: { $0.name == parameter }) else {
+      let names = CommandParameter.allCases.map(\.name).joined(separator: ", ")
+      throw ToolError("\(parameter) is no parameter of a station; there are \(names)")
+    }
+    self.parameter = known
+    self.value = try value.map { try known.value($0) } ?? CommandMessage.noValue
+    self.expirySeconds = expirySeconds
+  }
+
+  /// The station's answer as a JSON line, and whether it obeyed.
+  public func run() throws -> (line: String, isDone: Bool) {
+    let now = clinux_realtime_nanoseconds()
+    var random = SystemRandomNumberGenerator()
+    var command = CommandMessage()
+    // The clock grows from command to command without anybody keeping count.
+    command.counter = UInt64(now)
+    command.id = random.next()
+    command.parameter = parameter.rawValue
+    command.value = value
+    if let expirySeconds {
+      command.expires = UTC(nanoseconds: now + Int64(expirySeconds * 1e9))
+    }
+    // The same again each time: a station answers twice and obeys once.
+    let answer = try link.ask(.command, station: station, payload: { command.write(to: &$0) }) {
+      datagram -> (String, Bool)? in
+      guard datagram.header.type == .command,
+        let answer = try? CommandMessage(datagram.payload), answer.result != .none,
+        answer.counter == command.counter, answer.id == command.id
+      else { return nil }
+      return (try JsonLine.text(datagram), answer.result == .done)
+    }
+    guard let answer else {
+      throw ToolError(
+        "no answer to \(StationLink.attempts) commands: the station is off, another listen_port, "
+          + "another key, another --station, a firewall between, or it took a command of a sender "
+          + "whose clock is ahead of this one")
+    }
+    return answer
+  }
+}

@@ -1,0 +1,68 @@
+// StationLink: asks a running station over UDP, again where nothing comes back.
+
+import CLinux
+import Core
+import Digitizer
+import Foundation
+import Uplink
+
+struct StationLink {
+  static let attempts = 3
+  private static let waitMilliseconds: Int64 = 1000
+
+  private let address: UInt32
+  private let port: UInt16
+  private let key: Key
+
+  init(target: String, keyPath: String) throws {
+    let parts = target.split(separator: ":")
+    guard parts.count == 2, let port = UInt16(parts[1]), port > 0, parts[0].utf8.count < 128 else {
+      throw ToolError("\(target) is not HOST:PORT, such as 192.0.2.1:6465")
+    }
+    address = try resolveAddress(Text<128>(String(parts[0])))
+    self.port = port
+    key = try Key(file: Text<256>(keyPath))
+  }
+
+  /// Sends the message until `accept` makes something of what came back; nil when nothing did.
+  func ask<Answer>(
+    _ type: MessageType, station: Text<24> = Text<24>(), payload: (inout ByteWriter) -> Void,
+    accept: (OpenedDatagram) throws -> Answer?
+  ) throws -> Answer? {
+    let socket = try UdpEndpoint(listenPort: 0)
+    for attempt in 0..<StationLink.attempts {
+      let header = Header(
+        type: type, station: station, bootCounter: 0, sequence: UInt32(attempt),
+        emitted: UTC(nanoseconds: clinux_realtime_nanoseconds()),
+        clockState: ClockState.unsynchronised.rawValue, clockSource: ClockSource.system.rawValue,
+        clockUncertaintyNanoseconds: .max)
+      let datagram = Datagram(header, key: key, payload: payload)
+      guard socket.send(datagram, address: address, port: port) else {
+        throw ToolError("the network refuses to send: \(String(cString: strerror(errno)))")
+      }
+      if let answer = try receive(socket, accept) { return answer }
+    }
+    return nil
+  }
+
+  private func receive<Answer>(
+    _ socket: borrowing UdpEndpoint, _ accept: (OpenedDatagram) throws -> Answer?
+  ) throws -> Answer? {
+    let deadline = clinux_monotonic_nanoseconds() + StationLink.waitMilliseconds * 1_000_000
+    while true {
+      let left = (deadline - clinux_monotonic_nanoseconds()) / 1_000_000
+      guard left > 0 else { return nil }
+      var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&descriptor, 1, Int32(left)) > 0 else { return nil }
+      let answer = try withUnsafeTemporaryAllocation(
+        of: UInt8.self, capacity: Wire.maximumByteCount + 1
+      ) { buffer -> Answer? in
+        guard let (count, _, _) = socket.receive(into: buffer) else { return nil }
+        let bytes = UnsafeBufferPointer(rebasing: buffer[0..<min(count, buffer.count)])
+        guard let datagram = try? OpenedDatagram(bytes, key: key) else { return nil }
+        return try accept(datagram)
+      }
+      if let answer { return answer }
+    }
+  }
+}

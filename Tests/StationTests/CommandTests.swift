@@ -1,0 +1,208 @@
+import Core
+import Digitizer
+import Picker
+import Testing
+import Tools
+import Uplink
+
+@testable import Station
+
+@Suite struct CommandTests {
+  private static func datagram(
+    _ command: CommandMessage, code: String = "XX.TEST..EH", key: Key = testKey
+  ) -> Datagram {
+    let header = Header(
+      type: .command, station: Text<24>(code), bootCounter: 0, sequence: 0,
+      emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
+      clockUncertaintyNanoseconds: .max)
+    return Datagram(header, key: key) { command.write(to: &$0) }
+  }
+
+  private static func command(
+    _ counter: UInt64, _ parameter: CommandParameter, _ value: Int64 = CommandMessage.noValue,
+    expires: UTC = CommandMessage.neverExpires
+  ) -> CommandMessage {
+    var command = CommandMessage()
+    command.counter = counter
+    command.id = UInt32(truncatingIfNeeded: counter) &+ 100
+    command.parameter = parameter.rawValue
+    command.value = value
+    command.expires = expires
+    return command
+  }
+
+  /// What comes back, the counter stored or not; nil where nothing does.
+  private func answer(
+    _ station: inout Station, to datagram: Datagram, isStored: Bool = true
+  ) throws -> CommandMessage? {
+    datagram.withBytes { station.receive($0, address: 0x7F00_0001, port: 4000) }
+    station.obey(isCounterStored: isStored)
+    guard let answer = station.nextDatagram() else { return nil }
+    #expect(answer.address == 0x7F00_0001 && answer.port == 4000)
+    return try answer.withBytes { bytes throws in
+      try CommandMessage(try OpenedDatagram(bytes, key: testKey).payload)
+    }
+  }
+
+  private func obeyed(
+    _ station: inout Station, _ command: CommandMessage, isStored: Bool = true
+  ) throws -> CommandMessage {
+    let answer = try answer(&station, to: Self.datagram(command), isStored: isStored)
+    return try #require(answer)
+  }
+
+  private func expectSilence(
+    _ station: inout Station, _ command: CommandMessage, _ reason: Comment? = nil
+  ) throws {
+    let answer = try answer(&station, to: Self.datagram(command))
+    #expect(answer == nil, reason)
+  }
+
+  private func running() -> Station {
+    var station = Station(stationSettings())
+    feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
+    return station
+  }
+
+  @Test func aThresholdIsToldAndSet() throws {
+    var station = running()
+    let told = try obeyed(&station, Self.command(10, .triggerRatio))
+    #expect(told.result == .done && told.value == 6000)
+    #expect(told.counter == 10 && told.id == 110)
+    let set = try obeyed(&station, Self.command(11, .triggerRatio, 8500))
+    #expect(set.result == .done && set.value == 8500)
+    #expect(station.picker.triggerRatio == 8.5)
+    for (counter, value) in [(UInt64(12), Int64(1499)), (13, 1_000_001), (14, -1)] {
+      let refused = try obeyed(&station, Self.command(counter, .triggerRatio, value))
+      #expect(refused.result == .outOfRange && refused.value == 8500)
+    }
+  }
+
+  /// Ratio 6 finds this earthquake; the largest there is does not.
+  @Test func whatIsSetDecides() throws {
+    var station = running()
+    _ = try answer(&station, to: Self.datagram(Self.command(1, .triggerRatio, 1_000_000)))
+    var picks = 0
+    feed(&station, earthquakeFrames(seconds: 60), firstFrame: 100) {
+      if (try? pick($0)) != nil { picks += 1 }
+    }
+    #expect(picks == 0)
+  }
+
+  @Test func noCounterIsObeyedTwice() throws {
+    var settings = stationSettings()
+    settings.commandCounter = 20
+    var station = Station(settings)
+    try expectSilence(&station, Self.command(20, .triggerRatio, 9000), "one of an earlier boot")
+    _ = try obeyed(&station, Self.command(21, .triggerRatio, 9000))
+    _ = try obeyed(&station, Self.command(22, .triggerRatio, 7000))
+    try expectSilence(&station, Self.command(21, .triggerRatio, 9000))
+    #expect(station.picker.triggerRatio == 7)
+    // The answer may have been lost: the last command is answered again, and not carried out again.
+    var other = Self.command(22, .triggerRatio, 9000)
+    let again = try obeyed(&station, other)
+    #expect(again.result == .done && again.value == 7000)
+    #expect(station.picker.triggerRatio == 7)
+    other.id += 1
+    try expectSilence(&station, other, "another sender's")
+  }
+
+  @Test func withoutItsCounterOnDiskNothingIsDone() throws {
+    var station = running()
+    let refused = try obeyed(&station, Self.command(5, .triggerRatio, 9000), isStored: false)
+    #expect(refused.result == .impossible)
+    #expect(station.picker.triggerRatio == 6)
+    let later = try obeyed(&station, Self.command(6, .triggerRatio, 9000))
+    #expect(later.result == .done)
+  }
+
+  @Test func strangersAndAnswersAreNotObeyed() throws {
+    var station = running()
+    let good = Self.command(1, .triggerRatio, 9000)
+    var answered = good
+    answered.result = .done
+    for datagram in [
+      Self.datagram(good, code: ""), Self.datagram(good, code: "XX.OTHER..EH"),
+      Self.datagram(good, key: Key(InlineArray(repeating: 1))), Self.datagram(answered),
+    ] {
+      let none = try answer(&station, to: datagram)
+      #expect(none == nil)
+    }
+    #expect(station.picker.triggerRatio == 6)
+    let last = try obeyed(&station, good)
+    #expect(last.result == .done)
+  }
+
+  @Test func oneThatCameTooLateIsNotObeyed() throws {
+    var station = running()  // at 1 s
+    let late = try obeyed(
+      &station, Self.command(1, .triggerRatio, 9000, expires: streamStart + 999_000_000))
+    #expect(late.result == .expired)
+    let inTime = try #require(
+      try answer(
+        &station,
+        to: Self.datagram(
+          Self.command(2, .triggerRatio, 9000, expires: streamStart + 1_001_000_000))))
+    #expect(inTime.result == .done)
+    station.tick(streamStart, clock: ClockReading(), isDelivering: true)
+    while station.nextDatagram() != nil {}
+    let timeless = try #require(
+      try answer(
+        &station,
+        to: Self.datagram(
+          Self.command(3, .triggerRatio, 9000, expires: streamStart + 1_000_000_000_000))))
+    #expect(timeless.result == .expired, "who does not know the time cannot tell")
+  }
+
+  @Test func whatIsNotThereIsSaid() throws {
+    var station = running()
+    for (counter, parameter) in [
+      (UInt64(1), CommandParameter.relayTest), (2, .drill), (3, .confirmProbability),
+    ] {
+      let answered = try obeyed(&station, Self.command(counter, parameter, 1000))
+      #expect(answered.result == .impossible && answered.value == CommandMessage.noValue)
+    }
+    var unknown = Self.command(4, .health)
+    unknown.parameter = 999
+    let unknownAnswer = try obeyed(&station, unknown)
+    #expect(unknownAnswer.result == .unknownParameter)
+  }
+
+  @Test func healthFollowsWhenItIsAskedFor() throws {
+    var station = running()
+    let answered = try obeyed(&station, Self.command(1, .health, 0))
+    #expect(answered.result == .done)
+    let following = station.nextDatagram()
+    let next = try #require(following)
+    #expect(next.address == 0, "it goes upstream")
+    #expect(try health(next)?.datagramsAccepted == 1)
+    let third = station.nextDatagram()
+    #expect(third == nil)
+  }
+
+  /// An answer takes no number: what goes upstream has no gap.
+  @Test func answersUseNoSequenceNumber() throws {
+    var station = running()
+    let before = try answerHeader(&station, counter: 1).sequence
+    let after = try answerHeader(&station, counter: 2).sequence
+    #expect(before == after)
+  }
+
+  private func answerHeader(_ station: inout Station, counter: UInt64) throws -> Header {
+    Self.datagram(Self.command(counter, .triggerRatio)).withBytes {
+      station.receive($0, address: 1, port: 1)
+    }
+    station.obey(isCounterStored: true)
+    let answer = station.nextDatagram()
+    return try open(try #require(answer))
+  }
+
+  /// A storm of the same command does not make a station an amplifier.
+  @Test func repeatsAreAnsweredAFewTimesASecond() throws {
+    var station = running()
+    let command = Self.datagram(Self.command(1, .triggerRatio))
+    var answers = 0
+    for _ in 0..<20 where try answer(&station, to: command) != nil { answers += 1 }
+    #expect(answers == 6, "one that obeys and five")
+  }
+}
