@@ -166,13 +166,14 @@ public struct Station: ~Copyable {
       case .ping:
         let ping = try PingMessage(datagram.payload)
         guard header.station.isEmpty || header.station.equals(settings.code) else { throw .notOurs }
+        accepted &+= 1
         answer(ping, address: address, port: port)
       case .command:
         let command = try CommandMessage(datagram.payload)
         try receive(command, for: header.station, address: address, port: port)
+        accepted &+= 1
       default: throw .unknownType
       }
-      accepted &+= 1
     } catch {
       rejected &+= 1
     }
