@@ -30,14 +30,15 @@ public struct NetworkPickerSettings: Equatable, Sendable {
   public static let probabilities = 0.01...0.99
   public static let doubts = 0...0.99
   /// Of a P, in the early stage, for it to be announced.
-  public var announceProbability = 0.4
+  public var announceProbability = 0.3
   /// Of a P, in the late stage, for it to be confirmed.
-  public var confirmProbability = 0.4
+  public var confirmProbability = 0.5
   /// Of an S, in the late stage.
-  public var shearProbability = 0.4
+  public var shearProbability = 0.5
   /// Of an event around a P, in the late stage.
   public var eventProbability = 0.0
-  /// Of a P that STA/LTA does not see, in either stage: what only one of two sees must be surer.
+  /// The same for a P that STA/LTA does not see: what only one of two sees must be surer.
+  public var announceUnseenProbability = 0.75
   public var unseenProbability = 0.85
   public init() {}
 }
@@ -133,6 +134,8 @@ extension NetworkPickerSettings {
       "picker", "confirm_probability", in: Self.probabilities, default: confirmProbability)
     shearProbability = try file.decimal(
       "picker", "shear_probability", in: Self.probabilities, default: shearProbability)
+    announceUnseenProbability = try file.decimal(
+      "picker", "announce_unseen_probability", in: Self.doubts, default: announceUnseenProbability)
     unseenProbability = try file.decimal(
       "picker", "unseen_probability", in: Self.doubts, default: unseenProbability)
     eventProbability = try file.decimal(

@@ -21,6 +21,9 @@ public struct NetworkPicker: ~Copyable {
   /// An announced P and a confirmed one are the same up to here.
   private static let sameSamples = 50
   private static let pendingMaximum = 8
+  /// From the onset, for STA/LTA to see what the early stage is not sure enough of: an emergent onset
+  /// takes it half a second longer.
+  private static let patienceSamples = 100
   /// P to S of an event 800 km away.
   private static let longestSMinusPSamples = 9000
   /// An S without a P before it must be surer by this factor.
@@ -46,6 +49,7 @@ public struct NetworkPicker: ~Copyable {
   private var earlyP = ProbabilityPeak(passedShare: 0.7, passedSamples: 6)
   private var lateP = ProbabilityPeak(passedShare: 0.5, passedSamples: 12)
   private var lateS = ProbabilityPeak(passedShare: 0.5, passedSamples: 12)
+  private var waiting: ProbabilityPeak.Peak?
   private var pending = InlineArray<8, Pending>(repeating: Pending())
   private var pendingCount = 0
   private var lastAnnounced = longAgo
@@ -136,6 +140,7 @@ public struct NetworkPicker: ~Copyable {
     origin = place
     settled = 0
     earlyP.restart()
+    waiting = nil
     lateP.restart()
     lateS.restart()
   }
@@ -157,22 +162,20 @@ public struct NetworkPicker: ~Copyable {
       let place = origin + output.firstRow * PickerModel.rowSamples + step
       let peak = earlyP.step(
         output.probability(step, class: 1), at: place, threshold: settings.announceProbability)
-      guard let peak, isWorthTelling(peak, baseline),
-        peak.index - lastAnnounced >= NetworkPicker.separationSamples,
-        pendingCount < NetworkPicker.pendingMaximum
-      else { continue }
-      lastAnnounced = peak.index
-      announce(peak, baseline)
+      if let peak, hasSettled(by: peak.index) { waiting = peak }
+      if let peak = waiting {
+        let isSure =
+          peak.probability >= settings.announceUnseenProbability || isSeen(peak, baseline)
+        if isSure { announce(peak, baseline) }
+        if isSure || place - peak.index > NetworkPicker.patienceSamples { waiting = nil }
+      }
     }
   }
 
-  /// Beyond what the network cannot know yet; and what the baseline does not see must be surer.
-  private func isWorthTelling(
+  private func isSeen(
     _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
   ) -> Bool {
-    hasSettled(by: peak.index)
-      && (peak.probability >= settings.unseenProbability
-        || baseline.pointee.hasPicked(near: peak.index, samples: NetworkPicker.sameSamples))
+    baseline.pointee.hasPicked(near: peak.index, samples: NetworkPicker.sameSamples)
   }
 
   private func hasSettled(by place: Int) -> Bool {
@@ -185,6 +188,10 @@ public struct NetworkPicker: ~Copyable {
   private mutating func announce(
     _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
   ) {
+    guard peak.index - lastAnnounced >= NetworkPicker.separationSamples,
+      pendingCount < NetworkPicker.pendingMaximum
+    else { return }
+    lastAnnounced = peak.index
     pickCount &+= 1
     let pick = measured(
       .provisional, .p, id: pickCount, place: Double(peak.index), probability: peak.probability,
@@ -222,7 +229,8 @@ public struct NetworkPicker: ~Copyable {
   ) {
     let index = peak.index - origin
     let event = values.event(at: index)
-    guard event >= settings.eventProbability, isWorthTelling(peak, baseline),
+    guard event >= settings.eventProbability, hasSettled(by: peak.index),
+      peak.probability >= settings.unseenProbability || isSeen(peak, baseline),
       peak.index - lastConfirmed >= NetworkPicker.separationSamples
     else { return }
     lastConfirmed = peak.index

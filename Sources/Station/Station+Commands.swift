@@ -95,6 +95,7 @@ extension Station {
       case .announceProbability: set(&thresholds.announceProbability, in: ofPhase)
       case .shearProbability: set(&thresholds.shearProbability, in: ofPhase)
       case .unseenProbability: set(&thresholds.unseenProbability, in: ofDoubt)
+      case .announceUnseenProbability: set(&thresholds.announceUnseenProbability, in: ofDoubt)
       case .eventProbability: set(&thresholds.eventProbability, in: ofDoubt)
       default: set(&thresholds.confirmProbability, in: ofPhase)
       }

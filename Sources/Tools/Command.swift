@@ -7,7 +7,7 @@ import Foundation
 import Uplink
 
 extension CommandParameter: CaseIterable {
-  public static let allCases = (1...9).compactMap(CommandParameter.init(rawValue:))
+  public static let allCases = (1...10).compactMap(CommandParameter.init(rawValue:))
 
   /// As station.toml and the JSON lines call it.
   var name: String {
@@ -21,6 +21,7 @@ extension CommandParameter: CaseIterable {
     case .shearProbability: "shear_probability"
     case .unseenProbability: "unseen_probability"
     case .eventProbability: "event_probability"
+    case .announceUnseenProbability: "announce_unseen_probability"
     }
   }
 

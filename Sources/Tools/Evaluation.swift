@@ -19,6 +19,8 @@ public struct EvaluationOptions {
   public var agreed: [String: [ListedPick]] = [:]
   public var isVerticalAlone = false
   public var degradation: Degradation?
+  /// Of a digitizer that records are turned into; nil for their own.
+  public var rateMillihertz: Int?
   public var replay = ReplayOptions()
   public init() {}
 }
@@ -84,6 +86,9 @@ public struct Evaluation {
       if options.isVerticalAlone { instrument.keepVerticalAlone() }
       if noise != nil, let p = record.analystP {
         guard noise!.degrade(&instrument, p: p) else { continue }
+      }
+      if let rate = options.rateMillihertz {
+        instrument = instrument.resampled(rateMillihertz: rate)
       }
       let conditioned = instrument.conditioned()
       for picker in pickers {

@@ -6,7 +6,7 @@ import Core
 public enum CommandParameter: UInt16, Sendable {
   case triggerRatio = 1
   case confirmProbability, relayTest, drill, health, announceProbability, shearProbability
-  case unseenProbability, eventProbability
+  case unseenProbability, eventProbability, announceUnseenProbability
 }
 
 public enum CommandResult: UInt8, Sendable {

@@ -9,7 +9,9 @@ func evaluate(_ arguments: [String]) throws {
     arguments,
     named: [
       "--pickers", "--split", "--sources", "--teachers", "--agreed", "--noise", "--snr", "--seed",
+      "--rate",
       "--confirm", "--announce", "--shear", "--event", "--unseen",
+      "--announce-unseen",
     ],
     flags: ["--json", "--vertical"])
   guard parsed.rest.count == 1 else { throw ToolError("evaluate needs one INDEX.csv") }
@@ -23,6 +25,7 @@ func evaluate(_ arguments: [String]) throws {
   options.isVerticalAlone = parsed.flags.contains("--vertical")
   if let path = parsed.values["--teachers"] { options.teachers = try EvaluationIndex.picks(path) }
   if let path = parsed.values["--agreed"] { options.agreed = try EvaluationIndex.picks(path) }
+  options.rateMillihertz = try parsed.number("--rate", in: 20...1000).map { Int($0 * 1000) }
   let decibels = try parsed.number("--snr", in: -20...60)
   let seed = try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1
   if let paths = list("--noise") {
@@ -36,7 +39,7 @@ func evaluate(_ arguments: [String]) throws {
   for (name, field) in [
     ("--announce", \.announceProbability), ("--confirm", \.confirmProbability),
     ("--shear", \.shearProbability), ("--event", \.eventProbability),
-    ("--unseen", \.unseenProbability),
+    ("--unseen", \.unseenProbability), ("--announce-unseen", \.announceUnseenProbability),
   ] as [(String, WritableKeyPath<NetworkPickerSettings, Double>)] {
     if let value = try parsed.number(name, in: 0...1) { network[keyPath: field] = value }
   }

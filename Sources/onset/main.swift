@@ -13,9 +13,10 @@ let usage = """
   onset replay [--station FILE | --kind acceleration|velocity --counts-per-unit X] [--picker NETWORK.onet|sta-lta]
                [--speed N|max] [--svg OUT.svg] [--wire OUT.bin] FILE.mseed…
   onset evaluate INDEX.csv [--pickers onset,sta-lta,NETWORK.onet,PICKS.csv] [--split NAME]
-                 [--sources NAME,…] [--teachers PICKS.csv] [--agreed PICKS.csv] [--vertical] [--json]
+                 [--sources NAME,…] [--teachers PICKS.csv] [--agreed PICKS.csv] [--vertical] [--rate HERTZ] [--json]
                  [--noise FILE.mseed,… --snr DECIBELS [--seed N]]
                  [--announce P] [--confirm P] [--shear P] [--event P] [--unseen P]
+                 [--announce-unseen P]
   onset check FILE…                       boards, calibrations, station files
   onset ping HOST:PORT --key FILE         authenticated health request to a running station
   onset command HOST:PORT --key FILE --station NET.STA.LOC.BS PARAMETER [VALUE] [--expires SECONDS|never]

@@ -26,6 +26,7 @@ private let good = Lines(
   shear_probability = 0.55
   event_probability = 0
   unseen_probability = 0.75
+  announce_unseen_probability = 0.65
   [uplink]
   host = "collector.example.org"
   port = 6464
@@ -62,6 +63,7 @@ private let good = Lines(
     #expect(station.picker.network.shearProbability == 0.55)
     #expect(station.picker.network.eventProbability == 0)
     #expect(station.picker.network.unseenProbability == 0.75)
+    #expect(station.picker.network.announceUnseenProbability == 0.65)
     #expect(station.uplink.host.string == "collector.example.org")
     #expect(station.uplink.port == 6464)
     #expect(station.uplink.listenPort == 6465)
@@ -86,7 +88,7 @@ private let good = Lines(
     let sentence = refusal(tooLong.text, path: folder + "s.toml") { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    #expect(sentence?.contains(":26: key_file is too long together with the folder") == true)
+    #expect(sentence?.contains(":27: key_file is too long together with the folder") == true)
   }
 
   @Test func thePickerHasDefaults() throws {
@@ -94,7 +96,7 @@ private let good = Lines(
       "[picker]", "band_low_hertz", "band_high_hertz", "short_term_seconds", "long_term_seconds",
       "trigger_ratio", "release_ratio", "minimum_duration_milliseconds", "refractory_milliseconds",
       "network", "announce_probability", "confirm_probability", "shear_probability",
-      "event_probability", "unseen_probability",
+      "event_probability", "unseen_probability", "announce_unseen_probability",
     ]
     let lines = keys.reduce(good) { $0.without($1) }
     #expect(try read(lines).picker == PickerSettings())
@@ -116,6 +118,7 @@ private let good = Lines(
     ("shear_probability", "\"high\"", "must be a number"),
     ("event_probability", "-0.1", "from 0 to 0.99"),
     ("unseen_probability", "1.5", "from 0 to 0.99"),
+    ("announce_unseen_probability", "1", "from 0 to 0.99"),
     ("band_low_hertz", "0.09", "from 0.1 to 20"),
     ("band_high_hertz", "40.1", "from 1 to 40"),
     ("band_high_hertz", "5.9", "leaves no octave"),
@@ -166,7 +169,7 @@ private let good = Lines(
   @Test func theKeyFileIsNeeded() {
     #expect(
       refused(good.without("key_file"))
-        == "t.toml:23: host needs a key_file beside it: 32 secret bytes")
+        == "t.toml:24: host needs a key_file beside it: 32 secret bytes")
   }
 
   @Test func theStateDirectoryIsNeeded() {

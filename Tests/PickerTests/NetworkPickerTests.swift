@@ -25,12 +25,13 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     seconds: Double = 70, seed: UInt64 = 1, magnitude: Double = 4, lanes: UInt8 = 0b111,
     kernels: KernelVariant = KernelVariant.select().variant,
     settings: NetworkPickerSettings = NetworkPickerSettings(),
+    baseline: PickerSettings = PickerSettings(),
     change: (Int, Sample) -> Sample? = { $1 }
   ) throws -> (picks: [(told: UTC, pick: Pick)], p: UTC, s: UTC) {
     let model = PickerNetwork.standard.model
     var arena = try pickerArena(model)
     var picker = Picker(
-      PickerSettings(), presentLanes: lanes,
+      baseline, presentLanes: lanes,
       network: NetworkPicker.make(
         model, kernels: kernels, settings: settings, presentLanes: lanes, arena: &arena))
     var synthetic = SyntheticSettings()
@@ -82,7 +83,7 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
       settings: {
         var eager = NetworkPickerSettings()
         (eager.announceProbability, eager.confirmProbability) = (0.02, 0.5)
-        eager.unseenProbability = 0
+        (eager.unseenProbability, eager.announceUnseenProbability) = (0, 0)
         return eager
       }())
     var open: Set<UInt32> = []
@@ -113,12 +114,29 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
   @Test func whatTheBaselineDoesNotSeeMustBeSurer() throws {
     var doubter = NetworkPickerSettings()
     (doubter.announceProbability, doubter.confirmProbability) = (0.02, 0.02)
-    doubter.unseenProbability = 1.1
+    (doubter.unseenProbability, doubter.announceUnseenProbability) = (1.1, 1.1)
     let seen = try listen(settings: doubter).picks.filter { $0.pick.phase == .p }
     #expect(!seen.isEmpty && seen.allSatisfy { $0.pick.isSeenByBaseline == true })
-    doubter.unseenProbability = 0
+    (doubter.unseenProbability, doubter.announceUnseenProbability) = (0, 0)
     let all = try listen(settings: doubter).picks.filter { $0.pick.phase == .p }
     #expect(all.contains { $0.pick.isSeenByBaseline == false })
+  }
+
+  /// What the network is not sure enough of is told as soon as STA/LTA sees it too.
+  @Test func anOnsetIsAnnouncedWhenTheBaselineSeesIt() throws {
+    var slow = PickerSettings()
+    slow.minimumDurationMilliseconds = 700
+    func announced(_ unseen: Double) throws -> [(told: UTC, pick: Pick)] {
+      var settings = NetworkPickerSettings()
+      settings.announceUnseenProbability = unseen
+      return try listen(settings: settings, baseline: slow).picks
+        .filter { $0.pick.status == .provisional }
+    }
+    let (sooner, later) = (try #require(announced(0).first), try #require(announced(1.1).first))
+    #expect(sooner.pick.isSeenByBaseline == false && later.pick.isSeenByBaseline == true)
+    #expect(sooner.pick.time == later.pick.time)
+    let wait = Double(later.told - sooner.told) * 1e-9
+    #expect(wait > 0.2 && wait < 0.8)
   }
 
   /// A padded record, a cable that is plugged in again: for five seconds nothing is told. A sensor of few
@@ -161,7 +179,7 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     let (picks, _, _) = try listen(
       settings: {
         var eager = NetworkPickerSettings()
-        (eager.announceProbability, eager.unseenProbability) = (0.01, 0)
+        (eager.announceProbability, eager.announceUnseenProbability) = (0.01, 0)
         return eager
       }())
     #expect(picks.allSatisfy { $0.pick.time - SyntheticStream.start >= 4_900_000_000 })

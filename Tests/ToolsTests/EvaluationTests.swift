@@ -1,6 +1,7 @@
 // The judge of pickers, on picks whose score is known.
 
 import Core
+import Digitizer
 import Foundation
 import Testing
 
@@ -150,6 +151,33 @@ import Testing
     let parsed = try JSONSerialization.jsonObject(with: Data(evaluation.json.utf8))
     let rows = try #require((parsed as? [String: Any])?["evaluation"] as? [[String: Any]])
     #expect(rows.count == 6)
+  }
+
+  /// A sine of 7 Hz is one at any rate; one of 30 Hz is gone at 40 samples a second.
+  @Test(arguments: [40_000, 50_000, 99_990, 200_000, 250_000]) func resampledItIsTheSameMotion(
+    rateMillihertz: Int
+  ) {
+    func sine(_ hertz: Double, _ rate: Int, count: Int) -> [Frame] {
+      (0..<count).map {
+        Frame(Int32(1e6 * sin(2 * .pi * hertz * Double($0) * 1000 / Double(rate))), 0, 0, 0)
+      }
+    }
+    for hertz in [7.0, 30] {
+      let record = InstrumentRecord(
+        code: "XX.A..HH", rateMillihertz: 100_000, presentLanes: 1,
+        segments: [
+          FrameSegment(
+            firstFrame: 0, start: UTC(nanoseconds: 0), frames: sine(hertz, 100_000, count: 2000))
+        ])
+      let other = record.resampled(rateMillihertz: rateMillihertz)
+      let frames = other.segments[0].frames
+      #expect(abs(frames.count - 2 * rateMillihertz / 100) <= 1)
+      let passes = hertz * 2000 < 0.9 * Double(rateMillihertz)
+      let expected = sine(passes ? hertz : 0, rateMillihertz, count: frames.count)
+      let middle = (frames.count / 4)..<(3 * frames.count / 4)
+      let error = middle.map { abs(Int(frames[$0][0]) - Int(expected[$0][0])) }.max()!
+      #expect(error < 3000, "\(hertz) Hz: \(error) of a million")
+    }
   }
 
   @Test func degradedToTheRatioThatIsAskedFor() throws {
