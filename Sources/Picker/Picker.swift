@@ -54,11 +54,10 @@ public struct Picker: ~Copyable {
   }
   public var releaseRatio: Double { baseline.releaseRatio }
 
-  /// Of the network; nil, and not to be set, where there is none.
-  public var thresholds: NetworkPickerSettings? {
-    get { network?.pointee.settings }
-    set { if let newValue { network?.pointee.settings = newValue } }
-  }
+  /// Of the network; nil where there is none. Two functions, because a property's access in place would
+  /// take from the heap.
+  public func thresholds() -> NetworkPickerSettings? { network?.pointee.settings }
+  public func set(_ thresholds: NetworkPickerSettings) { network?.pointee.settings = thresholds }
 
   /// Of the network, or "sta-lta".
   public var name: Text<32> { network?.pointee.name ?? Text<32>("sta-lta") }

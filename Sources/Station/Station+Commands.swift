@@ -80,7 +80,7 @@ extension Station {
   private mutating func setThreshold(
     _ parameter: CommandParameter, _ tenThousandths: Int64
   ) -> (CommandResult, Int64) {
-    guard var thresholds = picker.thresholds else { return (.impossible, CommandMessage.noValue) }
+    guard var thresholds = picker.thresholds() else { return (.impossible, CommandMessage.noValue) }
     var result = CommandResult.done
     func set(_ threshold: inout Double, in range: ClosedRange<Double>) -> Int64 {
       let value = Double(tenThousandths) / 10_000
@@ -99,7 +99,7 @@ extension Station {
       case .eventProbability: set(&thresholds.eventProbability, in: ofDoubt)
       default: set(&thresholds.confirmProbability, in: ofPhase)
       }
-    picker.thresholds = thresholds
+    picker.set(thresholds)
     return (result, value)
   }
 
