@@ -55,13 +55,16 @@ var targets: [Target] = [
     name: "Picker", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
     swiftSettings: stationSettings),
   .target(
+    name: "Estimator", dependencies: ["Core", "Board", "Conditioning"],
+    swiftSettings: stationSettings),
+  .target(
     name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
     swiftSettings: stationSettings),
   .target(
     name: "Station",
     dependencies: [
-      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Uplink",
-      "CLinux",
+      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Estimator",
+      "Uplink", "CLinux",
     ],
     swiftSettings: stationSettings),
   .executableTarget(
@@ -84,7 +87,7 @@ if !isFirmware {
   ]
   let station: [Target.Dependency] = [
     "Core", "CKernels", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker",
-    "Uplink", "Station",
+    "Estimator", "Uplink", "Station",
   ]
   // Every module that is imported is named: what is not is not rebuilt when it changes.
   let tools = station + ["Tools"]
@@ -122,6 +125,7 @@ if !isFirmware {
       ]),
     .testTarget(name: "PickerTests", dependencies: tools + ["CAllocationGuard"]),
     .testTarget(name: "UplinkTests", dependencies: tools),
+    .testTarget(name: "EstimatorTests", dependencies: tools),
     .testTarget(name: "StationTests", dependencies: tools + ["CAllocationGuard", "CLinux"]),
     .testTarget(name: "ToolsTests", dependencies: tools + ["CMseed"]),
   ]

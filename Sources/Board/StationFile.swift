@@ -43,6 +43,27 @@ public struct NetworkPickerSettings: Equatable, Sendable {
   public init() {}
 }
 
+/// When the relay closes. Defaults: 0.05 g, from which on things fall from shelves (MMI V to VI).
+public struct AlarmSettings: Equatable, Sendable {
+  public static let accelerations = 0.001...20.0
+  public var accelerationMetresPerSecondSquared = 0.49
+  /// That the peak acceleration here will be that.
+  public var watchProbability = 0.2
+  public var alarmProbability = 0.6
+  /// Pd and τc of a damaging event (Zollo et al. 2010, doi:10.1785/0120090184).
+  public var displacementMetres = 0.002
+  public var periodSeconds = 0.6
+  /// How long an alarm stands at least; and after it, how long expectation alone raises none.
+  public var holdSeconds = 30
+  public var refractorySeconds = 10
+  /// An alarm stands until a command ends it.
+  public var isLatched = false
+  public init() {}
+
+  public var holdNanoseconds: Int64 { Int64(holdSeconds) * nanosecondsPerSecond }
+  public var refractoryNanoseconds: Int64 { Int64(refractorySeconds) * nanosecondsPerSecond }
+}
+
 public struct UplinkSettings: Sendable {
   public var host = Text<128>()
   public var port = 0
@@ -57,6 +78,9 @@ public struct StationFile: Sendable {
   public var picker = PickerSettings()
   /// The network that picks; empty where STA/LTA is to.
   public var network = Path()
+  /// Relations between P and shaking; empty for those that the program carries.
+  public var relations = Path()
+  public var alarm = AlarmSettings()
   public var uplink = UplinkSettings()
   /// Where the boot counter lives.
   public var stateDirectory = Path()
@@ -74,6 +98,8 @@ public struct StationFile: Sendable {
     calibrations[2] = try file.relativePath("sensor", "east_calibration")
     picker = try PickerSettings(&file)
     network = try file.relativePath("picker", "network")
+    relations = try file.relativePath("estimator", "relations")
+    alarm = try AlarmSettings(&file)
     uplink.host = try file.text("uplink", "host", Text<128>.self)
     uplink.port = try file.integer("uplink", "port", in: 1...65_535)
     uplink.listenPort = try file.integer("uplink", "listen_port", in: 1...65_535)
@@ -140,6 +166,31 @@ extension NetworkPickerSettings {
       "picker", "unseen_probability", in: Self.doubts, default: unseenProbability)
     eventProbability = try file.decimal(
       "picker", "event_probability", in: Self.doubts, default: eventProbability)
+  }
+}
+
+extension AlarmSettings {
+  init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    accelerationMetresPerSecondSquared = try file.decimal(
+      "alarm", "acceleration_metres_per_second_squared", in: Self.accelerations,
+      default: accelerationMetresPerSecondSquared)
+    alarmProbability = try file.decimal(
+      "alarm", "alarm_probability", in: 0.01...0.999, default: alarmProbability)
+    watchProbability = try file.decimal(
+      "alarm", "watch_probability", in: 0.01...0.999, default: watchProbability)
+    guard watchProbability <= alarmProbability else {
+      throw file.contradiction(
+        "alarm", file.has("alarm", "watch_probability") ? "watch_probability" : "alarm_probability",
+        "must leave watch_probability at or below alarm_probability")
+    }
+    displacementMetres = try file.decimal(
+      "alarm", "displacement_metres", in: 1e-5...1, default: displacementMetres)
+    periodSeconds = try file.decimal(
+      "alarm", "period_seconds", in: 0.1...10, default: periodSeconds)
+    holdSeconds = try file.integer("alarm", "hold_seconds", in: 1...3600, default: holdSeconds)
+    refractorySeconds = try file.integer(
+      "alarm", "refractory_seconds", in: 0...3600, default: refractorySeconds)
+    isLatched = try file.flag("alarm", "latch")
   }
 }
 

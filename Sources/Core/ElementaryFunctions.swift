@@ -95,6 +95,27 @@ public enum Elementary {
     }
   }
 
+  /// The angle of the point (x, y) from the x axis, −π to π; 0 at the origin.
+  public static func arcTangent(y: Double, x: Double) -> Double {
+    let (across, along) = (min(x.magnitude, y.magnitude), max(x.magnitude, y.magnitude))
+    guard along > 0 else { return 0 }
+    var t = across / along
+    // Beyond tan(π/12), from π/6: atan t = π/6 + atan((√3·t − 1) / (√3 + t)).
+    let isSteep = t > 0.2679491924311227
+    if isSteep { t = (1.7320508075688772 * t - 1) / (1.7320508075688772 + t) }
+    let square = t * t
+    var series = 0.0
+    var n = 27.0
+    while n >= 1 {  // |t| ≤ tan(π/12): t²⁹/29 is below 2⁻⁵⁸
+      series = 1 / n - square * series
+      n -= 2
+    }
+    var angle = t * series + (isSteep ? 0.5235987755982989 : 0)
+    if y.magnitude > x.magnitude { angle = 1.5707963267948966 - angle }
+    if x < 0 { angle = 3.141592653589793 - angle }
+    return y < 0 ? -angle : angle
+  }
+
   /// The nearest integer, halves away from zero, without a call into libm.
   public static func nearestInteger(_ x: Double) -> Int { Int(x < 0 ? x - 0.5 : x + 0.5) }
 }

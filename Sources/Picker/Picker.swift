@@ -10,6 +10,8 @@ public struct Picker: ~Copyable {
   private var baseline: StaLtaPicker
   private let network: UnsafeMutablePointer<NetworkPicker>?
   private var ownPick: Pick?
+  /// Beside a network: STA/LTA's P at the last sample. It is told to nobody, but may be an event.
+  public private(set) var untoldOnset: UTC?
   /// The time of the newest pick that was not retracted.
   public private(set) var lastPickTime: UTC?
 
@@ -25,7 +27,9 @@ public struct Picker: ~Copyable {
   /// Takes the next sample. All picks must be taken before the one after it.
   public mutating func step(_ sample: Sample) {
     let pick = baseline.step(sample)
+    untoldOnset = nil
     if let network {
+      if let pick, pick.status == .provisional { untoldOnset = pick.time }
       withUnsafeMutablePointer(to: &baseline) {
         network.pointee.step(sample, beside: UnsafePointer($0))
       }

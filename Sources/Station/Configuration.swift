@@ -12,6 +12,7 @@ public struct Configuration: Sendable {
   public var board: BoardFile
   public var station: StationFile
   public var response: Response?
+  public var relations: Relations
   public var key: Key
 
   /// `today` decides on calibrations. Where the date is not trusted (no clock chip, not
@@ -24,6 +25,7 @@ public struct Configuration: Sendable {
       try StationFile(&file)
     }
     response = try Configuration.response(station, board, today, isDateTrusted: isDateTrusted)
+    relations = try Configuration.relations(station)
     key = try Key(file: station.uplink.keyFile)
   }
 
@@ -46,6 +48,11 @@ public struct Configuration: Sendable {
     var file = try ConfigurationFile(
       path: path, bytes: UnsafeBufferPointer(rebasing: buffer[0..<count]))
     return try body(&file)
+  }
+
+  public static func relations(_ station: StationFile) throws(Diagnostic) -> Relations {
+    guard !station.relations.isEmpty else { return Relations() }
+    return try read(station.relations) { file throws(Diagnostic) in try Relations(&file) }
   }
 
   /// The components' calibrations joined: one quantity and one response, a sensitivity for each.

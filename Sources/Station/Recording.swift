@@ -7,6 +7,7 @@ import Board
 import CLinux
 import Core
 import Digitizer
+import Estimator
 import Kernels
 import Picker
 import Uplink
@@ -36,13 +37,16 @@ public enum Recording {
     let networkBytes = PickerFile.arenaByteCount(network)
     guard
       var arena = Arena(
-        byteCount: networkBytes + byteCount + chunk * MemoryLayout<Frame>.stride + 4096)
+        byteCount: networkBytes + Estimator.arenaByteCount + byteCount + chunk
+          * MemoryLayout<Frame>.stride + 4096)
     else { throw Diagnostic("the kernel has no memory for the buffers") }
     let raw = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: byteCount))
     let frames = arena.take(Frame.self, count: chunk)
     var station = Station(
       settings,
-      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena))
+      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena),
+      estimator: Estimator.make(
+        configuration.relations, for: settings.conditioner, arena: &arena))
     arena.seal()
 
     var time = FrameClock(

@@ -6,6 +6,7 @@ import Board
 import CLinux
 import Core
 import Digitizer
+import Estimator
 import Kernels
 import Picker
 import Uplink
@@ -90,7 +91,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     }
     let networkBytes = PickerFile.arenaByteCount(network)
     let arenaBytes =
-      networkBytes + rawBytes + chunk * MemoryLayout<Frame>.stride + Wire.maximumByteCount + 4096
+      networkBytes + Estimator.arenaByteCount + rawBytes + chunk * MemoryLayout<Frame>.stride
+      + Wire.maximumByteCount + 4096
     let commands = try StoredCounter("command-counter", in: configuration.station.stateDirectory)
     let lastCommand = UInt64(try commands.read(largest: .max))
     let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
@@ -105,7 +107,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       configuration, bootCounter: bootCounter, commandCounter: lastCommand)
     station = Station(
       settings,
-      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena))
+      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena),
+      estimator: Estimator.make(
+        configuration.relations, for: settings.conditioner, arena: &arena))
     arena.seal()
 
     commandCounter = commands

@@ -58,10 +58,31 @@ extension Station {
     case nil: return (.unknownParameter, nothing)
     case .health:
       return command.value == nothing || command.value == 0 ? (.done, 0) : (.outOfRange, nothing)
-    case .relayTest, .drill: return (.impossible, nothing)
+    case .relayTest: return testRelay(command.value)
+    case .drill:
+      guard command.value == nothing || (0...1).contains(command.value) else {
+        return (.outOfRange, isDrill ? 1 : 0)
+      }
+      if command.value != nothing { isDrill = command.value == 1 }
+      return (.done, isDrill ? 1 : 0)
+    case .release:
+      if let alert = decision.release(at: now) { send(alert) }
+      return (.done, 0)
     case .triggerRatio: return setTriggerRatio(command.value)
     case let parameter?: return setThreshold(parameter, command.value)
     }
+  }
+
+  /// For some milliseconds; nothing but the relay's own contacts is tested.
+  private mutating func testRelay(_ milliseconds: Int64) -> (CommandResult, Int64) {
+    guard host.relay == .fitted, !host.isInhibited else {
+      return (.impossible, CommandMessage.noValue)
+    }
+    let left = relayTestEnd.map { max($0 - now, 0) / 1_000_000 } ?? 0
+    guard milliseconds != CommandMessage.noValue else { return (.done, left) }
+    guard (1...10_000).contains(milliseconds) else { return (.outOfRange, left) }
+    relayTestEnd = now + milliseconds * 1_000_000
+    return (.done, milliseconds)
   }
 
   private mutating func setTriggerRatio(_ thousandths: Int64) -> (CommandResult, Int64) {

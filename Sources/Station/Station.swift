@@ -7,6 +7,7 @@ import CLinux
 import Conditioning
 import Core
 import Digitizer
+import Estimator
 import Picker
 import Uplink
 
@@ -20,10 +21,12 @@ public struct StationSettings: Sendable {
   public var key: Key
   public var conditioner: ConditionerSettings
   public var picker: PickerSettings
+  public var alarm: AlarmSettings
 
   public init(
     code: StationCode, bootCounter: UInt32, commandCounter: UInt64 = 0, key: Key,
-    conditioner: ConditionerSettings, picker: PickerSettings
+    conditioner: ConditionerSettings, picker: PickerSettings,
+    alarm: AlarmSettings = AlarmSettings()
   ) {
     self.code = code
     self.bootCounter = bootCounter
@@ -31,6 +34,7 @@ public struct StationSettings: Sendable {
     self.key = key
     self.conditioner = conditioner
     self.picker = picker
+    self.alarm = alarm
   }
 
   public init(
@@ -39,9 +43,12 @@ public struct StationSettings: Sendable {
     self.init(
       code: configuration.station.code, bootCounter: bootCounter,
       commandCounter: commandCounter, key: configuration.key,
-      conditioner: configuration.conditioner, picker: configuration.station.picker)
+      conditioner: configuration.conditioner, picker: configuration.station.picker,
+      alarm: configuration.station.alarm)
   }
 }
+
+public enum RelayHealth: Sendable { case none, fitted, faulty }
 
 /// What only the machine around the loop knows; told to the station once a second or so.
 public struct HostStatus: Sendable {
@@ -61,6 +68,9 @@ public struct HostStatus: Sendable {
   public var hasRejectedKernels = false
   /// The network that the station file names is not there or failed its test.
   public var lacksNetwork = false
+  public var relay = RelayHealth.none
+  /// Somebody keeps the relay from closing.
+  public var isInhibited = false
   public init() {}
 }
 
@@ -84,7 +94,7 @@ public struct Station: ~Copyable {
   private var sequence: UInt32 = 0
   private var accepted: UInt32 = 0
   private var rejected: UInt32 = 0
-  private(set) var now = UTC(nanoseconds: 0)
+  private(set) public var now = UTC(nanoseconds: 0)
   private var isDelivering = false
   /// How many health messages there were: their sender resets what they report since the last one.
   public private(set) var healthCount = 0
@@ -99,6 +109,11 @@ public struct Station: ~Copyable {
   var commandCounter: UInt64
   var pendingCommand: PendingCommand?
   var lastAnswer: CommandMessage?
+  let estimator: UnsafeMutablePointer<Estimator>?
+  var decision: AlarmDecision
+  /// Alerts are marked as a drill's, and the relay stays at rest.
+  var isDrill = false
+  var relayTestEnd: UTC?
 
   /// What a change of which is reported at once.
   private struct Condition: Equatable {
@@ -110,9 +125,15 @@ public struct Station: ~Copyable {
     var isLive = false
   }
 
-  /// Without a network the baseline picks; with one, it must outlive the station.
-  public init(_ settings: StationSettings, network: UnsafeMutablePointer<NetworkPicker>? = nil) {
+  /// Without a network the baseline picks, and without an estimator nothing is expected and no alarm
+  /// raised; both must outlive the station.
+  public init(
+    _ settings: StationSettings, network: UnsafeMutablePointer<NetworkPicker>? = nil,
+    estimator: UnsafeMutablePointer<Estimator>? = nil
+  ) {
     self.settings = settings
+    self.estimator = estimator
+    decision = AlarmDecision(settings.alarm)
     commandCounter = settings.commandCounter
     conditioner = Conditioner(settings.conditioner)
     picker = Picker(
@@ -132,10 +153,17 @@ public struct Station: ~Copyable {
     for frame in block.frames {
       let ready = conditioner.push(frame)
       for index in 0..<ready {
-        picker.step(conditioner.sample(index))
-        while let pick = picker.next() { send(pick) }
+        let sample = conditioner.sample(index)
+        picker.step(sample)
+        estimator?.pointee.step(sample)
+        while let pick = picker.next() {
+          send(pick)
+          note(pick)
+        }
+        estimate(sample)
       }
     }
+    repeatAlert()
     reportHealthIfDue()
   }
 
@@ -147,6 +175,7 @@ public struct Station: ~Copyable {
     self.isDelivering = isDelivering
     let waitingSince = firstTick ?? time
     firstTick = waitingSince
+    repeatAlert()
     // The first message is that of the first block; a digitizer that does not start is told of
     // after 1 s.
     if lastHealth != nil || time - waitingSince >= Station.changeIntervalNanoseconds {

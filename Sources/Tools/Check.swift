@@ -15,10 +15,12 @@ public enum Check {
     return try Configuration.read(Path(path)) { file throws(Diagnostic) in
       if file.has(section: "board") { return board(try BoardFile(&file)) }
       if file.has(section: "station") { return try station(try StationFile(&file)) }
+      if file.has(section: "relations") { return relations(try Relations(&file)) }
       if file.has(section: "instrument") { return calibration(try CalibrationFile(&file)) }
       var diagnostic = Diagnostic()
       diagnostic.text.append(Path(path))
-      diagnostic.text.append(": has none of the sections [board], [station] and [instrument]")
+      diagnostic.text.append(
+        ": has none of the sections [board], [station], [instrument] and [relations]")
       throw diagnostic
     }
   }
@@ -49,6 +51,12 @@ public enum Check {
     return "station \(station.code.string): "
       + (calibrated == 0 ? "no calibration, picks only" : "\(calibrated) calibrated components")
       + ", \(picker) picks, datagrams to \(station.uplink.host.string):\(station.uplink.port)"
+  }
+
+  private static func relations(_ relations: Relations) -> String {
+    "relations: 3 s after P log PGA to \(decimal(relations.acceleration.sigma(time: 0.477), 2)), "
+      + "log PGV to \(decimal(relations.velocity.sigma(time: 0.477), 2)), "
+      + "magnitude from τc to \(decimal(relations.magnitudeOfPeriod.sigma, 2))"
   }
 
   private static func calibration(_ file: CalibrationFile) -> String {

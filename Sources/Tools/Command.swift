@@ -7,7 +7,7 @@ import Foundation
 import Uplink
 
 extension CommandParameter: CaseIterable {
-  public static let allCases = (1...10).compactMap(CommandParameter.init(rawValue:))
+  public static let allCases = (1...11).compactMap(CommandParameter.init(rawValue:))
 
   /// As station.toml and the JSON lines call it.
   var name: String {
@@ -21,6 +21,7 @@ extension CommandParameter: CaseIterable {
     case .shearProbability: "shear_probability"
     case .unseenProbability: "unseen_probability"
     case .eventProbability: "event_probability"
+    case .release: "release"
     case .announceUnseenProbability: "announce_unseen_probability"
     }
   }
@@ -29,7 +30,7 @@ extension CommandParameter: CaseIterable {
   private var partsOfUnit: Double {
     switch self {
     case .triggerRatio, .relayTest: 1000
-    case .drill, .health: 1
+    case .drill, .health, .release: 1
     default: 10_000
     }
   }

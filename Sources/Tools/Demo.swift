@@ -1,5 +1,5 @@
-// Demo: a synthetic earthquake through the real chain. Ground motion is turned into a geophone's
-// counts and a file of raw frames; libasound reads it from a simulated card; the station's runner
+// Demo: a synthetic earthquake through the real chain. Ground motion is turned into an
+// accelerometer's counts and a file of raw frames; libasound reads it from a simulated card; the station's runner
 // conditions, picks, signs and sends over UDP on the loopback; a receiver decodes and verifies.
 // Only the clock is not the machine's: it moves with the frames, so that a minute takes a moment.
 
@@ -20,7 +20,7 @@ public struct DemoOptions {
   public var svgPath: String?
   public var rawPath: String?
   public init() {
-    synthetic.magnitude = 5.0
+    synthetic.magnitude = 6.4
     synthetic.epicentralKilometres = 40
     synthetic.depthKilometres = 10
   }
@@ -29,10 +29,11 @@ public struct DemoOptions {
 public struct Demo {
   private static let rateHertz = 8000
   private static let channels = 3
-  /// A 4.5 Hz geophone of 28.8 V/(m/s) on a converter of 2³¹ counts for 1.25 V after a gain of 8.
-  private static let countsPerUnit = 28.8 * 8 * 2_147_483_648 / 1.25
-  private static let corner = SensorCorner(
-    cornerHertz: 4.5, damping: 0.7, extendedCornerHertz: 0.5)
+  /// ±2 g on a converter of 2³¹ counts: 0.4 V/g, of 1.25 V at full scale after a gain of 1.5625.
+  private static let voltsPerUnit = 0.0407886
+  private static let countsPerVolt = 2_684_354_560.0
+  private static let countsPerUnit = voltsPerUnit * countsPerVolt
+  private static let standardGravity = 9.80665
   /// When the synthetic station's time begins.
   private static let start = UTC(CalendarDate(year: 2026, month: 1, day: 1))
 
@@ -48,9 +49,11 @@ public struct Demo {
   /// What came out of the receiver at the far end.
   public struct Outcome {
     public var lines: [String] = []
-    public var picks: [DrawnPick] = []
+    public var messages = DrawnMessages()
     public var timeOfP = UTC(nanoseconds: 0)
     public var timeOfS = UTC(nanoseconds: 0)
+    /// When the ground's acceleration first exceeded 0.05 g.
+    public var timeOfExceedance: UTC?
     public var frames: Int64 = 0
     public var rejected = 0
     public var trace: [TracePoint] = []
@@ -79,7 +82,7 @@ public struct Demo {
     outcome.timeOfP = Demo.start + Int64(earthquake.timeOfP * 1e9)
     outcome.timeOfS = Demo.start + Int64(earthquake.timeOfS * 1e9)
     var sensor = SensorSimulator(
-      quantity: .velocity, countsPerUnit: Demo.countsPerUnit, corner: Demo.corner, rateHertz: rate,
+      quantity: .acceleration, countsPerUnit: Demo.countsPerUnit, corner: nil, rateHertz: rate,
       maximumCounts: 2_147_483_647)
     var recorder = TraceRecorder(
       ConditionerSettings(
@@ -87,8 +90,13 @@ public struct Demo {
     let count = Int(options.seconds * rate)
     var raw = Data(capacity: count * Demo.channels * 4)
     var frames: [Frame] = []
-    for _ in 0..<count {
-      let frame = sensor.step(earthquake.next())
+    for index in 0..<count {
+      let ground = earthquake.next()
+      let largest = max(ground[0].magnitude, ground[1].magnitude, ground[2].magnitude)
+      if outcome.timeOfExceedance == nil, largest > 0.05 * Demo.standardGravity {
+        outcome.timeOfExceedance = Demo.start + Int64(Double(index) / rate * 1e9)
+      }
+      let frame = sensor.step(ground)
       frames.append(frame)
       for lane in 0..<Demo.channels {
         withUnsafeBytes(of: frame[lane].littleEndian) { raw.append(contentsOf: $0) }
@@ -125,22 +133,18 @@ public struct Demo {
 
   private let loopback: UInt32 = 0x7F00_0001
 
-  private static let geophone = """
+  private static let accelerometer = """
     [instrument]
     format = 1
-    model = "4.5 Hz geophone"
+    model = "accelerometer, 2 g"
     serial = "simulated"
-    quantity = "velocity"
+    quantity = "acceleration"
     measured = "2026-01-01"
     valid_from = "2026-01-01"
     valid_until = "2026-12-31"
-    sensitivity_volts_per_metre_per_second = 28.8
+    sensitivity_volts_per_metre_per_second_squared = \(voltsPerUnit)
     [digitizer]
-    counts_per_volt = \(decimal(8 * 2_147_483_648 / 1.25, 1))
-    [response]
-    corner_hertz = 4.5
-    damping = 0.7
-    extended_corner_hertz = 0.5
+    counts_per_volt = \(decimal(countsPerVolt, 1))
 
     """
 
@@ -168,18 +172,18 @@ public struct Demo {
       east_channel = 2
 
       """)
-    try write("geophone.toml", Demo.geophone)
+    try write("sensor.toml", Demo.accelerometer)
     try PickerNetwork.standard.write(to: folder.appendingPathComponent("picker.onet").path)
     try write(
       "station.toml",
       """
       [station]
       format = 1
-      code = "XX.DEMO..GP"
+      code = "XX.DEMO..HN"
       [sensor]
-      vertical_calibration = "geophone.toml"
-      north_calibration = "geophone.toml"
-      east_calibration = "geophone.toml"
+      vertical_calibration = "sensor.toml"
+      north_calibration = "sensor.toml"
+      east_calibration = "sensor.toml"
       [picker]
       network = "picker.onet"
       [uplink]
@@ -213,11 +217,7 @@ public struct Demo {
         do throws(DatagramError) {
           let datagram = try OpenedDatagram(bytes, key: key)
           outcome.lines.append(try JsonLine.text(datagram))
-          if datagram.header.type == .pick {
-            outcome.picks.append(
-              DrawnPick(
-                message: try PickMessage(datagram.payload), emitted: datagram.header.emitted))
-          }
+          try outcome.messages.take(datagram)
         } catch {
           outcome.rejected += 1
         }
@@ -228,9 +228,9 @@ public struct Demo {
   private func draw(_ outcome: Outcome) -> String {
     let s = options.synthetic
     return Drawing(
-      trace: outcome.trace, picks: outcome.picks,
+      trace: outcome.trace, messages: outcome.messages,
       title: "Synthetic M \(decimal(s.magnitude, 1)) at \(decimal(s.epicentralKilometres, 0)) km, "
-        + "\(decimal(s.depthKilometres, 0)) km deep: counts of a 4.5 Hz geophone",
+        + "\(decimal(s.depthKilometres, 0)) km deep: counts of an accelerometer",
       triggerRatio: PickerSettings().triggerRatio
     ).svg()
   }
@@ -253,7 +253,7 @@ public struct Demo {
       (outcome.timeOfP, "the P wave arrives at the station"),
       (outcome.timeOfS, "the S wave, the strong shaking, arrives"),
     ]
-    for pick in outcome.picks {
+    for pick in outcome.messages.picks {
       let m = pick.message
       let arrival = m.phase == 1 ? outcome.timeOfP : outcome.timeOfS
       let error = decimal(Double(m.time - arrival) * 1e-9, 3)
@@ -270,11 +270,16 @@ public struct Demo {
             + "\(decimal(Double(m.signalToNoiseCentidecibels) / 100, 0)) dB, first motion \(sign)"
         ))
     }
+    for estimate in outcome.messages.estimates { events.append(line(estimate)) }
+    for alert in outcome.messages.alerts {
+      let why = JsonLine.sentence(alert.message.reason)
+      events.append((alert.emitted, "\(alert.message.level), because of \(why)"))
+    }
     for event in events.sorted(by: { $0.time < $1.time }) {
       lines.append("  \(pad(after(event.time))) s  \(event.text)")
     }
     lines.append("")
-    if let first = outcome.picks.first(where: { $0.message.status == 1 }) {
+    if let first = outcome.messages.picks.first(where: { $0.message.status == 1 }) {
       let lead = Double(outcome.timeOfS - first.emitted) * 1e-9
       lines.append(
         lead > 0
@@ -284,12 +289,44 @@ public struct Demo {
     } else {
       lines.append("No pick: the earthquake stays below the noise at this station.")
     }
+    lines += leadOfAlarm(outcome)
     lines.append(
       "\(outcome.lines.count) datagrams came over UDP and were verified, \(outcome.rejected) rejected. "
         + "The picks as JSON:")
     lines += outcome.lines.filter { $0.hasPrefix("{\"type\":\"pick\"") }
     if let path = options.svgPath { lines.append("The picture is in \(path).") }
     return lines.joined(separator: "\n")
+  }
+
+  private func line(_ estimate: Drawn<EstimateMessage>) -> (time: UTC, text: String) {
+    let e = estimate.message
+    let expected = e.expectedAcceleration.value.map { decimal($0, 2) } ?? "–"
+    let factor = decimal(Elementary.powerOfTen(Double(e.accelerationSigma) / 1000), 1)
+    return (
+      estimate.emitted,
+      "\(decimal(Double(e.afterPMilliseconds) / 1000, 1)) s after P: magnitude "
+        + "\(decimal(Double(e.magnitudeHundredths) / 100, 1)) "
+        + "± \(decimal(Double(e.magnitudeSigmaHundredths) / 100, 1))"
+        + (e.isMagnitudeLowerBound ? " or more" : "")
+        + ", \(decimal(Double(e.distanceMetres) / 1000, 0)) km; expected here \(expected) m/s² "
+        + "(×/÷ \(factor)), measured \(decimal(e.observedAcceleration.value ?? 0, 2))"
+    )
+  }
+
+  /// How long before the ground moved so much the alarm was told.
+  private func leadOfAlarm(_ outcome: Outcome) -> [String] {
+    guard let alarm = outcome.messages.alerts.first(where: { $0.message.level == .alarm }) else {
+      return ["No alarm: less than 0.05 g was to be expected."]
+    }
+    let lead = Double(outcome.timeOfS - alarm.emitted) * 1e-9
+    guard let exceeded = outcome.timeOfExceedance else {
+      return ["The alarm was false: 0.05 g was never reached."]
+    }
+    let margin = Double(exceeded - alarm.emitted) * 1e-9
+    return [
+      "The alarm left \(decimal(lead, 1)) s before the S wave and \(decimal(margin, 1)) s before "
+        + "0.05 g was exceeded."
+    ]
   }
 
   private func pad(_ text: String) -> String {

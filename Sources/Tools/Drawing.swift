@@ -6,31 +6,57 @@ import Core
 import Foundation
 import Uplink
 
-public struct DrawnPick {
-  public var message: PickMessage
+/// A message and when it left.
+public struct Drawn<Message> {
+  public var message: Message
   public var emitted: UTC
-  public init(message: PickMessage, emitted: UTC) {
+  public init(message: Message, emitted: UTC) {
     self.message = message
     self.emitted = emitted
   }
 }
 
+/// What a picture shows of what a station sent.
+public struct DrawnMessages {
+  public var picks: [Drawn<PickMessage>] = []
+  public var estimates: [Drawn<EstimateMessage>] = []
+  /// Without repeats.
+  public var alerts: [Drawn<AlertMessage>] = []
+  public init() {}
+
+  public mutating func take(_ datagram: OpenedDatagram) throws(DatagramError) {
+    let emitted = datagram.header.emitted
+    switch datagram.header.type {
+    case .pick:
+      picks.append(Drawn(message: try PickMessage(datagram.payload), emitted: emitted))
+    case .estimate:
+      estimates.append(Drawn(message: try EstimateMessage(datagram.payload), emitted: emitted))
+    case .alert:
+      let alert = try AlertMessage(datagram.payload)
+      if alert.repeat == 0 { alerts.append(Drawn(message: alert, emitted: emitted)) }
+    default: break
+    }
+  }
+}
+
 public struct Drawing {
-  private static let width = 1000.0
-  private static let panelHeight = 110.0
-  private static let left = 70.0
-  private static let right = 20.0
+  static let width = 1000.0
+  static let panelHeight = 110.0
+  static let left = 70.0
+  static let right = 20.0
   private static let top = 56.0
   private static let names = ["Z", "N", "E"]
 
   private let trace: [TracePoint]
-  private let picks: [DrawnPick]
+  let messages: DrawnMessages
   private let title: String
   private let triggerRatio: Double
 
-  public init(trace: [TracePoint], picks: [DrawnPick], title: String, triggerRatio: Double) {
+  public init(
+    trace: [TracePoint], messages: DrawnMessages, title: String, triggerRatio: Double
+  ) {
     self.trace = trace
-    self.picks = picks
+    self.messages = messages
     self.title = title
     self.triggerRatio = triggerRatio
   }
@@ -39,18 +65,20 @@ public struct Drawing {
   private var seconds: Double {
     max(Double((trace.last?.time ?? start) - start) * 1e-9, 1)
   }
-  private var plotWidth: Double { Drawing.width - Drawing.left - Drawing.right }
+  var plotWidth: Double { Drawing.width - Drawing.left - Drawing.right }
 
-  private func x(_ time: UTC) -> Double {
+  func x(_ time: UTC) -> Double {
     Drawing.left + Double(time - start) * 1e-9 / seconds * plotWidth
   }
 
-  private func panelTop(_ panel: Int) -> Double {
+  func panelTop(_ panel: Int) -> Double {
     Drawing.top + Double(panel) * (Drawing.panelHeight + 10)
   }
 
   public func svg() -> String {
-    let height = panelTop(4) + 40
+    let hasShaking = messages.estimates.contains { $0.message.expectedAcceleration.value != nil }
+    let panels = hasShaking ? 5 : 4
+    let height = panelTop(panels) + 40
     var out = """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(decimal(Drawing.width, 0)) \
       \(decimal(height, 0))" font-family="sans-serif" font-size="12">
@@ -60,8 +88,9 @@ public struct Drawing {
       """
     for lane in 0..<3 { out += component(lane) }
     out += trigger(panel: 3)
-    for pick in picks { out += draw(pick) }
-    out += legend() + timeAxis(y: panelTop(4))
+    if hasShaking { out += expectedShaking(panel: 4) }
+    for pick in messages.picks { out += draw(pick) }
+    out += legend() + timeAxis(y: panelTop(panels))
     return out + "</svg>\n"
   }
 
@@ -99,7 +128,7 @@ public struct Drawing {
     return "<path d=\"\(commands)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"0.8\"/>\n"
   }
 
-  private func frame(panel: Int, label: String) -> String {
+  func frame(panel: Int, label: String) -> String {
     let y = panelTop(panel)
     return """
       <rect x="\(decimal(Drawing.left, 0))" y="\(decimal(y, 0))" width="\(decimal(plotWidth, 0))" \
@@ -158,7 +187,7 @@ public struct Drawing {
 
   private static let colors = ["#e08a00", "#c8102e", "#8a8f98"]
 
-  private func draw(_ pick: DrawnPick) -> String {
+  private func draw(_ pick: Drawn<PickMessage>) -> String {
     let color = Drawing.colors[Int(pick.message.status) - 1]
     let px = decimal(x(pick.message.time), 1)
     let told = decimal(x(pick.emitted), 1)

@@ -21,16 +21,18 @@ public enum JsonLine {
         [("type", "\"pong\""), ("nonce", "\"\(hex(pong.nonce))\"")]
           + health(pong.health, header) + origin(header))
     case .command: return text(try CommandMessage(datagram.payload), header)
-    case .estimate, .alert, .acknowledgement:
+    case .estimate: return text(try EstimateMessage(datagram.payload), header)
+    case .alert: return text(try AlertMessage(datagram.payload), header)
+    case .acknowledgement:
       return object(
         [("type", "\"\(header.type)\""), ("payload_bytes", "\(datagram.payload.count)")]
           + origin(header))
     }
   }
 
-  private typealias Field = (name: String, value: String)
+  typealias Field = (name: String, value: String)
 
-  private static func object(_ fields: [Field]) -> String {
+  static func object(_ fields: [Field]) -> String {
     "{" + fields.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",") + "}"
   }
 
@@ -40,7 +42,7 @@ public enum JsonLine {
   }
 
   /// Printable ASCII in quotes: the wire format lets quotes and backslashes through.
-  private static func quoted<let capacity: Int>(_ text: Text<capacity>) -> String {
+  static func quoted<let capacity: Int>(_ text: Text<capacity>) -> String {
     var out = "\""
     for scalar in text.string.unicodeScalars {
       if scalar == "\"" || scalar == "\\" { out.unicodeScalars.append("\\") }
@@ -49,14 +51,14 @@ public enum JsonLine {
     return out + "\""
   }
 
-  private static func time(_ time: UTC) -> String { "\"\(time.iso8601)\"" }
+  static func time(_ time: UTC) -> String { "\"\(time.iso8601)\"" }
 
-  private static func probability(_ value: UInt16) -> String {
+  static func probability(_ value: UInt16) -> String {
     value == Wire.noProbability ? "null" : decimal(Double(value) / 10_000, 4)
   }
 
   /// Where and when a message came from, the same for all types.
-  private static func origin(_ header: Header) -> [Field] {
+  static func origin(_ header: Header) -> [Field] {
     [
       ("boot", "\(header.bootCounter)"), ("sequence", "\(header.sequence)"),
       ("clock", "\"\(name(ClockState(rawValue: header.clockState)))\""),

@@ -44,8 +44,8 @@ public final class PickerNetwork: @unchecked Sendable {
   }
 
   /// Memory for a picker of `network`, or a little for none.
-  static func arena(for network: PickerNetwork?) throws -> Arena {
-    guard let arena = Arena(byteCount: network?.model.arenaByteCount ?? 64) else {
+  static func arena(for network: PickerNetwork?, also bytes: Int = 0) throws -> Arena {
+    guard let arena = Arena(byteCount: (network?.model.arenaByteCount ?? 64) + bytes) else {
       throw ToolError("the kernel has no memory for the network")
     }
     return arena

@@ -4,6 +4,7 @@ import Board
 import Conditioning
 import Core
 import Digitizer
+import Estimator
 import Foundation
 import Picker
 import Station
@@ -50,6 +51,8 @@ public struct TraceRecorder: ~Copyable {
 public struct ReplayOptions {
   public var response: Response?
   public var picker = PickerSettings()
+  public var relations = Relations()
+  public var alarm = AlarmSettings()
   /// The network that picks; nil for STA/LTA.
   public var network: PickerNetwork? = .standard
   /// 0: as fast as it goes.
@@ -76,14 +79,15 @@ public struct Replay {
       rateMillihertz: record.rateMillihertz, presentLanes: record.presentLanes,
       response: options.response)
     // After the station, which works in it.
-    var arena = try PickerNetwork.arena(for: options.network)
+    var arena = try PickerNetwork.arena(for: options.network, also: Estimator.arenaByteCount)
     defer { withExtendedLifetime(options.network) { arena.seal() } }
     var station = Station(
       StationSettings(
         code: StationCode(record.code), bootCounter: 0, key: replayKey, conditioner: conditioner,
-        picker: options.picker),
+        picker: options.picker, alarm: options.alarm),
       network: PickerNetwork.picker(
-        options.network, options.picker.network, presentLanes: record.presentLanes, arena: &arena))
+        options.network, options.picker.network, presentLanes: record.presentLanes, arena: &arena),
+      estimator: Estimator.make(options.relations, for: conditioner, arena: &arena))
     var recorder = TraceRecorder(conditioner, options.picker)
     defer { trace = recorder.points }
     var counters = DigitizerCounters()
@@ -162,14 +166,17 @@ struct Pacer {
   }
 }
 
-/// What a replay takes from a station file: its calibrations and its picker.
+/// What a replay takes from a station file: its calibrations, its picker, its relations and its alarm.
 public enum ReplayStation {
   public static func read(
     _ path: String, today: CalendarDate
-  ) throws(Diagnostic) -> (Response?, PickerSettings) {
+  ) throws(Diagnostic) -> (Response?, StationFile, Relations) {
     let station = try Configuration.read(Path(path)) { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    return (try Configuration.response(station, nil, today), station.picker)
+    return (
+      try Configuration.response(station, nil, today), station,
+      try Configuration.relations(station)
+    )
   }
 }

@@ -24,8 +24,8 @@ public enum MessageType: UInt8, Sendable {
   /// Laid out in the document, not sent or understood by this version.
   public var isReserved: Bool {
     switch self {
-    case .estimate, .alert, .acknowledgement: true
-    case .pick, .health, .ping, .pong, .command: false
+    case .acknowledgement: true
+    case .pick, .estimate, .alert, .health, .ping, .pong, .command: false
     }
   }
 }

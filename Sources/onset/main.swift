@@ -90,7 +90,9 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
         "--station brings its own calibration: leave --kind and --counts-per-unit out")
     }
     let today = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9)).date
-    (options.response, options.picker) = try ReplayStation.read(path, today: today)
+    let (response, station, relations) = try ReplayStation.read(path, today: today)
+    (options.response, options.picker) = (response, station.picker)
+    (options.relations, options.alarm) = (relations, station.alarm)
   } else if let kind = parsed.values["--kind"] {
     guard kind == "acceleration" || kind == "velocity", let counts else {
       throw ToolError("--kind is acceleration or velocity, with --counts-per-unit beside it")
@@ -131,22 +133,19 @@ func replay(_ arguments: [String]) throws {
   var wire = Data()
   for (number, instrument) in instruments.enumerated() {
     var replay = Replay(options)
-    var picks: [DrawnPick] = []
+    var messages = DrawnMessages()
     try replay.run(instrument) { datagram in
       try datagram.withBytes { bytes throws in
         if parsed.values["--wire"] != nil { wire.append(bytes) }
         let opened = try OpenedDatagram(bytes, key: nil)
         output.line(try JsonLine.text(opened))
-        if options.collectsTrace, opened.header.type == .pick {
-          picks.append(
-            DrawnPick(message: try PickMessage(opened.payload), emitted: opened.header.emitted))
-        }
+        if options.collectsTrace { try messages.take(opened) }
       }
       if options.speed > 0 { output.flush() }
     }
     if let path = parsed.values["--svg"] {
       let drawing = Drawing(
-        trace: replay.trace, picks: picks, title: instrument.code,
+        trace: replay.trace, messages: messages, title: instrument.code,
         triggerRatio: options.picker.triggerRatio)
       let name = instruments.count == 1 ? path : numbered(path, number + 1)
       try drawing.svg().write(toFile: name, atomically: true, encoding: .utf8)

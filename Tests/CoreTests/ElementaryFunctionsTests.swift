@@ -102,6 +102,17 @@ import Testing
     #expect(Elementary.nearestInteger(x) == expected)
   }
 
+  @Test func arcTangentOfAllQuadrants() {
+    var random = RandomGenerator(seed: 5)
+    for _ in 0..<10_000 {
+      let (x, y) = (random.uniform(in: -3...3), random.uniform(in: -3...3))
+      #expect((Elementary.arcTangent(y: y, x: x) - atan2(y, x)).magnitude < 1e-15)
+    }
+    #expect(Elementary.arcTangent(y: 0, x: 0) == 0)
+    #expect(Elementary.arcTangent(y: 0, x: -1) == .pi)
+    #expect(Elementary.arcTangent(y: -2, x: 0) == -.pi / 2)
+  }
+
   @Test func symmetry() {
     var random = RandomGenerator(seed: 3)
     for _ in 0..<1000 {

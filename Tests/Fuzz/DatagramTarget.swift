@@ -67,7 +67,9 @@ struct DatagramTarget: Target, ~Copyable {
     case .ping: payload = PingMessage.byteCount
     case .pong: payload = PongMessage.byteCount
     case .command: payload = CommandMessage.byteCount
-    case .estimate, .alert, .acknowledgement: return nil
+    case .estimate: payload = EstimateMessage.byteCount
+    case .alert: payload = AlertMessage.byteCount
+    case .acknowledgement: return nil
     }
     return Wire.headerByteCount + payload + Wire.tagByteCount
   }
@@ -133,7 +135,13 @@ struct DatagramTarget: Target, ~Copyable {
     case .command:
       let message = try CommandMessage(datagram.payload)
       return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .estimate, .alert, .acknowledgement:
+    case .estimate:
+      let message = try EstimateMessage(datagram.payload)
+      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
+    case .alert:
+      let message = try AlertMessage(datagram.payload)
+      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
+    case .acknowledgement:
       let payload = datagram.payload
       return Datagram(datagram.header, key: key) { $0.write(payload) }
     }
@@ -185,7 +193,9 @@ extension DatagramTarget {
         Datagram(header(.pong), key: key) {
           PongMessage(nonce: 99, health: health).write(to: &$0)
         }),
-      bytes(Datagram(header(.estimate), key: key) { $0.write(UInt64(1)) }),
+      bytes(Datagram(header(.acknowledgement), key: key) { $0.write(UInt64(1)) }),
+      bytes(Datagram(header(.estimate), key: key) { EstimateMessage().write(to: &$0) }),
+      bytes(Datagram(header(.alert), key: key) { AlertMessage().write(to: &$0) }),
       bytes(Datagram(header(.command), key: key) { command.write(to: &$0) }),
     ]
     return messages + [messages[0] + messages[2] + messages[0], messages[1] + messages[0]]

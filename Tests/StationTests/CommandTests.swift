@@ -154,10 +154,48 @@ import Uplink
     #expect(timeless.result == .expired, "who does not know the time cannot tell")
   }
 
+  /// A pulse of the relay, for as long as was asked, and not while somebody inhibits it.
+  @Test func theRelayIsTested() throws {
+    var station = running()
+    station.host.relay = .fitted
+    // The station cannot be copied into an expectation.
+    var isClosed = station.wantsRelay
+    #expect(!isClosed)
+    let answered = try obeyed(&station, Self.command(1, .relayTest, 500))
+    #expect(answered.result == .done && answered.value == 500)
+    isClosed = station.wantsRelay
+    #expect(isClosed)
+    let asked = try obeyed(&station, Self.command(2, .relayTest))
+    #expect(asked.result == .done && asked.value == 500)
+    station.tick(station.now + 499_000_000, clock: ClockReading(), isDelivering: true)
+    isClosed = station.wantsRelay
+    #expect(isClosed)
+    station.tick(station.now + 1_000_000, clock: ClockReading(), isDelivering: true)
+    isClosed = station.wantsRelay
+    #expect(!isClosed)
+    while station.nextDatagram() != nil {}
+    #expect(try obeyed(&station, Self.command(3, .relayTest, 10_001)).result == .outOfRange)
+    station.host.isInhibited = true
+    #expect(try obeyed(&station, Self.command(4, .relayTest, 500)).result == .impossible)
+    isClosed = station.wantsRelay
+    #expect(!isClosed)
+  }
+
+  @Test func aDrillIsTurnedOnAndOff() throws {
+    var station = running()
+    #expect(try obeyed(&station, Self.command(1, .drill)).value == 0)
+    #expect(try obeyed(&station, Self.command(2, .drill, 1)).value == 1)
+    let isDrill = station.isDrill
+    #expect(isDrill)
+    #expect(try obeyed(&station, Self.command(3, .drill, 2)).result == .outOfRange)
+    #expect(try obeyed(&station, Self.command(4, .drill, 0)).value == 0)
+    #expect(try obeyed(&station, Self.command(5, .release)).result == .done)
+  }
+
   @Test func whatIsNotThereIsSaid() throws {
     var station = running()
     for (counter, parameter) in [
-      (UInt64(1), CommandParameter.relayTest), (2, .drill), (3, .confirmProbability),
+      (UInt64(1), CommandParameter.relayTest), (3, .confirmProbability),
     ] {
       let answered = try obeyed(&station, Self.command(counter, parameter, 1000))
       #expect(answered.result == .impossible && answered.value == CommandMessage.noValue)

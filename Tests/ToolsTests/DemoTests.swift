@@ -22,13 +22,13 @@ import Tools
     let outcome = try demo.run()
     #expect(outcome.rejected == 0)
     #expect(outcome.frames == 480_000)
-    let messages = outcome.picks.map(\.message)
+    let messages = outcome.messages.picks.map(\.message)
     #expect(messages.map(\.status) == [1, 2, 2], "P announced and confirmed, S confirmed")
     #expect(messages.map(\.phase) == [1, 1, 2])
     for (message, arrival) in zip(messages, [outcome.timeOfP, outcome.timeOfP, outcome.timeOfS]) {
       #expect(Double((message.time - arrival).magnitude) * 1e-9 < 0.1)
     }
-    let first = try #require(outcome.picks.first)
+    let first = try #require(outcome.messages.picks.first)
     #expect(Double(first.emitted - outcome.timeOfP) * 1e-9 < 0.5)
     let story = demo.story(outcome)
     #expect(story.contains("The first datagram left 4.6 s before the strong shaking."))

@@ -35,12 +35,47 @@ import Uplink
     }
   }
 
-  private static func pick(_ status: UInt8, second: Double, told: Double) -> DrawnPick {
+  private static func pick(_ status: UInt8, second: Double, told: Double) -> Drawn<PickMessage> {
     var message = PickMessage()
     message.status = status
     message.time = UTC(nanoseconds: recordStart + Int64(second * 1e9))
-    return DrawnPick(
+    return Drawn(
       message: message, emitted: UTC(nanoseconds: recordStart + Int64(told * 1e9)))
+  }
+
+  private static func messages(_ picks: [Drawn<PickMessage>]) -> DrawnMessages {
+    var messages = DrawnMessages()
+    messages.picks = picks
+    return messages
+  }
+
+  /// An estimate with its band, and the alarm, in a panel of their own.
+  @Test func whatIsExpectedIsDrawnWhenItWasTold() throws {
+    var messages = DrawnMessages()
+    for (told, acceleration) in [(5.0, 0.1), (6.0, 0.3)] {
+      var estimate = EstimateMessage()
+      estimate.expectedAcceleration = WireFloat(acceleration)
+      estimate.accelerationSigma = 400
+      estimate.observedAcceleration = WireFloat(0.01)
+      messages.estimates.append(
+        Drawn(message: estimate, emitted: UTC(nanoseconds: recordStart + Int64(told * 1e9))))
+    }
+    var alert = AlertMessage()
+    alert.level = .alarm
+    messages.alerts = [
+      Drawn(message: alert, emitted: UTC(nanoseconds: recordStart + 6_000_000_000))
+    ]
+    let svg = Drawing(
+      trace: Self.trace(), messages: messages, title: "an alarm", triggerRatio: 6
+    ).svg()
+    let elements = try Self.elements(svg)
+    let band = try #require(elements.all.first { $0.attributes["fill-opacity"] != nil })
+    let outline = try #require(band.attributes["d"])
+    #expect(outline.hasPrefix("M525.0 ") && outline.contains("L616.0 ") && outline.hasSuffix("Z"))
+    #expect(elements.all.filter { $0.name == "path" }.count == 7)
+    #expect(elements.text.contains("alarm"))
+    let marks = elements.all.filter { $0.name == "line" && $0.attributes["x1"] == "616.0" }
+    #expect(marks.count == 1)
   }
 
   private static func elements(_ svg: String) throws -> Elements {
@@ -57,7 +92,8 @@ import Uplink
       Self.pick(3, second: 0, told: 10),
     ]
     let svg = Drawing(
-      trace: Self.trace(), picks: picks, title: #"A & B < C > "D""#, triggerRatio: 6
+      trace: Self.trace(), messages: Self.messages(picks), title: #"A & B < C > "D""#,
+      triggerRatio: 6
     ).svg()
     let elements = try Self.elements(svg)
     #expect(elements.all.first?.name == "svg")
@@ -78,10 +114,10 @@ import Uplink
   }
 
   @Test func nothingToDrawIsAPictureToo() throws {
-    let empty = Drawing(trace: [], picks: [], title: "", triggerRatio: 6).svg()
+    let empty = Drawing(trace: [], messages: DrawnMessages(), title: "", triggerRatio: 6).svg()
     #expect(try Self.elements(empty).all.count > 4)
     let silent = Drawing(
-      trace: Self.trace { _ in 0 }, picks: [], title: "silence", triggerRatio: 6
+      trace: Self.trace { _ in 0 }, messages: DrawnMessages(), title: "silence", triggerRatio: 6
     ).svg()
     // Only the trigger function has a curve.
     #expect(try Self.elements(silent).all.filter { $0.name == "path" }.count == 1)
@@ -89,7 +125,8 @@ import Uplink
 
   @Test func fullScaleStaysInThePicture() throws {
     let svg = Drawing(
-      trace: Self.trace { $0 % 2 == 0 ? 2_147_483_647 : -2_147_483_648 }, picks: [],
+      trace: Self.trace { $0 % 2 == 0 ? 2_147_483_647 : -2_147_483_648 },
+      messages: DrawnMessages(),
       title: "full scale", triggerRatio: 6
     ).svg()
     let elements = try Self.elements(svg)

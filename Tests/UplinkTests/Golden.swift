@@ -91,12 +91,58 @@ enum Golden {
     return command
   }
 
+  static var estimate: EstimateMessage {
+    var e = EstimateMessage()
+    e.pickID = 17
+    e.afterPMilliseconds = 3000
+    e.eventClass = 1
+    e.hasShear = true
+    e.isMagnitudeLowerBound = true
+    e.pickTime = UTC(nanoseconds: 1_398_903_127_430_000_000)
+    e.classProbability = 9700
+    e.magnitudeHundredths = -41
+    e.magnitudeSigmaHundredths = 56
+    e.distanceSigma = 220
+    e.distanceMetres = 38_120
+    e.backAzimuthCentidegrees = 21_234
+    e.backAzimuthSigmaCentidegrees = 1850
+    e.tauC = WireFloat(0.75)
+    e.peakDisplacement = WireFloat(0.000_030_517_578_125)
+    e.peakAcceleration = WireFloat(0.125)
+    e.peakVelocity = WireFloat(0.007_812_5)
+    e.expectedAcceleration = WireFloat(1.5)
+    e.accelerationSigma = 418
+    e.velocitySigma = 487
+    e.modifiedMercalliHundredths = 553
+    e.jmaIntensityHundredths = 391
+    e.observedAcceleration = WireFloat(0.25)
+    e.observedVelocity = WireFloat(0)
+    e.observedIntensityHundredths = -123
+    return e
+  }
+
+  static var alert: AlertMessage {
+    var alert = AlertMessage()
+    alert.id = 4
+    alert.pickID = 17
+    alert.pickTime = UTC(nanoseconds: 1_398_903_127_430_000_000)
+    alert.decided = UTC(nanoseconds: 1_398_903_128_600_000_000)
+    alert.level = .alarm
+    alert.reason = .measuredShaking
+    alert.relay = .actuated
+    alert.isDrill = true
+    alert.repeat = 2
+    return alert
+  }
+
   static func datagram(_ type: MessageType) -> Datagram {
     Datagram(header(type), key: key) { writer in
       switch type {
       case .pick: pick.write(to: &writer)
       case .health: health.write(to: &writer)
       case .command: command.write(to: &writer)
+      case .estimate: estimate.write(to: &writer)
+      case .alert: alert.write(to: &writer)
       case .ping: PingMessage(nonce: nonce).write(to: &writer)
       default: PongMessage(nonce: nonce, health: health).write(to: &writer)
       }

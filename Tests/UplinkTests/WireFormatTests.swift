@@ -13,11 +13,13 @@ import Tools
     #expect(Golden.datagram(.ping).count == 80)
     #expect(Golden.datagram(.pong).count == 272)
     #expect(Golden.datagram(.command).count == 104)
+    #expect(Golden.datagram(.estimate).count == 148)
+    #expect(Golden.datagram(.alert).count == 104)
     #expect(Golden.datagram(.pick).count <= 200)
   }
 
   @Test func messagesComeBackAsTheyWere() throws {
-    for type in [MessageType.pick, .health, .ping, .pong, .command] {
+    for type in [MessageType.pick, .health, .ping, .pong, .command, .estimate, .alert] {
       try Golden.datagram(type).withBytes { bytes throws in
         let opened = try OpenedDatagram(bytes, key: Golden.key)
         #expect(opened.header == Golden.header(type))
@@ -25,6 +27,8 @@ import Tools
         case .pick: #expect(try PickMessage(opened.payload) == Golden.pick)
         case .health: #expect(try HealthMessage(opened.payload) == Golden.health)
         case .command: #expect(try CommandMessage(opened.payload) == Golden.command)
+        case .estimate: #expect(try EstimateMessage(opened.payload) == Golden.estimate)
+        case .alert: #expect(try AlertMessage(opened.payload) == Golden.alert)
         case .ping: #expect(try PingMessage(opened.payload) == PingMessage(nonce: Golden.nonce))
         default:
           let pong = try PongMessage(opened.payload)
@@ -124,13 +128,51 @@ import Tools
     }
   }
 
+  @Test func estimatesAndAlertsOutsideTheirRangesAreRefused() {
+    let estimate = Golden.datagram(.estimate).withBytes { Array($0[56..<132]) }
+    // Class, flags, after_p unknown, reserved; a NaN that is not the unknown one, −0, infinity.
+    let changes: [[Int: UInt8]] = [
+      [6: 7], [7: 8], [4: 255, 5: 255], [74: 1], [16: 0x11, 17: 0x27], [28: 0xA0, 29: 0x8C],
+      [30: 0x51, 31: 0x46], [60: 0xB1, 61: 0x04], [35: 0x7F, 34: 0xC0, 32: 1], [39: 0x80],
+      [43: 0x7F, 42: 0x80, 41: 0, 40: 0], [67: 0xBF],
+    ]
+    for change in changes {
+      var bytes = estimate
+      for (offset, value) in change { bytes[offset] = value }
+      #expect(throws: DatagramError.malformed, "\(change)") {
+        try bytes.withUnsafeBufferPointer { _ = try EstimateMessage($0) }
+      }
+    }
+    let alert = Golden.datagram(.alert).withBytes { Array($0[56..<88]) }
+    for (offset, value) in [
+      (24, 0), (24, 4), (25, 0), (25, 9), (26, 4), (27, 2), (29, 1), (31, 1), (0, 0),
+    ] {
+      var bytes = alert
+      bytes[offset] = UInt8(value)
+      #expect(throws: DatagramError.malformed, "offset \(offset)") {
+        try bytes.withUnsafeBufferPointer { _ = try AlertMessage($0) }
+      }
+    }
+    #expect(throws: DatagramError.malformed) {
+      try alert[..<31].withUnsafeBufferPointer { _ = try AlertMessage($0) }
+    }
+  }
+
+  /// What does not fit a physical quantity is unknown, never a number.
+  @Test func floatsAreQuantitiesOrUnknown() {
+    for value in [Double.nan, .infinity, -1, 1e300] { #expect(WireFloat(value).value == nil) }
+    #expect(WireFloat(nil) == .unknown)
+    #expect(WireFloat(0).value == 0 && WireFloat(0.5).value == 0.5)
+  }
+
   @Test func reservedTypesAreOpenedAndNotRead() throws {
-    let header = Golden.header(.alert)
+    let header = Golden.header(.acknowledgement)
     let datagram = Datagram(header, key: Golden.key) { $0.write(UInt64(7)) }
     try datagram.withBytes { bytes throws in
       let opened = try OpenedDatagram(bytes, key: Golden.key)
       #expect(opened.header.type.isReserved)
-      #expect(try JsonLine.text(opened).hasPrefix("{\"type\":\"alert\",\"payload_bytes\":8,"))
+      #expect(
+        try JsonLine.text(opened).hasPrefix("{\"type\":\"acknowledgement\",\"payload_bytes\":8,"))
     }
   }
 }

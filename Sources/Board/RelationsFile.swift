@@ -1,0 +1,147 @@
+// calibration/relations/<name>.toml: the published relations between what P brings, what the source was
+// and how strong the ground will shake, each with its paper, its region and its standard deviation.
+// Logarithms are to base 10; units are SI; distances are hypocentral, in kilometres, as magnitudes are.
+
+import Core
+
+/// y = intercept + slope · x, with the standard deviation of y.
+public struct LinearRelation: Equatable, Sendable {
+  public var intercept: Double
+  public var slope: Double
+  public var sigma: Double
+
+  public func value(_ x: Double) -> Double { intercept + slope * x }
+}
+
+/// log y = intercept + time · log t + first · log a + second · log b, t seconds after P; its standard
+/// deviation falls with log t.
+public struct GrowingRelation: Equatable, Sendable {
+  public var intercept: Double
+  public var time: Double
+  public var first: Double
+  public var second: Double
+  public var sigma: Double
+  public var sigmaTime: Double
+
+  public func value(time t: Double, _ a: Double, _ b: Double) -> Double {
+    intercept + time * t + first * a + second * b
+  }
+
+  public func sigma(time t: Double) -> Double { sigma + sigmaTime * t }
+}
+
+public struct Relations: Equatable, Sendable {
+  /// log Pd (m) of magnitude and log distance.
+  public var attenuation = (intercept: -5.463, magnitude: 0.729, distance: -1.374, sigma: 0.5)
+  /// Magnitude of log τc.
+  public var magnitudeOfPeriod = LinearRelation(intercept: 6.166, slope: 4.218, sigma: 1.0)
+  /// Log distance of log B (m/s³).
+  public var distanceOfGrowth = LinearRelation(intercept: 0.969, slope: -0.498, sigma: 0.3)
+  /// Log PGV (m/s) of log Pd (m).
+  public var velocityOfDisplacement = LinearRelation(intercept: 1.415, slope: 0.903, sigma: 0.5)
+  /// Log PGA of the largest acceleration and the largest velocity until now.
+  public var acceleration = GrowingRelation(
+    intercept: 1.197, time: -0.503, first: 0.503, second: 0.348, sigma: 0.475, sigmaTime: -0.12)
+  /// Log PGV of the largest velocity until now and Pd.
+  public var velocity = GrowingRelation(
+    intercept: 1.273, time: -0.580, first: 0.531, second: 0.380, sigma: 0.53, sigmaTime: -0.09)
+  /// JMA's intensity of log PGV (m/s).
+  public var intensityOfVelocity = LinearRelation(intercept: 6.12, slope: 1.72, sigma: 0.3)
+  /// Before anything is seen.
+  public var magnitude = (mean: 5.0, sigma: 1.2)
+  public var logDistance = (mean: 1.8, sigma: 0.4)
+  /// S − P to distance.
+  public var speeds = (p: 6.1, s: 3.5)
+  /// How much of two relations' errors for PGV is the same.
+  public var correlation = 0.7
+
+  public init() {}
+
+  public static func == (a: Relations, b: Relations) -> Bool {
+    a.attenuation == b.attenuation && a.magnitudeOfPeriod == b.magnitudeOfPeriod
+      && a.distanceOfGrowth == b.distanceOfGrowth
+      && a.velocityOfDisplacement == b.velocityOfDisplacement && a.acceleration == b.acceleration
+      && a.velocity == b.velocity && a.intensityOfVelocity == b.intensityOfVelocity
+      && a.magnitude == b.magnitude && a.logDistance == b.logDistance && a.speeds == b.speeds
+      && a.correlation == b.correlation
+  }
+}
+
+extension Relations {
+  fileprivate static let coefficients = -20.0...20.0
+  fileprivate static let sigmas = 0.01...3.0
+
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    _ = try file.integer("relations", "format", in: 1...1)
+    try Relations.readSource("displacement", &file)
+    attenuation.intercept = try file.decimal(
+      "displacement", "intercept", in: Self.coefficients)
+    attenuation.magnitude = try file.decimal("displacement", "per_magnitude", in: 0.1...2)
+    attenuation.distance = try file.decimal(
+      "displacement", "per_log_kilometres", in: -4...(-0.1))
+    attenuation.sigma = try file.decimal("displacement", "sigma_log10", in: Self.sigmas)
+    magnitudeOfPeriod = try LinearRelation(
+      "magnitude_from_period", "per_log_seconds", "sigma", &file)
+    distanceOfGrowth = try LinearRelation(
+      "distance_from_growth", "per_log_growth", "sigma_log10", &file)
+    velocityOfDisplacement = try LinearRelation(
+      "velocity_from_displacement", "per_log_metres", "sigma_log10", &file)
+    intensityOfVelocity = try LinearRelation(
+      "intensity_from_velocity", "per_log_metres_per_second", "sigma", &file)
+    acceleration = try GrowingRelation(
+      "acceleration", "per_log_acceleration", "per_log_velocity", &file)
+    velocity = try GrowingRelation("velocity", "per_log_velocity", "per_log_displacement", &file)
+    correlation = try file.decimal("velocity", "correlation_with_displacement", in: 0...0.99)
+    magnitude.mean = try file.decimal("before", "magnitude", in: 0...9)
+    magnitude.sigma = try file.decimal("before", "magnitude_sigma", in: Self.sigmas)
+    logDistance.mean = try file.decimal("before", "log_kilometres", in: 0...3)
+    logDistance.sigma = try file.decimal("before", "log_kilometres_sigma", in: Self.sigmas)
+    speeds.p = try file.decimal("crust", "p_kilometres_per_second", in: 3...9)
+    speeds.s = try file.decimal("crust", "s_kilometres_per_second", in: 1.5...5)
+    guard speeds.p > 1.3 * speeds.s else {
+      throw file.contradiction(
+        "crust", "s_kilometres_per_second", "must leave p_kilometres_per_second 1.3 times it")
+    }
+    try file.finish()
+  }
+
+  /// Nobody computes with it; a relation without it is none.
+  fileprivate static func readSource(
+    _ section: StaticString, _ file: inout ConfigurationFile
+  ) throws(Diagnostic) {
+    _ = try file.text(section, "paper", Text<200>.self)
+    _ = try file.text(section, "region", Text<100>.self)
+  }
+}
+
+extension LinearRelation {
+  fileprivate init(
+    _ section: StaticString, _ slopeKey: StaticString, _ sigmaKey: StaticString,
+    _ file: inout ConfigurationFile
+  ) throws(Diagnostic) {
+    try Relations.readSource(section, &file)
+    intercept = try file.decimal(section, "intercept", in: Relations.coefficients)
+    slope = try file.decimal(section, slopeKey, in: Relations.coefficients)
+    sigma = try file.decimal(section, sigmaKey, in: Relations.sigmas)
+  }
+}
+
+extension GrowingRelation {
+  fileprivate init(
+    _ section: StaticString, _ firstKey: StaticString, _ secondKey: StaticString,
+    _ file: inout ConfigurationFile
+  ) throws(Diagnostic) {
+    try Relations.readSource(section, &file)
+    intercept = try file.decimal(section, "intercept", in: Relations.coefficients)
+    time = try file.decimal(section, "per_log_seconds", in: Relations.coefficients)
+    first = try file.decimal(section, firstKey, in: 0...2)
+    second = try file.decimal(section, secondKey, in: 0...2)
+    sigma = try file.decimal(section, "sigma_log10", in: Relations.sigmas)
+    sigmaTime = try file.decimal(section, "sigma_per_log_seconds", in: -1...0)
+    // At ten seconds something must be left.
+    guard sigma + sigmaTime > 0.05 else {
+      throw file.contradiction(
+        section, "sigma_per_log_seconds", "must leave a sigma of 0.05 at ten seconds")
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// Estimate: what is known of an event some time after its P, and how well.
+
+import Core
+
+/// A value and its standard deviation.
+public struct Uncertain: Equatable, Sendable {
+  public var value: Double
+  public var sigma: Double
+  public init(_ value: Double, sigma: Double) {
+    self.value = value
+    self.sigma = sigma
+  }
+
+  /// That it is `limit` or more, were its error normal.
+  public func probability(atLeast limit: Double) -> Double {
+    let z = (limit - value) / sigma
+    return z < 0 ? 1 - Uncertain.upperTail(-z) : Uncertain.upperTail(z)
+  }
+
+  /// Of the normal distribution beyond z ≥ 0, to 10⁻⁷ (Abramowitz and Stegun 1964, 26.2.17).
+  private static func upperTail(_ z: Double) -> Double {
+    let t = 1 / (1 + 0.2316419 * z)
+    let series =
+      t
+      * (0.319381530
+        + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+    return series * Elementary.exponential(-z * z / 2) * 0.3989422804014327
+  }
+}
+
+/// How strong the ground has shaken.
+public struct ObservedShaking: Equatable, Sendable {
+  /// Of the component that moved most, m/s² and m/s.
+  public var acceleration = 0.0
+  public var velocity = 0.0
+  /// What the acceleration exceeded for a tenth of a second in all.
+  public var sustainedAcceleration = 0.0
+  /// JMA's instrumental one; nil without three components.
+  public var intensity: Double?
+  public init() {}
+}
+
+public struct Estimate: Equatable, Sendable {
+  /// 0 where STA/LTA triggered and the network's picker told nothing.
+  public var pickID: UInt32 = 0
+  public var pickTime = UTC(nanoseconds: 0)
+  public var seconds = 0.0
+  /// A component was at full scale: amplitudes are lower bounds.
+  public var isClipped = false
+  /// S has arrived, or should have.
+  public var hasShear = false
+  /// The window is shorter than half of such a source lasts: its magnitude is a lower bound.
+  public var isSaturated = false
+  public var magnitude = Uncertain(0, sigma: 0)
+  public var logKilometres = Uncertain(0, sigma: 0)
+  public var backAzimuth: BackAzimuth?
+  public var tauC: Double?
+  public var peakAcceleration = 0.0
+  public var peakVelocity = 0.0
+  public var peakDisplacement = 0.0
+  /// What is to be expected here; nil without horizontals. Logarithms of m/s² and m/s.
+  public var logAcceleration: Uncertain?
+  public var logVelocity: Uncertain?
+  /// JMA's, to be expected.
+  public var jmaIntensity: Double?
+  public var observed = ObservedShaking()
+  /// At one of the times when one is due, or different from the last that was.
+  public var isDue = false
+  public init() {}
+
+  public var modifiedMercalli: Double? {
+    guard let logAcceleration, let logVelocity else { return nil }
+    return Intensity.modifiedMercalli(
+      acceleration: Elementary.powerOfTen(logAcceleration.value),
+      velocity: Elementary.powerOfTen(logVelocity.value))
+  }
+}

@@ -1,0 +1,308 @@
+// Estimator: from half a second to ten seconds after a P, every tenth of a second: what was it, and how
+// strong will it get here? And always: how strong is it now?
+//
+// A pick comes a fraction of a second after its onset, or seconds after: the last five seconds of motion
+// are kept, and a window opens in the past.
+
+import Board
+import Conditioning
+import Core
+
+public struct Estimator: ~Copyable {
+  public static let stepSamples = 10
+  private static let firstSamples = 50
+  private static let lastSamples = 1000
+  private static let historySamples = 512
+  /// A pick this long after the last window's opens a new one; before, it is the same event's.
+  private static let sameEventSamples = 300
+  /// What has shaken counts for one to two such blocks.
+  private static let blockSamples = 3000
+  /// Of acceleration, that more than a knock has.
+  private static let sustainedSamples = 10
+  /// The noise's memory.
+  private static let noiseWeight = 1 / 3000.0
+
+  private struct Past {
+    var motion = Motion()
+    var tauP = 0.0
+    var weighted = 0.0
+    /// Of the vertical's velocity, squared, until then.
+    var noise = 0.0
+  }
+
+  /// Peaks and intensity of a while.
+  private struct Shaking {
+    var acceleration = 0.0
+    var velocity = 0.0
+    var level = ExceededLevel()
+    var sustained = ExceededLevel()
+  }
+
+  private let relations: Relations
+  private let hasHorizontals: Bool
+  private var history = InlineArray<512, Past>(repeating: Past())
+  /// Samples since the last start; the newest is in place `end − 1`.
+  private var end = 0
+  private var newest = UTC(nanoseconds: 0)
+  private var tauP = TauP()
+  private var intensity = IntensityFilter()
+  private var noiseVelocitySquared = 0.0
+  private var blocks = (Shaking(), Shaking())
+
+  private var isOpen = false
+  private var onset = 0
+  private var window = WaveParameters()
+  private var shaking = Shaking()
+  private var estimate = Estimate()
+  private var shearSeconds: Double?
+  private var sent: Estimate?
+  private var nextDue = 0
+  private var isNew = false
+
+  /// Makes one in the arena, of which it takes `arenaByteCount` bytes and which must outlive it. nil where
+  /// counts mean nothing: what is not known of the ground is not estimated.
+  public static func make(
+    _ relations: Relations, for conditioner: ConditionerSettings, arena: inout Arena
+  ) -> UnsafeMutablePointer<Estimator>? {
+    guard let response = conditioner.response, response.unitsPerCount[0] != 0 else { return nil }
+    let hasHorizontals =
+      conditioner.presentLanes & 0b110 == 0b110 && response.unitsPerCount[1] != 0
+      && response.unitsPerCount[2] != 0
+    let bytes = arena.take(UInt8.self, count: MemoryLayout<Estimator>.stride)
+    let place = UnsafeMutableRawPointer(bytes.baseAddress!)
+      .bindMemory(to: Estimator.self, capacity: 1)
+    place.initialize(to: Estimator(relations, hasHorizontals: hasHorizontals))
+    return place
+  }
+  public static var arenaByteCount: Int { MemoryLayout<Estimator>.stride + 64 }
+
+  private init(_ relations: Relations, hasHorizontals: Bool) {
+    self.relations = relations
+    self.hasHorizontals = hasHorizontals
+  }
+
+  // MARK: Inputs
+
+  public mutating func step(_ sample: Sample) {
+    guard let motion = sample.motion else { return }
+    if sample.isRestart { restart() }
+    newest = sample.time
+    var past = Past(motion: motion)
+    past.tauP = tauP.step(motion.velocity[0])
+    let weighted = intensity.step(motion.acceleration)
+    past.weighted = (weighted * weighted).sum().squareRoot()
+    if !isOpen {
+      let v = motion.velocity[0]
+      noiseVelocitySquared += Estimator.noiseWeight * (v * v - noiseVelocitySquared)
+    }
+    past.noise = noiseVelocitySquared
+    history[end % Estimator.historySamples] = past
+    end += 1
+    observe(past)
+    if isOpen {
+      take(past)
+      if sample.flags.clipped != 0 { estimate.isClipped = true }
+      let length = end - 1 - onset
+      if length >= Estimator.firstSamples && length % Estimator.stepSamples == 0 { evaluate() }
+      if length == Estimator.lastSamples { isOpen = false }
+    }
+  }
+
+  /// A P, of the network or of STA/LTA. One soon after the last belongs to that event, unless the
+  /// network says so of a pick whose window STA/LTA had opened.
+  public mutating func begin(id: UInt32, at time: UTC) {
+    let back = Int(Elementary.nearestInteger(Double(newest - time) * 1e-9 * outputRateHertz))
+    let place = end - 1 - back
+    guard back >= 0, place >= 0, back < Estimator.historySamples - 11 else { return }
+    if isOpen && place - onset < Estimator.sameEventSamples {
+      if estimate.pickID == 0 { estimate.pickID = id }
+      return
+    }
+    isOpen = true
+    onset = place
+    window = WaveParameters()
+    shaking = Shaking()
+    estimate = Estimate()
+    estimate.pickID = id
+    estimate.pickTime = time
+    shearSeconds = nil
+    sent = nil
+    nextDue = 0
+    // Of what came before the onset, however late it is known.
+    noiseVelocitySquared = history[max(place - 10, 0) % Estimator.historySamples].noise
+    for index in place..<end { take(history[index % Estimator.historySamples]) }
+    if end - 1 - onset >= Estimator.firstSamples { evaluate() }
+  }
+
+  /// An S: how long after P it came tells how far it came.
+  public mutating func noteShear(at time: UTC) {
+    let seconds = Double(time - estimate.pickTime) * 1e-9
+    if isOpen && seconds > 0.3 && seconds < window.seconds { shearSeconds = seconds }
+  }
+
+  private mutating func restart() {
+    end = 0
+    isOpen = false
+    isNew = false
+    tauP = TauP()
+    intensity = IntensityFilter()
+    blocks = (Shaking(), Shaking())
+  }
+
+  // MARK: Outputs
+
+  /// The newest estimate, once.
+  public mutating func next() -> Estimate? {
+    guard isNew else { return nil }
+    isNew = false
+    return estimate
+  }
+
+  /// In the last half minute to minute.
+  public var observed: ObservedShaking {
+    var observed = ObservedShaking()
+    observed.acceleration = max(blocks.0.acceleration, blocks.1.acceleration)
+    observed.velocity = max(blocks.0.velocity, blocks.1.velocity)
+    observed.sustainedAcceleration = max(
+      blocks.0.sustained.level(samples: Estimator.sustainedSamples),
+      blocks.1.sustained.level(samples: Estimator.sustainedSamples))
+    if hasHorizontals {
+      observed.intensity = Intensity.jma(level: max(blocks.0.level.value, blocks.1.level.value))
+    }
+    return observed
+  }
+
+  // MARK: Measuring
+
+  private mutating func observe(_ past: Past) {
+    // The filters start with a transient of a tenth of their corner's period.
+    guard end > Estimator.firstSamples else { return }
+    if end % Estimator.blockSamples == 0 { blocks = (Shaking(), blocks.0) }
+    Estimator.add(past, to: &blocks.0)
+  }
+
+  private mutating func take(_ past: Past) {
+    window.step(past.motion, tauP: past.tauP)
+    Estimator.add(past, to: &shaking)
+  }
+
+  private static func add(_ past: Past, to shaking: inout Shaking) {
+    let (a, v) = (past.motion.acceleration, past.motion.velocity)
+    let largest = max(a[0].magnitude, larger(a))
+    shaking.acceleration = max(shaking.acceleration, largest)
+    shaking.sustained.add(largest)
+    shaking.velocity = max(shaking.velocity, max(v[0].magnitude, larger(v)))
+    shaking.level.add(past.weighted)
+  }
+
+  // MARK: Estimating
+
+  private mutating func evaluate() {
+    guard window.peakDisplacement > 0, window.largestAcceleration > 0 else { return }
+    let logSeconds = Elementary.logarithm10(window.seconds)
+    estimate.seconds = window.seconds
+    (estimate.peakAcceleration, estimate.peakVelocity) = (
+      window.peakAcceleration, window.peakVelocity
+    )
+    estimate.peakDisplacement = window.peakDisplacement
+    estimate.tauC = window.tauC
+    estimate.backAzimuth = hasHorizontals ? window.polarisation : nil
+    estimate.observed.acceleration = shaking.acceleration
+    estimate.observed.velocity = shaking.velocity
+    estimate.observed.sustainedAcceleration = shaking.sustained.level(
+      samples: Estimator.sustainedSamples)
+    estimate.observed.intensity =
+      hasHorizontals ? Intensity.jma(level: shaking.level.value) : nil
+    evaluateSource()
+    evaluateShaking(logSeconds)
+    decideWhetherDue()
+    isNew = true
+  }
+
+  private mutating func evaluateSource() {
+    var source = SourceEstimate(relations)
+    let attenuation = relations.attenuation
+    source.observe(
+      SIMD2(attenuation.magnitude, attenuation.distance),
+      Elementary.logarithm10(window.peakDisplacement) - attenuation.intercept,
+      sigma: attenuation.sigma)
+    if let tauC = window.tauC {
+      // What noise would have had of ∫v²: where it is much, τc is that of the noise.
+      let noise = noiseVelocitySquared * window.seconds / window.integralOfVelocitySquared
+      source.observe(
+        SIMD2(1, 0), relations.magnitudeOfPeriod.value(Elementary.logarithm10(tauC)),
+        sigma: relations.magnitudeOfPeriod.sigma * (1 + 10 * min(noise, 1)))
+    }
+    if let growth = window.growthRate {
+      source.observe(
+        SIMD2(0, 1), relations.distanceOfGrowth.value(Elementary.logarithm10(growth)),
+        sigma: relations.distanceOfGrowth.sigma)
+    }
+    let (p, s) = relations.speeds
+    let kilometresPerSecond = p * s / (p - s)
+    if let shearSeconds {
+      // Two picks of a tenth of a second, and a crust that is 5 % different.
+      source.observe(
+        SIMD2(0, 1), Elementary.logarithm10(kilometresPerSecond * shearSeconds),
+        sigma: 0.03 + 0.06 / shearSeconds)
+    }
+    estimate.magnitude = source.magnitude
+    estimate.logKilometres = source.logKilometres
+    let shearAfter = Elementary.powerOfTen(source.logKilometres.value) / kilometresPerSecond
+    estimate.hasShear = shearSeconds != nil || window.seconds > shearAfter
+    // Brune (1970) with 10 MPa, as SyntheticEarthquake has it: 1/fc = 10^(M/2 − 2.534) s.
+    let resolved = 2 * (Elementary.logarithm10(2 * window.seconds) + 2.534)
+    estimate.isSaturated = estimate.magnitude.value > resolved
+  }
+
+  private mutating func evaluateShaking(_ logSeconds: Double) {
+    guard hasHorizontals else { return }
+    let largestAcceleration = Elementary.logarithm10(window.largestAcceleration)
+    let largestVelocity = Elementary.logarithm10(max(window.largestVelocity, 1e-12))
+    let displacement = Elementary.logarithm10(window.peakDisplacement)
+    let ofAcceleration = Uncertain(
+      relations.acceleration.value(time: logSeconds, largestAcceleration, largestVelocity),
+      sigma: relations.acceleration.sigma(time: logSeconds))
+    let ofVelocity = Uncertain.joined(
+      Uncertain(
+        relations.velocity.value(time: logSeconds, largestVelocity, displacement),
+        sigma: relations.velocity.sigma(time: logSeconds)),
+      Uncertain(
+        relations.velocityOfDisplacement.value(displacement),
+        sigma: relations.velocityOfDisplacement.sigma),
+      correlation: relations.correlation)
+    // What has been is the least that will have been.
+    estimate.logAcceleration = Uncertain(
+      max(ofAcceleration.value, largestAcceleration), sigma: ofAcceleration.sigma)
+    estimate.logVelocity = Uncertain(
+      max(ofVelocity.value, largestVelocity), sigma: ofVelocity.sigma)
+    let expected = relations.intensityOfVelocity.value(max(ofVelocity.value, largestVelocity))
+    estimate.jmaIntensity = max(expected, estimate.observed.intensity ?? expected)
+  }
+
+  private mutating func decideWhetherDue() {
+    let times: InlineArray<6, Int> = [50, 100, 200, 300, 500, 1000]
+    let length = end - 1 - onset
+    estimate.isDue = false
+    while nextDue < 6 && length >= times[nextDue] {
+      nextDue += 1
+      estimate.isDue = true
+    }
+    guard let last = sent else {
+      sent = estimate
+      estimate.isDue = true
+      return
+    }
+    if Estimator.differs(estimate.logAcceleration, last.logAcceleration)
+      || (estimate.magnitude.value - last.magnitude.value).magnitude > last.magnitude.sigma
+    {
+      estimate.isDue = true
+    }
+    if estimate.isDue { sent = estimate }
+  }
+
+  private static func differs(_ a: Uncertain?, _ b: Uncertain?) -> Bool {
+    guard let a, let b else { return (a == nil) != (b == nil) }
+    return (a.value - b.value).magnitude > b.sigma
+  }
+}

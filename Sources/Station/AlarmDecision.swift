@@ -1,0 +1,153 @@
+// AlarmDecision: watch → alarm → clear. Small, because people act on it.
+//
+//   quiet ──► watch ──► alarm      on what is expected or measured, below
+//     │         │         │
+//     └─◄───────┴────◄────┘        when it fell, was taken back, or is over; never before the hold
+//
+// Measured shaking is always enough. Expectation needs an event that two saw: a pick of the network, or
+// one of STA/LTA that is still an event after two seconds.
+
+import Board
+import Core
+import Estimator
+import Uplink
+
+struct AlarmDecision {
+  /// Of what led up, what must be left: between the two nothing changes.
+  private static let hysteresis = 0.5
+  /// STA/LTA alone triggers on doors; two seconds later a door is over.
+  private static let unsupportedSeconds = 2.0
+  private static let watchNanoseconds = 30 * nanosecondsPerSecond
+  /// Between the first message of a level and its three repeats: all within 200 ms.
+  private static let repeatNanoseconds: Int64 = 60_000_000
+  private static let repeats: UInt8 = 3
+
+  let settings: AlarmSettings
+  /// nil: quiet.
+  private(set) var level: AlertLevel?
+  private var message = AlertMessage()
+  private var count: UInt32 = 0
+  private var lastClear = UTC(nanoseconds: .min)
+  private var nextRepeat: UTC?
+
+  init(_ settings: AlarmSettings) { self.settings = settings }
+
+  var isAlarm: Bool { level == .alarm }
+
+  /// What is known, every tenth of a second; `estimate` where there is a new one. What is decided is to
+  /// be sent.
+  mutating func step(
+    at now: UTC, estimate: Estimate?, observed: ObservedShaking
+  ) -> AlertMessage? {
+    if observed.isAtLeast(settings), level != .alarm {
+      return enter(.alarm, .measuredShaking, at: now, estimate)
+    }
+    if let estimate, let reason = expectation(estimate, at: now), level != .alarm {
+      return enter(.alarm, reason, at: now, estimate)
+    }
+    switch level {
+    case nil:
+      guard let estimate, probability(estimate) >= settings.watchProbability,
+        mayExpect(estimate, at: now)
+      else { return nil }
+      return enter(.watch, .expectedShaking, at: now, estimate)
+    case .watch:
+      if let estimate, estimate.pickTime == message.pickTime,
+        probability(estimate) < AlarmDecision.hysteresis * settings.watchProbability
+      {
+        return clear(.estimateFell, at: now)
+      }
+      let isOver = now - message.decided >= AlarmDecision.watchNanoseconds
+      return isOver ? clear(.timeIsOver, at: now) : nil
+    default:
+      let isHeld = now - message.decided < settings.holdNanoseconds || settings.isLatched
+      let isShaking = observed.isAtLeast(settings, times: AlarmDecision.hysteresis)
+      return isHeld || isShaking ? nil : clear(.timeIsOver, at: now)
+    }
+  }
+
+  /// The pick that it rested on was none. An alarm is held all the same.
+  mutating func retract(pickID: UInt32, at now: UTC) -> AlertMessage? {
+    guard level == .watch, message.pickID == pickID, pickID != 0 else { return nil }
+    return clear(.pickRetracted, at: now)
+  }
+
+  /// By an operator: ends whatever is on, latched or not.
+  mutating func release(at now: UTC) -> AlertMessage? {
+    level == nil ? nil : clear(.command, at: now)
+  }
+
+  /// The last message again, while it is one of those that are sent again.
+  mutating func repeatIfDue(at now: UTC) -> AlertMessage? {
+    guard let due = nextRepeat, now >= due else { return nil }
+    message.repeat += 1
+    nextRepeat =
+      message.repeat < AlarmDecision.repeats ? due + AlarmDecision.repeatNanoseconds : nil
+    return message
+  }
+
+  // MARK: Conditions
+
+  private func probability(_ estimate: Estimate) -> Double {
+    guard let expected = estimate.logAcceleration else { return 0 }
+    let limit = Elementary.logarithm10(settings.accelerationMetresPerSecondSquared)
+    return expected.probability(atLeast: limit)
+  }
+
+  private func mayExpect(_ estimate: Estimate, at now: UTC) -> Bool {
+    let isSeen =
+      estimate.pickID != 0 || estimate.seconds >= AlarmDecision.unsupportedSeconds
+    return isSeen
+      && (lastClear.nanoseconds == .min || now - lastClear >= settings.refractoryNanoseconds)
+  }
+
+  private func expectation(_ estimate: Estimate, at now: UTC) -> AlertReason? {
+    guard mayExpect(estimate, at: now) else { return nil }
+    if probability(estimate) >= settings.alarmProbability { return .expectedShaking }
+    if let tauC = estimate.tauC, tauC >= settings.periodSeconds,
+      estimate.peakDisplacement >= settings.displacementMetres
+    {
+      return .amplitudeOfP
+    }
+    return nil
+  }
+
+  // MARK: Changes
+
+  private mutating func enter(
+    _ level: AlertLevel, _ reason: AlertReason, at now: UTC, _ estimate: Estimate?
+  ) -> AlertMessage {
+    if self.level == nil {
+      count += 1
+      message.id = count
+      (message.pickID, message.pickTime) = (0, AlertMessage.noTime)
+    }
+    if let estimate { (message.pickID, message.pickTime) = (estimate.pickID, estimate.pickTime) }
+    return tell(level, reason, at: now)
+  }
+
+  private mutating func clear(_ reason: AlertReason, at now: UTC) -> AlertMessage {
+    if level == .alarm { lastClear = now }
+    defer { level = nil }
+    return tell(.clear, reason, at: now)
+  }
+
+  private mutating func tell(_ level: AlertLevel, _ reason: AlertReason, at now: UTC)
+    -> AlertMessage
+  {
+    self.level = level
+    message.level = level
+    message.reason = reason
+    message.decided = now
+    message.repeat = 0
+    nextRepeat = now + AlarmDecision.repeatNanoseconds
+    return message
+  }
+}
+
+extension ObservedShaking {
+  /// Sustained, so that one knock on the sensor is none.
+  fileprivate func isAtLeast(_ settings: AlarmSettings, times factor: Double = 1) -> Bool {
+    sustainedAcceleration >= factor * settings.accelerationMetresPerSecondSquared
+  }
+}

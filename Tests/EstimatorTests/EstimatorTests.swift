@@ -1,0 +1,161 @@
+// The estimator over a stream: when it speaks, of what, and what it does not know.
+
+import Board
+import Conditioning
+import Core
+import Digitizer
+import Testing
+import Tools
+
+@testable import Estimator
+
+/// A synthetic earthquake through the conditioner; the estimator is told of P `delay` seconds after it.
+private struct Listener {
+  var estimates: [Estimate] = []
+  var observed: [ObservedShaking] = []
+
+  init(
+    magnitude: Double = 6, kilometres: Double = 40, lanes: UInt8 = 0b111, delay: Double = 0.4,
+    seconds: Double = 40, gapAt: Int? = nil, pickID: UInt32 = 7, shear: Bool = false
+  ) throws {
+    var settings = SyntheticSettings()
+    (settings.magnitude, settings.epicentralKilometres) = (magnitude, kilometres)
+    settings.leadSeconds = 15
+    var earthquake = SyntheticEarthquake(settings, rateHertz: 100)
+    let timeOfS = earthquake.timeOfS
+    let response = Response(quantity: .acceleration, unitsPerCount: Lanes(repeating: 1e-6))
+    let conditioner = ConditionerSettings(
+      rateMillihertz: 100_000, presentLanes: lanes, response: response)
+    var filter = MotionFilter(response)
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+      throw ToolError("no memory")
+    }
+    let made = Estimator.make(Relations(), for: conditioner, arena: &arena)
+    let estimator = try #require(made)
+    let start = UTC(nanoseconds: 1_700_000_000_000_000_000)
+    let mask = Lanes(1, lanes & 2 != 0 ? 1 : 0, lanes & 4 != 0 ? 1 : 0, 0)
+    for index in 0..<Int(seconds * 100) {
+      let counts = 1e6 * earthquake.next() * mask
+      if index == 0 { filter.restart(at: counts) }
+      let time = start + Int64(index) * 10_000_000
+      estimator.pointee.step(
+        Sample(
+          number: Int64(index), time: time, counts: counts, motion: filter.step(counts),
+          flags: ChannelFlags(), isRestart: index == 0 || index == gapAt))
+      if index == Int((1500 + 100 * delay).rounded()) {
+        estimator.pointee.begin(id: pickID, at: start + 15_000_000_000)
+      }
+      if shear && index == Int((timeOfS + 3.4) * 100) {
+        estimator.pointee.noteShear(at: start + Int64(timeOfS * 1e9))
+      }
+      if let estimate = estimator.pointee.next() { estimates.append(estimate) }
+      observed.append(estimator.pointee.observed)
+    }
+    withExtendedLifetime(arena) {}
+  }
+}
+
+@Suite struct EstimatorTests {
+  @Test func itSpeaksEveryTenthOfASecondForTenSeconds() throws {
+    let estimates = try Listener().estimates
+    #expect(estimates.count == 96)
+    for (index, estimate) in estimates.enumerated() {
+      #expect(abs(estimate.seconds - 0.5 - 0.1 * Double(index)) < 1e-9)
+      #expect(estimate.pickID == 7)
+    }
+    for seconds in [0.5, 1, 2, 3, 5, 10] {
+      #expect(estimates.contains { abs($0.seconds - seconds) < 1e-9 && $0.isDue })
+    }
+    #expect(estimates.filter(\.isDue).count < 15)
+  }
+
+  /// A window that opens in the past says what one that had opened at the onset would.
+  @Test func howLateThePickComesDoesNotMatter() throws {
+    let soon = try Listener(delay: 0).estimates
+    let late = try Listener(delay: 3.4).estimates
+    // The late one catches up with 3.4 s, and goes on at the next tenth.
+    let first = try #require(late.first)
+    #expect(abs(first.seconds - 3.4) < 1e-9)
+    for var estimate in late {
+      var same = try #require(soon.first { $0.seconds == estimate.seconds })
+      (same.isDue, estimate.isDue) = (false, false)
+      #expect(same == estimate)
+    }
+  }
+
+  @Test func largerEventsAndNearerOnesAreToldApart() throws {
+    func three(_ magnitude: Double, _ kilometres: Double) throws -> Estimate {
+      try #require(
+        try Listener(magnitude: magnitude, kilometres: kilometres).estimates
+          .first { abs($0.seconds - 3) < 1e-9 })
+    }
+    let (small, large, far) = (try three(4, 30), try three(6, 30), try three(6, 120))
+    #expect(large.magnitude.value > small.magnitude.value + 0.7)
+    #expect(far.logKilometres.value > large.logKilometres.value + 0.3)
+    let (a, b) = (try #require(large.logAcceleration), try #require(small.logAcceleration))
+    #expect(a.value > b.value + 0.7)
+    #expect(large.peakDisplacement > small.peakDisplacement)
+    #expect(large.modifiedMercalli! > small.modifiedMercalli!)
+  }
+
+  @Test func shearTellsTheDistance() throws {
+    let with = try #require(try Listener(shear: true).estimates.last)
+    let without = try #require(try Listener().estimates.last)
+    #expect(with.logKilometres.sigma < 0.5 * without.logKilometres.sigma)
+    // √(40² + 8²) km
+    #expect(abs(with.logKilometres.value - Elementary.logarithm10(40.8)) < 0.1)
+    #expect(with.hasShear)
+  }
+
+  /// Half of a magnitude 8 lasts 15 s: what is seen of it in one is a lower bound.
+  @Test func whatIsTooLargeForTheWindowIsSaid() throws {
+    let large = try Listener(magnitude: 8, kilometres: 60).estimates
+    #expect(try #require(large.first { $0.seconds == 1 }).isSaturated)
+    let small = try Listener(magnitude: 3.5, kilometres: 20).estimates
+    #expect(!(try #require(small.first { $0.seconds == 1 }).isSaturated))
+  }
+
+  @Test func theVerticalAloneSupportsNoShaking() throws {
+    let estimates = try Listener(lanes: 0b001).estimates
+    let last = try #require(estimates.last)
+    #expect(last.logAcceleration == nil && last.logVelocity == nil)
+    #expect(last.modifiedMercalli == nil && last.backAzimuth == nil)
+    #expect(last.observed.intensity == nil && last.peakAcceleration > 0)
+  }
+
+  @Test func whatCountsMeanMustBeKnown() throws {
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+      throw ToolError("no memory")
+    }
+    let unknown = ConditionerSettings(rateMillihertz: 100_000, presentLanes: 0b111)
+    let made = Estimator.make(Relations(), for: unknown, arena: &arena)
+    #expect(made == nil)
+  }
+
+  @Test func aGapEndsTheWindow() throws {
+    let estimates = try Listener(gapAt: 1800).estimates
+    #expect(try #require(estimates.last).seconds < 3)
+  }
+
+  @Test func expectedIsAtLeastWhatWasSeen() throws {
+    for estimate in try Listener(magnitude: 6.5, kilometres: 8, seconds: 30).estimates {
+      let expected = try #require(estimate.logAcceleration)
+      #expect(expected.value >= Elementary.logarithm10(estimate.observed.acceleration) - 1e-9)
+    }
+  }
+
+  @Test func whatHasShakenIsForgottenAfterAMinute() throws {
+    let observed = try Listener(magnitude: 5, kilometres: 10, seconds: 140).observed
+    let peak = try #require(observed.map(\.acceleration).max())
+    #expect(observed[2500].acceleration > 0.5 * peak)
+    #expect(observed[4000].acceleration > 0.1 * peak)
+    #expect(observed[13_000].acceleration < 0.1 * peak)
+    #expect(peak >= observed.map(\.sustainedAcceleration).max()!)
+  }
+
+  /// The network's number is that of the event that STA/LTA's trigger had opened.
+  @Test func aLaterPickNamesTheSameEvent() throws {
+    let estimates = try Listener(pickID: 0).estimates
+    #expect(estimates.allSatisfy { $0.pickID == 0 })
+  }
+}

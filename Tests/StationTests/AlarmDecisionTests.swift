@@ -1,0 +1,181 @@
+// The state machine: every change, every reason, and what must not change it.
+
+import Board
+import Core
+import Estimator
+import Testing
+import Uplink
+
+@testable import Station
+
+private func at(_ seconds: Double) -> UTC { streamStart + Int64(seconds * 1e9) }
+
+/// Expected acceleration in m/s² with σ 0.4, three seconds after P.
+private func estimate(
+  _ acceleration: Double, pickID: UInt32 = 9, seconds: Double = 3, tauC: Double = 0.3,
+  displacement: Double = 1e-4
+) -> Estimate {
+  var estimate = Estimate()
+  estimate.pickID = pickID
+  estimate.pickTime = streamStart
+  estimate.seconds = seconds
+  estimate.tauC = tauC
+  estimate.peakDisplacement = displacement
+  estimate.logAcceleration = Uncertain(Elementary.logarithm10(acceleration), sigma: 0.4)
+  return estimate
+}
+
+private func shaking(_ acceleration: Double) -> ObservedShaking {
+  var observed = ObservedShaking()
+  observed.acceleration = acceleration
+  observed.sustainedAcceleration = acceleration
+  return observed
+}
+
+private let still = ObservedShaking()
+
+/// By reference, so that an expectation can be about a call that changes it.
+private final class Decider {
+  private var decision: AlarmDecision
+
+  init(_ change: (inout AlarmSettings) -> Void = { _ in }) {
+    var settings = AlarmSettings()
+    change(&settings)
+    decision = AlarmDecision(settings)
+  }
+
+  var level: AlertLevel? { decision.level }
+  var isAlarm: Bool { decision.isAlarm }
+  func step(at now: UTC, estimate: Estimate?, observed: ObservedShaking) -> AlertMessage? {
+    decision.step(at: now, estimate: estimate, observed: observed)
+  }
+  func retract(pickID: UInt32, at now: UTC) -> AlertMessage? {
+    decision.retract(pickID: pickID, at: now)
+  }
+  func release(at now: UTC) -> AlertMessage? { decision.release(at: now) }
+  func repeatIfDue(at now: UTC) -> AlertMessage? { decision.repeatIfDue(at: now) }
+}
+
+@Suite struct AlarmDecisionTests {
+
+  @Test func expectationRaisesWatchThenAlarm() throws {
+    let decision = Decider()
+    #expect(decision.step(at: at(1), estimate: estimate(0.05), observed: still) == nil)
+    let watch = try #require(decision.step(at: at(2), estimate: estimate(0.3), observed: still))
+    #expect(watch.level == .watch && watch.reason == .expectedShaking && watch.pickID == 9)
+    #expect(decision.step(at: at(2.1), estimate: estimate(0.3), observed: still) == nil)
+    let alarm = try #require(decision.step(at: at(3), estimate: estimate(1), observed: still))
+    #expect(alarm.level == .alarm && alarm.id == watch.id && alarm.decided == at(3))
+    #expect(decision.isAlarm)
+    #expect(decision.step(at: at(3.1), estimate: estimate(2), observed: still) == nil)
+  }
+
+  @Test func amplitudeAndPeriodOfPAreEnough() throws {
+    for (tauC, displacement, isAlarm) in [
+      (0.7, 0.003, true), (0.5, 0.003, false), (0.7, 0.001, false),
+    ] {
+      let decision = Decider()
+      let told = decision.step(
+        at: at(3), estimate: estimate(0.01, tauC: tauC, displacement: displacement), observed: still
+      )
+      #expect((told?.reason == .amplitudeOfP) == isAlarm)
+      #expect(decision.isAlarm == isAlarm)
+    }
+  }
+
+  @Test func measuredShakingIsAlwaysEnough() throws {
+    let decision = Decider()
+    let alarm = try #require(decision.step(at: at(1), estimate: nil, observed: shaking(0.5)))
+    #expect(alarm.level == .alarm && alarm.reason == .measuredShaking)
+    #expect(alarm.pickID == 0 && alarm.pickTime == AlertMessage.noTime)
+    let knocked = Decider()
+    var knock = shaking(0.1)
+    knock.acceleration = 5
+    #expect(knocked.step(at: at(1), estimate: nil, observed: knock) == nil, "one knock is none")
+  }
+
+  /// What only STA/LTA saw is a door until two seconds have passed.
+  @Test func anUnsupportedTriggerWaits() {
+    let decision = Decider()
+    let early = estimate(1, pickID: 0, seconds: 1.9)
+    #expect(decision.step(at: at(2), estimate: early, observed: still) == nil)
+    let later = estimate(1, pickID: 0, seconds: 2)
+    #expect(decision.step(at: at(2.1), estimate: later, observed: still)?.level == .alarm)
+  }
+
+  @Test func aWatchEndsWhenLessIsExpected() throws {
+    let decision = Decider()
+    _ = decision.step(at: at(1), estimate: estimate(0.3), observed: still)
+    // Between the limit and half of it nothing changes.
+    #expect(decision.step(at: at(2), estimate: estimate(0.2), observed: still) == nil)
+    let clear = try #require(decision.step(at: at(3), estimate: estimate(0.05), observed: still))
+    #expect(clear.level == .clear && clear.reason == .estimateFell)
+    #expect(decision.level == nil)
+  }
+
+  @Test func aWatchEndsWithItsPickOrItsTime() throws {
+    let first = Decider()
+    _ = first.step(at: at(1), estimate: estimate(0.3), observed: still)
+    #expect(first.retract(pickID: 8, at: at(2)) == nil, "another's")
+    #expect(first.retract(pickID: 9, at: at(2))?.reason == .pickRetracted)
+    let second = Decider()
+    _ = second.step(at: at(1), estimate: estimate(0.3), observed: still)
+    #expect(second.step(at: at(30.9), estimate: nil, observed: still) == nil)
+    #expect(second.step(at: at(31), estimate: nil, observed: still)?.reason == .timeIsOver)
+  }
+
+  @Test func anAlarmIsHeldAndThenWaitsForStillness() throws {
+    let decision = Decider()
+    _ = decision.step(at: at(1), estimate: estimate(1), observed: still)
+    #expect(decision.retract(pickID: 9, at: at(2)) == nil, "people have begun to act on it")
+    #expect(decision.step(at: at(30.9), estimate: estimate(0.001), observed: still) == nil)
+    #expect(decision.step(at: at(40), estimate: nil, observed: shaking(0.3)) == nil)
+    let clear = try #require(decision.step(at: at(50), estimate: nil, observed: shaking(0.2)))
+    #expect(clear.level == .clear && clear.reason == .timeIsOver)
+    // Expectation has to wait, measurement has not.
+    #expect(decision.step(at: at(59.9), estimate: estimate(5), observed: still) == nil)
+    let again = try #require(decision.step(at: at(60), estimate: estimate(5), observed: still))
+    #expect(again.id == clear.id + 1)
+  }
+
+  @Test func aLatchedAlarmStandsUntilACommand() {
+    let decision = Decider { $0.isLatched = true }
+    _ = decision.step(at: at(1), estimate: estimate(1), observed: still)
+    #expect(decision.step(at: at(10_000), estimate: nil, observed: still) == nil)
+    #expect(decision.release(at: at(10_001))?.reason == .command)
+    #expect(decision.release(at: at(10_002)) == nil && !decision.isAlarm)
+  }
+
+  @Test func eachLevelIsToldThreeTimesMoreWithin200Milliseconds() {
+    let decision = Decider()
+    _ = decision.step(at: at(1), estimate: estimate(1), observed: still)
+    var told: [(Double, UInt8)] = []
+    for millisecond in 0..<1000 {
+      let now = at(1 + Double(millisecond) / 1000)
+      while let message = decision.repeatIfDue(at: now) {
+        #expect(message.level == .alarm && message.decided == at(1))
+        told.append((Double(millisecond), message.repeat))
+      }
+    }
+    #expect(told.map(\.1) == [1, 2, 3])
+    #expect(told.allSatisfy { $0.0 <= 200 })
+  }
+
+  /// A block may be a second: all of them are said, late.
+  @Test func repeatsAreNotLost() {
+    let decision = Decider()
+    _ = decision.step(at: at(1), estimate: estimate(1), observed: still)
+    var count = 0
+    while decision.repeatIfDue(at: at(3)) != nil { count += 1 }
+    #expect(count == 3)
+  }
+
+  @Test func withoutHorizontalsAmplitudeAndMeasurementDecide() {
+    let decision = Decider()
+    var vertical = estimate(1)
+    vertical.logAcceleration = nil
+    #expect(decision.step(at: at(3), estimate: vertical, observed: still) == nil)
+    (vertical.tauC, vertical.peakDisplacement) = (1, 0.01)
+    #expect(decision.step(at: at(4), estimate: vertical, observed: still)?.level == .alarm)
+  }
+}

@@ -1,0 +1,144 @@
+// The alarm in the station: datagrams of a strong earthquake, the relay, drill, test and inhibition.
+
+import Board
+import Conditioning
+import Core
+import Digitizer
+import Estimator
+import Testing
+import Tools
+import Uplink
+
+@testable import Station
+
+/// A strong earthquake, P at 20 s.
+private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame] {
+  var synthetic = SyntheticSettings()
+  (synthetic.magnitude, synthetic.epicentralKilometres, synthetic.leadSeconds) = (magnitude, 20, 20)
+  var earthquake = SyntheticEarthquake(synthetic, rateHertz: 100)
+  var sensor = SensorSimulator(
+    quantity: .acceleration, countsPerUnit: 1e6, corner: nil, rateHertz: 100,
+    maximumCounts: 2_147_483_647)
+  return (0..<(seconds * 100)).map { _ in sensor.step(earthquake.next()) }
+}
+
+@Suite(.serialized) struct StationAlarmTests {
+  private struct Told {
+    var picks: [PickMessage] = []
+    var estimates: [(header: Header, message: EstimateMessage)] = []
+    var alerts: [(header: Header, message: AlertMessage)] = []
+    var relayClosed: UTC?
+    var relayOpened: UTC?
+
+    mutating func take(_ datagram: Datagram) throws {
+      try datagram.withBytes { bytes throws in
+        let opened = try OpenedDatagram(bytes, key: testKey)
+        switch opened.header.type {
+        case .pick: picks.append(try PickMessage(opened.payload))
+        case .estimate: estimates.append((opened.header, try EstimateMessage(opened.payload)))
+        case .alert: alerts.append((opened.header, try AlertMessage(opened.payload)))
+        default: break
+        }
+      }
+    }
+  }
+
+  private func run(
+    _ frames: [Frame], lanes: UInt8 = 0b111, before: (inout Station) -> Void = { _ in }
+  ) throws -> Told {
+    var settings = stationSettings()
+    settings.conditioner.presentLanes = lanes
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+      throw ToolError("no memory")
+    }
+    var station = Station(
+      settings,
+      estimator: Estimator.make(Relations(), for: settings.conditioner, arena: &arena))
+    station.host.relay = .fitted
+    before(&station)
+    var told = Told()
+    for index in stride(from: 0, to: frames.count, by: 4) {
+      feed(&station, Array(frames[index..<(index + 4)]), firstFrame: Int64(index)) {
+        try? told.take($0)
+      }
+      if told.relayClosed == nil && station.wantsRelay { told.relayClosed = station.now }
+      if told.relayClosed != nil && told.relayOpened == nil && !station.wantsRelay {
+        told.relayOpened = station.now
+      }
+    }
+    withExtendedLifetime(arena) {}
+    return told
+  }
+
+  @Test func aStrongEarthquakeClosesTheRelayBeforeItsShear() throws {
+    let told = try run(strongFrames())
+    let p = streamStart + 20_000_000_000
+    let closed = try #require(told.relayClosed)
+    #expect(Double(closed - p) * 1e-9 < 2.3, "S comes 2.6 s after P")
+    let alarm = try #require(told.alerts.first { $0.message.level == .alarm })
+    #expect(alarm.header.emitted == closed, "decided and acted on in one block")
+    #expect(alarm.message.relay == .actuated && !alarm.message.isDrill)
+    #expect(alarm.message.pickID == told.picks.first?.id)
+    let repeats = told.alerts.filter { $0.message.level == .alarm }
+    #expect(repeats.map(\.message.repeat) == [0, 1, 2, 3])
+    #expect(repeats.allSatisfy { $0.header.emitted - alarm.header.emitted <= 200_000_000 })
+    #expect(Set(told.alerts.map(\.message.id)) == [alarm.message.id])
+    // Held for half a minute, until a minute after the last strong motion at most.
+    let opened = try #require(told.relayOpened)
+    #expect((30...75).contains(Double(opened - closed) * 1e-9))
+    #expect(told.alerts.last?.message.level == .clear && told.alerts.last?.message.relay == .atRest)
+  }
+
+  @Test func estimatesComeAtTheirTimes() throws {
+    let told = try run(strongFrames())
+    let times = told.estimates.map { Int($0.message.afterPMilliseconds) }
+    for due in [500, 1000, 2000, 3000, 5000, 10_000] { #expect(times.contains(due), "\(due)") }
+    #expect(times == times.sorted() && times.count < 20)
+    let three = try #require(told.estimates.first { $0.message.afterPMilliseconds == 3000 })
+    let delay = Double(three.header.emitted - three.message.pickTime) * 1e-9
+    #expect((3.0...3.1).contains(delay))
+    #expect(three.message.expectedAcceleration.value! > 0.49)
+    #expect(three.message.magnitudeHundredths > 500 && three.message.eventClass == 0)
+    #expect(three.message.classProbability == Wire.noProbability)
+  }
+
+  @Test func aWeakOneRaisesNothing() throws {
+    let told = try run(strongFrames(magnitude: 3, seconds: 60))
+    #expect(!told.estimates.isEmpty)
+    #expect(told.alerts.isEmpty && told.relayClosed == nil)
+  }
+
+  @Test func aDrillLeavesTheRelayAtRest() throws {
+    let told = try run(strongFrames()) { $0.isDrill = true }
+    #expect(told.relayClosed == nil)
+    #expect(!told.alerts.isEmpty && told.alerts.allSatisfy { $0.message.isDrill })
+    #expect(told.alerts.allSatisfy { $0.message.relay == .atRest })
+  }
+
+  @Test func whoInhibitsTheRelayKeepsItOpen() throws {
+    let told = try run(strongFrames()) { $0.host.isInhibited = true }
+    #expect(told.relayClosed == nil)
+    #expect(told.alerts.contains { $0.message.level == .alarm && !$0.message.isDrill })
+  }
+
+  @Test func aBrokenRelayIsSaid() throws {
+    let told = try run(strongFrames()) { $0.host.relay = .faulty }
+    #expect(told.alerts.allSatisfy { $0.message.relay == .faulty })
+    let none = try run(strongFrames(seconds: 40)) { $0.host.relay = .none }
+    #expect(none.alerts.allSatisfy { $0.message.relay == .none })
+  }
+
+  @Test func withoutCalibrationNothingIsEstimated() throws {
+    var settings = stationSettings()
+    settings.conditioner.response = nil
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+      throw ToolError("no memory")
+    }
+    var station = Station(
+      settings,
+      estimator: Estimator.make(Relations(), for: settings.conditioner, arena: &arena))
+    var told = Told()
+    feed(&station, strongFrames(seconds: 40)) { try? told.take($0) }
+    #expect(!told.picks.isEmpty && told.estimates.isEmpty && told.alerts.isEmpty)
+  }
+}
