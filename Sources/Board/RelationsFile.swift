@@ -38,13 +38,13 @@ public struct Relations: Equatable, Sendable {
   /// Log distance of log B (m/s³).
   public var distanceOfGrowth = LinearRelation(intercept: 0.969, slope: -0.498, sigma: 0.3)
   /// Log PGV (m/s) of log Pd (m).
-  public var velocityOfDisplacement = LinearRelation(intercept: 1.415, slope: 0.903, sigma: 0.5)
+  public var velocityOfDisplacement = LinearRelation(intercept: 1.415, slope: 0.903, sigma: 0.62)
   /// Log PGA of the largest acceleration and the largest velocity until now.
   public var acceleration = GrowingRelation(
-    intercept: 1.197, time: -0.503, first: 0.503, second: 0.348, sigma: 0.475, sigmaTime: -0.12)
+    intercept: 1.197, time: -0.503, first: 0.503, second: 0.348, sigma: 0.52, sigmaTime: -0.12)
   /// Log PGV of the largest velocity until now and Pd.
   public var velocity = GrowingRelation(
-    intercept: 1.273, time: -0.580, first: 0.531, second: 0.380, sigma: 0.53, sigmaTime: -0.09)
+    intercept: 1.273, time: -0.580, first: 0.531, second: 0.380, sigma: 0.64, sigmaTime: -0.09)
   /// JMA's intensity of log PGV (m/s).
   public var intensityOfVelocity = LinearRelation(intercept: 6.12, slope: 1.72, sigma: 0.3)
   /// Before anything is seen.
@@ -53,7 +53,7 @@ public struct Relations: Equatable, Sendable {
   /// S − P to distance.
   public var speeds = (p: 6.1, s: 3.5)
   /// How much of two relations' errors for PGV is the same.
-  public var correlation = 0.7
+  public var correlation = 0.8
 
   public init() {}
 

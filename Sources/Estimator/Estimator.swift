@@ -26,7 +26,7 @@ public struct Estimator: ~Copyable {
     var motion = Motion()
     var tauP = 0.0
     var weighted = 0.0
-    /// Of the vertical's velocity, squared, until then.
+    /// Of the vertical's displacement, squared, until then.
     var noise = 0.0
   }
 
@@ -46,7 +46,7 @@ public struct Estimator: ~Copyable {
   private var newest = UTC(nanoseconds: 0)
   private var tauP = TauP()
   private var intensity = IntensityFilter()
-  private var noiseVelocitySquared = 0.0
+  private var noiseSquared = 0.0
   private var blocks = (Shaking(), Shaking())
 
   private var isOpen = false
@@ -92,10 +92,10 @@ public struct Estimator: ~Copyable {
     let weighted = intensity.step(motion.acceleration)
     past.weighted = (weighted * weighted).sum().squareRoot()
     if !isOpen {
-      let v = motion.velocity[0]
-      noiseVelocitySquared += Estimator.noiseWeight * (v * v - noiseVelocitySquared)
+      let d = motion.displacement[0]
+      noiseSquared += Estimator.noiseWeight * (d * d - noiseSquared)
     }
-    past.noise = noiseVelocitySquared
+    past.noise = noiseSquared
     history[end % Estimator.historySamples] = past
     end += 1
     observe(past)
@@ -129,7 +129,7 @@ public struct Estimator: ~Copyable {
     sent = nil
     nextDue = 0
     // Of what came before the onset, however late it is known.
-    noiseVelocitySquared = history[max(place - 10, 0) % Estimator.historySamples].noise
+    noiseSquared = history[max(place - 10, 0) % Estimator.historySamples].noise
     for index in place..<end { take(history[index % Estimator.historySamples]) }
     if end - 1 - onset >= Estimator.firstSamples { evaluate() }
   }
@@ -222,13 +222,16 @@ public struct Estimator: ~Copyable {
   private mutating func evaluateSource() {
     var source = SourceEstimate(relations)
     let attenuation = relations.attenuation
+    let pd = window.peakDisplacement
+    // Noise alone has peaks of three times its rms.
+    let ofNoise = 9 * noiseSquared / (pd * pd)
     source.observe(
       SIMD2(attenuation.magnitude, attenuation.distance),
-      Elementary.logarithm10(window.peakDisplacement) - attenuation.intercept,
-      sigma: attenuation.sigma)
+      Elementary.logarithm10(pd) - attenuation.intercept,
+      sigma: attenuation.sigma * (1 + 3 * min(ofNoise, 1)))
     if let tauC = window.tauC {
-      // What noise would have had of ∫v²: where it is much, τc is that of the noise.
-      let noise = noiseVelocitySquared * window.seconds / window.integralOfVelocitySquared
+      // What noise would have had of ∫d²: where it is much, τc is that of the noise.
+      let noise = noiseSquared * window.seconds / window.integralOfDisplacementSquared
       source.observe(
         SIMD2(1, 0), relations.magnitudeOfPeriod.value(Elementary.logarithm10(tauC)),
         sigma: relations.magnitudeOfPeriod.sigma * (1 + 10 * min(noise, 1)))

@@ -44,6 +44,7 @@ public struct WaveParameters: Sendable {
 
   public var seconds: Double { Double(max(sampleCount - 1, 0)) / outputRateHertz }
   public var integralOfVelocitySquared: Double { velocitySquared.value }
+  public var integralOfDisplacementSquared: Double { displacementSquared.value }
   /// Of the component that moved most.
   public var largestAcceleration: Double { max(peakAcceleration, horizontalAcceleration) }
   public var largestVelocity: Double { max(peakVelocity, horizontalVelocity) }

@@ -36,6 +36,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var capture: AlsaCapture
   private let unpacker: FrameUnpacker
   private var pulse: PulseInput?
+  private var relay: RelayLines?
   private let socket: UdpEndpoint
   private let upstream: Upstream
   private let diskPath: Path
@@ -78,6 +79,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       listenPort: configuration.station.uplink.listenPort, address: listenAddress)
     let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
     let pulse = try Self.openPulse(configuration.board.pulse)
+    let relay = try Self.openRelay(configuration.board.relay)
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
     let rawBytes = chunk * unpacker.bytesPerFrame
     var network: PickerFile?
@@ -117,6 +119,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     self.socket = socket
     self.capture = capture
     self.pulse = pulse
+    station.host.relay = configuration.board.relay == nil ? .none : .fitted
+    self.relay = relay
     self.arena = arena
     self.hostClock = hostClock
     self.signalDescriptor = signalDescriptor
@@ -143,6 +147,11 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     return try PulseInput(settings)
   }
 
+  private static func openRelay(_ settings: RelaySettings?) throws(Diagnostic) -> RelayLines? {
+    guard let settings else { return nil }
+    return try RelayLines(settings)
+  }
+
   /// One turn of the loop.
   public mutating func step() -> RunnerEvent {
     let isStopping = wait()
@@ -151,10 +160,14 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     observeOnceASecond(begin)
     let event = capturePending()
     receivePending()
+    drive()
     sendPending()
     let end = hostClock.monotonicNanoseconds()
     loopTime.add(end - begin)
-    if isStopping { return .stopRequested }
+    if isStopping {
+      relay?.rest()
+      return .stopRequested
+    }
     return clock.needsRestart(monotonicNow: end) ? .timeNeedsRestart : event
   }
 
@@ -222,6 +235,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       loopTime.reset()
       ringFillPerMille = 0
     }
+    relay?.beat()
     clinux_notify_service_manager(watchdogMessage.utf8Start, watchdogMessage.utf8CodeUnitCount)
   }
 
@@ -238,6 +252,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
           count: count, stampedFrames: stampedFrames,
           monotonicNanoseconds: stamp ?? hostClock.monotonicNanoseconds())
         hasFrames = true
+        drive()
         sendPending()
         // A buffer that was filled may have left some behind; one that was not is worth no second
         // look.
@@ -290,6 +305,15 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         firstFrameTime: first, clock: clock.reading),
       nanosecondsPerFrame: nanosecondsPerFrame)
     nextFrame += Int64(unpacked)
+  }
+
+  /// The relay before the datagrams that tell of it: people first.
+  private mutating func drive() {
+    guard let isInhibited = relay?.readInhibit() else { return }
+    station.host.isInhibited = isInhibited
+    let obeys = relay?.set(relay: station.wantsRelay) ?? false
+    relay?.set(watch: station.hasAlert)
+    station.host.relay = obeys ? .fitted : .faulty
   }
 
   private mutating func receivePending() {

@@ -44,7 +44,7 @@ public enum EvaluationIndex {
     try of(path, picks)
   }
 
-  private static func of<Value>(
+  static func of<Value>(
     _ path: String, _ body: (CommaSeparated) throws -> Value
   ) throws -> Value {
     let table = try CommaSeparated(path: path)

@@ -11,9 +11,13 @@ func evaluate(_ arguments: [String]) throws {
       "--pickers", "--split", "--sources", "--teachers", "--agreed", "--noise", "--snr", "--seed",
       "--rate",
       "--confirm", "--announce", "--shear", "--event", "--unseen",
-      "--announce-unseen",
+      "--announce-unseen", "--strong-motion",
     ],
     flags: ["--json", "--vertical"])
+  if let path = parsed.values["--strong-motion"] {
+    try evaluateStrongMotion(path, parsed)
+    return
+  }
   guard parsed.rest.count == 1 else { throw ToolError("evaluate needs one INDEX.csv") }
   func list(_ name: String) -> [String]? {
     parsed.values[name].map { $0.split(separator: ",").map(String.init) }
@@ -46,6 +50,23 @@ func evaluate(_ arguments: [String]) throws {
   options.replay.picker.network = network
   var evaluation = try Evaluation(options)
   let records = try EvaluationIndex.read(parsed.rest[0], split: options.split)
+  try evaluation.run(records) { say("onset: \($0)") }
+  print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
+}
+
+/// What was expected against what came.
+private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArguments) throws {
+  guard parsed.rest.isEmpty else {
+    throw ToolError("--strong-motion names the INDEX.csv: leave \(parsed.rest[0]) out")
+  }
+  var options = ReplayOptions()
+  switch parsed.values["--pickers"] {
+  case nil, "onset": break
+  case "sta-lta": options.network = nil
+  case let path?: options.network = try PickerNetwork(path: path)
+  }
+  var evaluation = StrongMotion(options)
+  let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
   try evaluation.run(records) { say("onset: \($0)") }
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
 }

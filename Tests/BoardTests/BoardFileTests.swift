@@ -1,5 +1,6 @@
 import Board
 import Core
+import Foundation
 import Testing
 import Tools
 
@@ -31,6 +32,16 @@ private let good = Lines(
   line = 18
   edge = "falling"
   delay_nanoseconds = -150
+  [relay]
+  chip = "gpiochip1"
+  line = 17
+  active_low = true
+  fail_safe = "actuated"
+  watch_line = 27
+  watch_active_low = true
+  heartbeat_line = 22
+  inhibit_line = 23
+  inhibit_active_low = true
   """)
 
 @Suite struct BoardFileTests {
@@ -56,6 +67,12 @@ private let good = Lines(
     #expect(digitizer.delayMicroseconds == 2250)
     #expect((0..<4).map { digitizer.lanes[$0].channel } == [2, 1, 0, 3])
     #expect((0..<4).map { digitizer.lanes[$0].gain } == [-0.5, 1, 1, 4])
+    let relay = try #require(board.relay)
+    #expect(relay.chip.string == "gpiochip1" && relay.failSafeIsActive)
+    #expect((relay.relay.line, relay.relay.isActiveLow) == (17, true))
+    #expect(relay.watchLamp?.line == 27 && relay.watchLamp?.isActiveLow == true)
+    #expect(relay.heartbeatLamp?.line == 22 && relay.heartbeatLamp?.isActiveLow == false)
+    #expect(relay.inhibit?.line == 23 && relay.inhibit?.isActiveLow == true)
     let pulse = try #require(board.pulse)
     #expect(pulse.chip.string == "gpiochip0")
     #expect(pulse.line == 18)
@@ -185,8 +202,31 @@ private let good = Lines(
   }
 
   @Test func aWholeSectionMayBeUnknown() {
-    let lines = good.adding("[relay]\npin = 1", after: "delay_nanoseconds")
-    #expect(refused(lines) == "t.toml:28: unknown key pin in [relay]; remove it")
+    let lines = good.adding("[lamp]\npin = 1", after: "delay_nanoseconds")
+    #expect(refused(lines) == "t.toml:28: unknown key pin in [lamp]; remove it")
+  }
+
+  @Test func aBoardMayHaveNoRelay() throws {
+    let text = good.text.components(separatedBy: "[relay]")[0]
+    #expect(try read(Lines(text)).relay == nil)
+  }
+
+  @Test(arguments: [
+    ("fail_safe", "\"open\"", "one of \"released\" \"actuated\""),
+    ("watch_line", "17", "names a line that something else has"),
+    ("inhibit_line", "22", "names a line that something else has"),
+    ("heartbeat_line", "1024", "from 0 to 1023"), ("active_low", "1", "must be true"),
+  ])
+  func relaysThatAreWrong(_ key: String, _ value: String, _ phrase: String) {
+    let sentence = refused(good.with(key, value))
+    #expect(sentence.hasPrefix("t.toml:\(good.number(of: key)): \(key) "))
+    #expect(sentence.contains(phrase))
+  }
+
+  @Test func aPolarityWithoutALineIsRefused() {
+    #expect(refused(good.without("watch_line")).contains("watch_active_low is given for a line"))
+    #expect(
+      refused(good.without("fail_safe")).hasPrefix("t.toml: missing key fail_safe in [relay]"))
   }
 
   /// A [pps] whose keys are all commented out must not pass for a board without a pulse.

@@ -49,9 +49,9 @@ import Tools
   @Test(arguments: [
     ("per_magnitude = 0.729", "per_magnitude = 0", "from 0.1 to 2"),
     ("per_log_kilometres = -1.374", "per_log_kilometres = 1.374", "from -4 to -0.1"),
-    ("sigma_per_log_seconds = -0.12", "sigma_per_log_seconds = -0.45", "must leave a sigma"),
+    ("sigma_per_log_seconds = -0.12", "sigma_per_log_seconds = -0.48", "must leave a sigma"),
     ("s_kilometres_per_second = 3.5", "s_kilometres_per_second = 4.9", "1.3 times"),
-    ("correlation_with_displacement = 0.7", "correlation_with_displacement = 1", "from 0 to 0.99"),
+    ("correlation_with_displacement = 0.8", "correlation_with_displacement = 1", "from 0 to 0.99"),
   ])
   func whatMakesNoSenseIsRefused(good: String, bad: String, reason: String) {
     let text = Self.shipped.replacingOccurrences(of: good, with: bad)

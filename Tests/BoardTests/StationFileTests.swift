@@ -27,6 +27,17 @@ private let good = Lines(
   event_probability = 0
   unseen_probability = 0.75
   announce_unseen_probability = 0.65
+  [estimator]
+  relations = "r.toml"
+  [alarm]
+  acceleration_metres_per_second_squared = 0.3
+  watch_probability = 0.1
+  alarm_probability = 0.4
+  displacement_metres = 0.001
+  period_seconds = 0.5
+  hold_seconds = 20
+  refractory_seconds = 5
+  latch = true
   [uplink]
   host = "collector.example.org"
   port = 6464
@@ -64,6 +75,13 @@ private let good = Lines(
     #expect(station.picker.network.eventProbability == 0)
     #expect(station.picker.network.unseenProbability == 0.75)
     #expect(station.picker.network.announceUnseenProbability == 0.65)
+    #expect(station.relations.string == "/etc/onset/r.toml")
+    let alarm = station.alarm
+    #expect(alarm.accelerationMetresPerSecondSquared == 0.3)
+    #expect((alarm.watchProbability, alarm.alarmProbability) == (0.1, 0.4))
+    #expect((alarm.displacementMetres, alarm.periodSeconds) == (0.001, 0.5))
+    #expect((alarm.holdSeconds, alarm.refractorySeconds) == (20, 5))
+    #expect(alarm.isLatched)
     #expect(station.uplink.host.string == "collector.example.org")
     #expect(station.uplink.port == 6464)
     #expect(station.uplink.listenPort == 6465)
@@ -88,7 +106,7 @@ private let good = Lines(
     let sentence = refusal(tooLong.text, path: folder + "s.toml") { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    #expect(sentence?.contains(":27: key_file is too long together with the folder") == true)
+    #expect(sentence?.contains(":38: key_file is too long together with the folder") == true)
   }
 
   @Test func thePickerHasDefaults() throws {
@@ -96,10 +114,15 @@ private let good = Lines(
       "[picker]", "band_low_hertz", "band_high_hertz", "short_term_seconds", "long_term_seconds",
       "trigger_ratio", "release_ratio", "minimum_duration_milliseconds", "refractory_milliseconds",
       "network", "announce_probability", "confirm_probability", "shear_probability",
-      "event_probability", "unseen_probability", "announce_unseen_probability",
+      "event_probability", "unseen_probability", "announce_unseen_probability", "[estimator]",
+      "relations", "[alarm]", "acceleration_metres_per_second_squared", "watch_probability",
+      "alarm_probability", "displacement_metres", "period_seconds", "hold_seconds",
+      "refractory_seconds", "latch",
     ]
     let lines = keys.reduce(good) { $0.without($1) }
     #expect(try read(lines).picker == PickerSettings())
+    #expect(try read(lines).alarm == AlarmSettings())
+    #expect(try read(lines).relations.isEmpty)
     #expect(try read(lines).network.isEmpty, "STA/LTA picks where no network is named")
     #expect(
       try read(lines.without("vertical_calibration", "north_calibration", "[sensor]"))
@@ -119,6 +142,15 @@ private let good = Lines(
     ("event_probability", "-0.1", "from 0 to 0.99"),
     ("unseen_probability", "1.5", "from 0 to 0.99"),
     ("announce_unseen_probability", "1", "from 0 to 0.99"),
+    ("relations", "\"\"", "1 to 256 characters"),
+    ("acceleration_metres_per_second_squared", "0", "from 0.001 to 20"),
+    ("alarm_probability", "1", "from 0.01 to 0.999"),
+    ("watch_probability", "0.5", "at or below alarm_probability"),
+    ("displacement_metres", "2", "from 1e-5 to 1"),
+    ("period_seconds", "0", "from 0.1 to 10"),
+    ("hold_seconds", "0", "from 1 to 3600"),
+    ("refractory_seconds", "-1", "from 0 to 3600"),
+    ("latch", "1", "must be true"),
     ("band_low_hertz", "0.09", "from 0.1 to 20"),
     ("band_high_hertz", "40.1", "from 1 to 40"),
     ("band_high_hertz", "5.9", "leaves no octave"),
@@ -169,7 +201,7 @@ private let good = Lines(
   @Test func theKeyFileIsNeeded() {
     #expect(
       refused(good.without("key_file"))
-        == "t.toml:24: host needs a key_file beside it: 32 secret bytes")
+        == "t.toml:35: host needs a key_file beside it: 32 secret bytes")
   }
 
   @Test func theStateDirectoryIsNeeded() {

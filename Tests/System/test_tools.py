@@ -129,9 +129,14 @@ class ToolsTest(unittest.TestCase):
         self.assertIn("no datagram of version 1 begins here", run("decode", wire, status=1)[1])
 
     def test_known_response_changes_no_pick(self):
-        plain, _ = run("replay", self.record)
-        physical, _ = run("replay", "--kind", "velocity", "--counts-per-unit", "1e9", self.record)
+        def picks(*options):
+            lines = [json.loads(line) for line in run("replay", *options, self.record)[0].splitlines()]
+            return [{name: value for name, value in line.items() if name != "sequence"}
+                    for line in lines if line["type"] == "pick"], {line["type"] for line in lines}
+        plain, types = picks()
+        physical, more = picks("--kind", "velocity", "--counts-per-unit", "1e9")
         self.assertEqual(plain, physical)
+        self.assertEqual((types, more), ({"pick", "health"}, {"pick", "health", "estimate"}))
 
     def test_gaps_and_rubbish_are_told_and_survived(self):
         record_file(self.record, gap=(20, 30))

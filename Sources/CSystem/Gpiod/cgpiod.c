@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// One PPS line a station, so the handle is static: requesting allocates inside libgpiod at start, reading never.
+// One line a purpose in a station, so the handles are static: requesting allocates inside libgpiod at start, reading never.
 static int descriptor_is_readable(int descriptor) {
   struct pollfd p = {.fd = descriptor, .events = POLLIN};
   return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
@@ -46,6 +46,37 @@ int cgpiod_edges_read(cgpiod_edges *e, int64_t *monotonic_nanoseconds) {
 }
 
 void cgpiod_edges_close(cgpiod_edges *e) { gpiod_chip_close(e->chip); }
+
+static struct {
+  struct gpiod_chip *chip;
+  struct gpiod_line *line;
+} the_lines[CGPIOD_PURPOSES];
+
+int cgpiod_line_open(int purpose, const char *chip, unsigned int line, int active_low, int active) {
+  struct gpiod_chip *c = gpiod_chip_open_lookup(chip);
+  if (!c) return -1;
+  struct gpiod_line *l = gpiod_chip_get_line(c, line);
+  int flags = active_low ? GPIOD_LINE_REQUEST_FLAG_ACTIVE_LOW : 0;
+  int failed = !l || (purpose == CGPIOD_INHIBIT ? gpiod_line_request_input_flags(l, "onset", flags)
+                                                : gpiod_line_request_output_flags(l, "onset", flags, active)) < 0;
+  if (failed) {
+    int saved = errno;
+    gpiod_chip_close(c);
+    errno = saved;
+    return -1;
+  }
+  the_lines[purpose].chip = c;
+  the_lines[purpose].line = l;
+  return 0;
+}
+
+int cgpiod_line_set(int purpose, int active) { return gpiod_line_set_value(the_lines[purpose].line, active); }
+int cgpiod_line_get(int purpose) { return gpiod_line_get_value(the_lines[purpose].line); }
+
+void cgpiod_line_close(int purpose) {
+  if (the_lines[purpose].chip) gpiod_chip_close(the_lines[purpose].chip);
+  the_lines[purpose].chip = NULL;
+}
 
 #else
 
@@ -119,6 +150,54 @@ int cgpiod_edges_read(cgpiod_edges *e, int64_t *monotonic_nanoseconds) {
 void cgpiod_edges_close(cgpiod_edges *e) {
   gpiod_edge_event_buffer_free(e->buffer);
   gpiod_line_request_release(e->request);
+}
+
+static struct {
+  struct gpiod_line_request *request;
+  unsigned int line;
+} the_lines[CGPIOD_PURPOSES];
+
+int cgpiod_line_open(int purpose, const char *chip_name, unsigned int line, int active_low, int active) {
+  struct gpiod_chip *chip = open_by_path_name_or_label(chip_name);
+  if (!chip) return -1;
+  struct gpiod_line_settings *settings = gpiod_line_settings_new();
+  struct gpiod_line_config *lines = gpiod_line_config_new();
+  struct gpiod_request_config *config = gpiod_request_config_new();
+  struct gpiod_line_request *request = NULL;
+  if (settings && lines && config) {
+    int is_input = purpose == CGPIOD_INHIBIT;
+    gpiod_line_settings_set_direction(settings, is_input ? GPIOD_LINE_DIRECTION_INPUT : GPIOD_LINE_DIRECTION_OUTPUT);
+    gpiod_line_settings_set_active_low(settings, active_low);
+    if (!is_input)
+      gpiod_line_settings_set_output_value(settings, active ? GPIOD_LINE_VALUE_ACTIVE : GPIOD_LINE_VALUE_INACTIVE);
+    gpiod_request_config_set_consumer(config, "onset");
+    if (gpiod_line_config_add_line_settings(lines, &line, 1, settings) == 0)
+      request = gpiod_chip_request_lines(chip, config, lines);
+  }
+  int saved = errno;
+  gpiod_request_config_free(config);
+  gpiod_line_config_free(lines);
+  gpiod_line_settings_free(settings);
+  gpiod_chip_close(chip);
+  errno = saved;
+  if (!request) return -1;
+  the_lines[purpose].request = request;
+  the_lines[purpose].line = line;
+  return 0;
+}
+
+int cgpiod_line_set(int purpose, int active) {
+  return gpiod_line_request_set_value(the_lines[purpose].request, the_lines[purpose].line,
+                                      active ? GPIOD_LINE_VALUE_ACTIVE : GPIOD_LINE_VALUE_INACTIVE);
+}
+
+int cgpiod_line_get(int purpose) {
+  return gpiod_line_request_get_value(the_lines[purpose].request, the_lines[purpose].line);
+}
+
+void cgpiod_line_close(int purpose) {
+  if (the_lines[purpose].request) gpiod_line_request_release(the_lines[purpose].request);
+  the_lines[purpose].request = NULL;
 }
 
 #endif
