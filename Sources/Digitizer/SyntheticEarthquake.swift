@@ -23,6 +23,11 @@ public struct SyntheticSettings: Sendable {
   /// RMS of the ground noise, m/s²: 2e-5 is a quiet basement in a town (between the Peterson 1993
   /// models).
   public var noiseMetresPerSecondSquared = 2e-5
+  /// Brune stress parameter: 10 MPa is the middle of crustal earthquakes (Allmann and Shearer 2009: 4
+  /// MPa by Madariaga's model, which is 10 by Brune's).
+  public var stressDropPascal = 1e7
+  /// What soft ground makes of S; 1 is hard rock.
+  public var siteAmplificationOfS = 1.0
   public init() {}
 }
 
@@ -31,9 +36,6 @@ public struct SyntheticEarthquake: ~Copyable {
   private static let densityKilogramsPerCubicMetre = 2800.0
   private static let speedOfP = 6100.0
   private static let speedOfS = 3500.0
-  /// Brune stress parameter 10 MPa, the middle of crustal earthquakes (Allmann and Shearer 2009: 4
-  /// MPa by Madariaga's model, which is 10 by Brune's).
-  private static let stressDropPascal = 1e7
   /// κ₀ of a rock site (Anderson and Hough 1984) and Q of an active crust at a few hertz.
   private static let kappaSeconds = 0.035
   private static let qualityOfP = 600.0
@@ -106,7 +108,7 @@ public struct SyntheticEarthquake: ~Copyable {
     let moment = Elementary.powerOfTen(1.5 * settings.magnitude + 9.1)  // Hanks and Kanamori 1979
     // Brune 1970: fc = 0.49 β (Δσ/M0)^⅓; P corners are 1.5 times higher (Hanks and Wyss 1972).
     let cubeRoot = Elementary.exponential(
-      Elementary.logarithm(SyntheticEarthquake.stressDropPascal / moment) / 3)
+      Elementary.logarithm(settings.stressDropPascal / moment) / 3)
     let cornerOfS = 0.49 * SyntheticEarthquake.speedOfS * cubeRoot
     let duration = 1 / cornerOfS + 0.05 * hypocentralMetres / 1000  // Boore 2003, source plus path
     let sine = settings.depthKilometres * 1000 / hypocentralMetres
@@ -123,7 +125,7 @@ public struct SyntheticEarthquake: ~Copyable {
       start: timeOfS, corner: cornerOfS, duration: duration, moment: moment,
       speed: SyntheticEarthquake.speedOfS, radiation: 0.63, quality: SyntheticEarthquake.qualityOfS,
       distance: hypocentralMetres, rateHertz: rateHertz,
-      weights: SIMD4(0.4, 0.65, 0.65, 0))
+      weights: settings.siteAmplificationOfS * SIMD4(0.4, 0.65, 0.65, 0))
     noiseLevel = settings.noiseMetresPerSecondSquared
   }
 

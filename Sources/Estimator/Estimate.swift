@@ -51,6 +51,8 @@ public struct Estimate: Equatable, Sendable {
   public var hasShear = false
   /// The window is shorter than half of such a source lasts: its magnitude is a lower bound.
   public var isSaturated = false
+  /// No motion of the ground does this: the sensor was moved, or its offset has changed.
+  public var isFault = false
   public var magnitude = Uncertain(0, sigma: 0)
   public var logKilometres = Uncertain(0, sigma: 0)
   public var backAzimuth: BackAzimuth?
@@ -58,6 +60,8 @@ public struct Estimate: Equatable, Sendable {
   public var peakAcceleration = 0.0
   public var peakVelocity = 0.0
   public var peakDisplacement = 0.0
+  /// Of that, what noise would have had: 1 and more where the peak is noise's.
+  public var noiseShare = 0.0
   /// What is to be expected here; nil without horizontals. Logarithms of m/s² and m/s.
   public var logAcceleration: Uncertain?
   public var logVelocity: Uncertain?

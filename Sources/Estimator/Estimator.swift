@@ -205,7 +205,10 @@ public struct Estimator: ~Copyable {
       window.peakAcceleration, window.peakVelocity
     )
     estimate.peakDisplacement = window.peakDisplacement
+    // Noise alone has peaks of three times its rms.
+    estimate.noiseShare = 9 * noiseSquared / (window.peakDisplacement * window.peakDisplacement)
     estimate.tauC = window.tauC
+    estimate.isFault = window.isStep
     estimate.backAzimuth = hasHorizontals ? window.polarisation : nil
     estimate.observed.acceleration = shaking.acceleration
     estimate.observed.velocity = shaking.velocity
@@ -223,12 +226,10 @@ public struct Estimator: ~Copyable {
     var source = SourceEstimate(relations)
     let attenuation = relations.attenuation
     let pd = window.peakDisplacement
-    // Noise alone has peaks of three times its rms.
-    let ofNoise = 9 * noiseSquared / (pd * pd)
     source.observe(
       SIMD2(attenuation.magnitude, attenuation.distance),
       Elementary.logarithm10(pd) - attenuation.intercept,
-      sigma: attenuation.sigma * (1 + 3 * min(ofNoise, 1)))
+      sigma: attenuation.sigma * (1 + 3 * min(estimate.noiseShare, 1)))
     if let tauC = window.tauC {
       // What noise would have had of ∫d²: where it is much, τc is that of the noise.
       let noise = noiseSquared * window.seconds / window.integralOfDisplacementSquared

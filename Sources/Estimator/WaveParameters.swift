@@ -17,6 +17,9 @@ import Core
 public struct WaveParameters: Sendable {
   /// P-waves are steepest and straightest in their first second.
   static let polarisationSamples = 100
+  /// Half a period of 0.6 s and longer would have turned by then.
+  private static let stepSamples = 30.0
+  private static let stepShare = 0.7
   /// The zero crossings that a period is counted on must be more than a few.
   private static let crossingsMinimum = 2
 
@@ -35,6 +38,10 @@ public struct WaveParameters: Sendable {
   private var displacementSquared = Trapezoid()
   private var horizontalVelocitySquared = Trapezoid()
   private var absolute = Trapezoid()
+  /// Of each component's acceleration.
+  private var peaks = Lanes.zero
+  private var sumsSincePeak = Lanes.zero
+  private var samplesSincePeak = Lanes.zero
   private var crossings = 0
   private var wasUp = false
   private var growth = GrowthFit()
@@ -56,6 +63,11 @@ public struct WaveParameters: Sendable {
     return twoPi * (displacementSquared.value / velocitySquared.value).squareRoot()
   }
 
+  /// A step of the sensor's offset, or a tilt: acceleration that stays where its peak was. The mean of a
+  /// sine is 2/π of its peak, that of any earthquake less.
+  /// The high-pass lets it fade, so what was one remains one.
+  public private(set) var isStep = false
+
   /// Of the vertical's velocity, from its zero crossings.
   public var predominantPeriodSeconds: Double? {
     crossings >= WaveParameters.crossingsMinimum ? 2 * seconds / Double(crossings) : nil
@@ -76,6 +88,19 @@ public struct WaveParameters: Sendable {
     horizontalAcceleration = max(horizontalAcceleration, larger(a))
     horizontalVelocity = max(horizontalVelocity, larger(v))
     horizontalDisplacement = max(horizontalDisplacement, larger(d))
+    for lane in 0..<3 {
+      if a[lane].magnitude > peaks[lane] {
+        peaks[lane] = a[lane].magnitude
+        (sumsSincePeak[lane], samplesSincePeak[lane]) = (0, 0)
+      }
+      sumsSincePeak[lane] += a[lane].magnitude
+      samplesSincePeak[lane] += 1
+      if samplesSincePeak[lane] == WaveParameters.stepSamples, peaks[lane] == largestAcceleration,
+        sumsSincePeak[lane] > WaveParameters.stepShare * peaks[lane] * WaveParameters.stepSamples
+      {
+        isStep = true
+      }
+    }
     velocitySquared.add(v[0] * v[0])
     displacementSquared.add(d[0] * d[0])
     horizontalVelocitySquared.add(v[1] * v[1] + v[2] * v[2])

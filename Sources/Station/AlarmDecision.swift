@@ -17,6 +17,8 @@ struct AlarmDecision {
   private static let hysteresis = 0.5
   /// STA/LTA alone triggers on doors; two seconds later a door is over.
   private static let unsupportedSeconds = 2.0
+  /// Of Pd, for it to be that of P: five times the noise's rms.
+  private static let noiseShareMaximum = 9.0 / 25
   private static let watchNanoseconds = 30 * nanosecondsPerSecond
   /// Between the first message of a level and its three repeats: all within 200 ms.
   private static let repeatNanoseconds: Int64 = 60_000_000
@@ -89,21 +91,31 @@ struct AlarmDecision {
   // MARK: Conditions
 
   private func probability(_ estimate: Estimate) -> Double {
-    guard let expected = estimate.logAcceleration else { return 0 }
-    let limit = Elementary.logarithm10(settings.accelerationMetresPerSecondSquared)
-    return expected.probability(atLeast: limit)
+    guard let acceleration = estimate.logAcceleration, let velocity = estimate.logVelocity else {
+      return 0
+    }
+    return min(
+      acceleration.probability(
+        atLeast: Elementary.logarithm10(settings.accelerationMetresPerSecondSquared)),
+      velocity.probability(atLeast: Elementary.logarithm10(settings.velocityMetresPerSecond)))
   }
 
   private func mayExpect(_ estimate: Estimate, at now: UTC) -> Bool {
     let isSeen =
       estimate.pickID != 0 || estimate.seconds >= AlarmDecision.unsupportedSeconds
-    return isSeen
+    return isSeen && !estimate.isFault
       && (lastClear.nanoseconds == .min || now - lastClear >= settings.refractoryNanoseconds)
   }
 
   private func expectation(_ estimate: Estimate, at now: UTC) -> AlertReason? {
     guard mayExpect(estimate, at: now) else { return nil }
-    if probability(estimate) >= settings.alarmProbability { return .expectedShaking }
+    let probability = probability(estimate)
+    if probability >= settings.alarmProbability { return .expectedShaking }
+    // Without horizontals nothing is expected, and P alone must do.
+    let mayBe = probability >= settings.watchProbability || estimate.logAcceleration == nil
+    guard mayBe, !estimate.hasShear, estimate.noiseShare < AlarmDecision.noiseShareMaximum else {
+      return nil
+    }
     if let tauC = estimate.tauC, tauC >= settings.periodSeconds,
       estimate.peakDisplacement >= settings.displacementMetres
     {

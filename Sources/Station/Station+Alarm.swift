@@ -64,6 +64,7 @@ extension Station {
     }
     message.pickID = estimate.pickID
     message.afterPMilliseconds = UInt16(scaled(estimate.seconds, by: 1000))
+    message.eventClass = estimate.isFault ? 6 : 0
     message.isClipped = estimate.isClipped
     message.hasShear = estimate.hasShear
     message.isMagnitudeLowerBound = estimate.isSaturated

@@ -1,6 +1,7 @@
 // onset evaluate: pickers judged on records.
 
 import Board
+import Core
 import Foundation
 import Tools
 
@@ -11,11 +12,16 @@ func evaluate(_ arguments: [String]) throws {
       "--pickers", "--split", "--sources", "--teachers", "--agreed", "--noise", "--snr", "--seed",
       "--rate",
       "--confirm", "--announce", "--shear", "--event", "--unseen",
-      "--announce-unseen", "--strong-motion",
+      "--announce-unseen", "--strong-motion", "--synthetic", "--quiet-days",
+      "--station",
     ],
     flags: ["--json", "--vertical"])
   if let path = parsed.values["--strong-motion"] {
     try evaluateStrongMotion(path, parsed)
+    return
+  }
+  if parsed.values["--synthetic"] != nil || parsed.values["--quiet-days"] != nil {
+    try evaluateSynthetic(parsed)
     return
   }
   guard parsed.rest.count == 1 else { throw ToolError("evaluate needs one INDEX.csv") }
@@ -54,18 +60,42 @@ func evaluate(_ arguments: [String]) throws {
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
 }
 
-/// What was expected against what came.
-private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArguments) throws {
-  guard parsed.rest.isEmpty else {
-    throw ToolError("--strong-motion names the INDEX.csv: leave \(parsed.rest[0]) out")
-  }
+/// The network of `--pickers`, which is one here; thresholds, relations and alarm of `--station`.
+private func trialOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   var options = ReplayOptions()
+  if let path = parsed.values["--station"] {
+    let today = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9)).date
+    let (_, station, relations) = try ReplayStation.read(path, today: today)
+    (options.picker, options.relations, options.alarm) = (station.picker, relations, station.alarm)
+  }
   switch parsed.values["--pickers"] {
   case nil, "onset": break
   case "sta-lta": options.network = nil
   case let path?: options.network = try PickerNetwork(path: path)
   }
-  var evaluation = StrongMotion(options)
+  return options
+}
+
+private func evaluateSynthetic(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.isEmpty else {
+    throw ToolError("synthetic records need no INDEX.csv: leave \(parsed.rest[0]) out")
+  }
+  let trials = SyntheticTrials(try trialOptions(parsed))
+  let seed = UInt64(try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1)
+  if let count = try parsed.wholeNumber("--synthetic", in: 1...1_000_000) {
+    print(try trials.earthquakes(count, seed: seed).text)
+  }
+  if let days = try parsed.number("--quiet-days", in: 0.001...3650) {
+    print(try trials.quiet(days: days, seed: seed).text)
+  }
+}
+
+/// What was expected against what came.
+private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArguments) throws {
+  guard parsed.rest.isEmpty else {
+    throw ToolError("--strong-motion names the INDEX.csv: leave \(parsed.rest[0]) out")
+  }
+  var evaluation = StrongMotion(try trialOptions(parsed))
   let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
   try evaluation.run(records) { say("onset: \($0)") }
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)

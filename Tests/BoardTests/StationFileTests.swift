@@ -31,6 +31,7 @@ private let good = Lines(
   relations = "r.toml"
   [alarm]
   acceleration_metres_per_second_squared = 0.3
+  velocity_metres_per_second = 0.03
   watch_probability = 0.1
   alarm_probability = 0.4
   displacement_metres = 0.001
@@ -78,6 +79,7 @@ private let good = Lines(
     #expect(station.relations.string == "/etc/onset/r.toml")
     let alarm = station.alarm
     #expect(alarm.accelerationMetresPerSecondSquared == 0.3)
+    #expect(alarm.velocityMetresPerSecond == 0.03)
     #expect((alarm.watchProbability, alarm.alarmProbability) == (0.1, 0.4))
     #expect((alarm.displacementMetres, alarm.periodSeconds) == (0.001, 0.5))
     #expect((alarm.holdSeconds, alarm.refractorySeconds) == (20, 5))
@@ -106,7 +108,7 @@ private let good = Lines(
     let sentence = refusal(tooLong.text, path: folder + "s.toml") { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    #expect(sentence?.contains(":38: key_file is too long together with the folder") == true)
+    #expect(sentence?.contains(":39: key_file is too long together with the folder") == true)
   }
 
   @Test func thePickerHasDefaults() throws {
@@ -115,7 +117,8 @@ private let good = Lines(
       "trigger_ratio", "release_ratio", "minimum_duration_milliseconds", "refractory_milliseconds",
       "network", "announce_probability", "confirm_probability", "shear_probability",
       "event_probability", "unseen_probability", "announce_unseen_probability", "[estimator]",
-      "relations", "[alarm]", "acceleration_metres_per_second_squared", "watch_probability",
+      "relations", "[alarm]", "acceleration_metres_per_second_squared",
+      "velocity_metres_per_second", "watch_probability",
       "alarm_probability", "displacement_metres", "period_seconds", "hold_seconds",
       "refractory_seconds", "latch",
     ]
@@ -144,6 +147,7 @@ private let good = Lines(
     ("announce_unseen_probability", "1", "from 0 to 0.99"),
     ("relations", "\"\"", "1 to 256 characters"),
     ("acceleration_metres_per_second_squared", "0", "from 0.001 to 20"),
+    ("velocity_metres_per_second", "0", "from 1e-4 to 2"),
     ("alarm_probability", "1", "from 0.01 to 0.999"),
     ("watch_probability", "0.5", "at or below alarm_probability"),
     ("displacement_metres", "2", "from 1e-5 to 1"),
@@ -201,7 +205,7 @@ private let good = Lines(
   @Test func theKeyFileIsNeeded() {
     #expect(
       refused(good.without("key_file"))
-        == "t.toml:35: host needs a key_file beside it: 32 secret bytes")
+        == "t.toml:36: host needs a key_file beside it: 32 secret bytes")
   }
 
   @Test func theStateDirectoryIsNeeded() {

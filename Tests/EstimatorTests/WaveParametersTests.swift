@@ -67,6 +67,27 @@ private func sine(
     #expect(abs(try #require(parameters.growthRate) / rate - 1) < 1e-6)
   }
 
+  /// The sensor's offset has changed, or somebody has tilted it: that is no motion of the ground, and it
+  /// remains one when the high-pass has let it fade. A pulse and a sine are none.
+  @Test(arguments: [0, 30, 90]) func aStepIsNoMotion(start: Int) {
+    var random = RandomGenerator(seed: 6)
+    func isStep(_ shape: (Double) -> Double) -> Bool {
+      var parameters = WaveParameters()
+      for index in 0..<300 {
+        var motion = Motion()
+        motion.acceleration[0] = 0.001 * random.gaussian()
+        if index >= start { motion.acceleration[0] += shape(Double(index - start) / 100) }
+        parameters.step(motion, tauP: 0)
+      }
+      return parameters.isStep
+    }
+    #expect(isStep { 0.1 * exp(-0.3 * $0) })
+    #expect(isStep { -0.1 * exp(-0.3 * $0) })
+    #expect(!isStep { 0.1 * exp(-5 * $0) })
+    for hertz in [0.9, 2, 10] { #expect(!isStep { 0.1 * sin(2 * .pi * hertz * $0) }) }
+    #expect(!isStep { _ in 0 })
+  }
+
   @Test func nothingIsSaidOfNothing() {
     var parameters = WaveParameters()
     #expect(parameters.seconds == 0)

@@ -10,7 +10,7 @@ import Uplink
 
 private func at(_ seconds: Double) -> UTC { streamStart + Int64(seconds * 1e9) }
 
-/// Expected acceleration in m/s² with σ 0.4, three seconds after P.
+/// Expected acceleration in m/s² and a tenth of it as velocity, with σ 0.2, three seconds after P.
 private func estimate(
   _ acceleration: Double, pickID: UInt32 = 9, seconds: Double = 3, tauC: Double = 0.3,
   displacement: Double = 1e-4
@@ -21,7 +21,8 @@ private func estimate(
   estimate.seconds = seconds
   estimate.tauC = tauC
   estimate.peakDisplacement = displacement
-  estimate.logAcceleration = Uncertain(Elementary.logarithm10(acceleration), sigma: 0.4)
+  estimate.logAcceleration = Uncertain(Elementary.logarithm10(acceleration), sigma: 0.2)
+  estimate.logVelocity = Uncertain(Elementary.logarithm10(acceleration / 10), sigma: 0.2)
   return estimate
 }
 
@@ -61,9 +62,9 @@ private final class Decider {
   @Test func expectationRaisesWatchThenAlarm() throws {
     let decision = Decider()
     #expect(decision.step(at: at(1), estimate: estimate(0.05), observed: still) == nil)
-    let watch = try #require(decision.step(at: at(2), estimate: estimate(0.3), observed: still))
+    let watch = try #require(decision.step(at: at(2), estimate: estimate(0.4), observed: still))
     #expect(watch.level == .watch && watch.reason == .expectedShaking && watch.pickID == 9)
-    #expect(decision.step(at: at(2.1), estimate: estimate(0.3), observed: still) == nil)
+    #expect(decision.step(at: at(2.1), estimate: estimate(0.4), observed: still) == nil)
     let alarm = try #require(decision.step(at: at(3), estimate: estimate(1), observed: still))
     #expect(alarm.level == .alarm && alarm.id == watch.id && alarm.decided == at(3))
     #expect(decision.isAlarm)
@@ -72,11 +73,11 @@ private final class Decider {
 
   @Test func amplitudeAndPeriodOfPAreEnough() throws {
     for (tauC, displacement, isAlarm) in [
-      (0.7, 0.003, true), (0.5, 0.003, false), (0.7, 0.001, false),
+      (0.7, 0.006, true), (0.5, 0.006, false), (0.7, 0.004, false),
     ] {
       let decision = Decider()
       let told = decision.step(
-        at: at(3), estimate: estimate(0.01, tauC: tauC, displacement: displacement), observed: still
+        at: at(3), estimate: estimate(0.4, tauC: tauC, displacement: displacement), observed: still
       )
       #expect((told?.reason == .amplitudeOfP) == isAlarm)
       #expect(decision.isAlarm == isAlarm)
@@ -94,6 +95,29 @@ private final class Decider {
     #expect(knocked.step(at: at(1), estimate: nil, observed: knock) == nil, "one knock is none")
   }
 
+  /// Nothing is expected of a sensor that was moved, and of a peak that is noise's.
+  @Test func faultsAndNoiseRaiseNothing() {
+    let decision = Decider()
+    var moved = estimate(5, tauC: 2, displacement: 0.1)
+    moved.isFault = true
+    #expect(decision.step(at: at(1), estimate: moved, observed: still) == nil)
+    var noisy = estimate(0.4, tauC: 2, displacement: 0.1)
+    noisy.noiseShare = 0.5
+    #expect(decision.step(at: at(2), estimate: noisy, observed: still)?.level == .watch)
+    var late = estimate(0.4, tauC: 2, displacement: 0.1)
+    late.hasShear = true
+    #expect(decision.step(at: at(3), estimate: late, observed: still) == nil, "that is not P")
+    #expect(!decision.isAlarm)
+  }
+
+  /// Shaking that is all acceleration hurts nobody.
+  @Test func bothAccelerationAndVelocityMustBeExpected() {
+    let decision = Decider()
+    var sharp = estimate(5)
+    sharp.logVelocity = Uncertain(Elementary.logarithm10(0.005), sigma: 0.2)
+    #expect(decision.step(at: at(1), estimate: sharp, observed: still) == nil)
+  }
+
   /// What only STA/LTA saw is a door until two seconds have passed.
   @Test func anUnsupportedTriggerWaits() {
     let decision = Decider()
@@ -105,9 +129,9 @@ private final class Decider {
 
   @Test func aWatchEndsWhenLessIsExpected() throws {
     let decision = Decider()
-    _ = decision.step(at: at(1), estimate: estimate(0.3), observed: still)
+    _ = decision.step(at: at(1), estimate: estimate(0.4), observed: still)
     // Between the limit and half of it nothing changes.
-    #expect(decision.step(at: at(2), estimate: estimate(0.2), observed: still) == nil)
+    #expect(decision.step(at: at(2), estimate: estimate(0.3), observed: still) == nil)
     let clear = try #require(decision.step(at: at(3), estimate: estimate(0.05), observed: still))
     #expect(clear.level == .clear && clear.reason == .estimateFell)
     #expect(decision.level == nil)
@@ -115,11 +139,11 @@ private final class Decider {
 
   @Test func aWatchEndsWithItsPickOrItsTime() throws {
     let first = Decider()
-    _ = first.step(at: at(1), estimate: estimate(0.3), observed: still)
+    _ = first.step(at: at(1), estimate: estimate(0.4), observed: still)
     #expect(first.retract(pickID: 8, at: at(2)) == nil, "another's")
     #expect(first.retract(pickID: 9, at: at(2))?.reason == .pickRetracted)
     let second = Decider()
-    _ = second.step(at: at(1), estimate: estimate(0.3), observed: still)
+    _ = second.step(at: at(1), estimate: estimate(0.4), observed: still)
     #expect(second.step(at: at(30.9), estimate: nil, observed: still) == nil)
     #expect(second.step(at: at(31), estimate: nil, observed: still)?.reason == .timeIsOver)
   }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """test_tools.py TOOLS: the operator's program from its command line, on records written here byte by byte."""
 import json
+import re
 import math
 import pathlib
 import random
@@ -137,6 +138,36 @@ class ToolsTest(unittest.TestCase):
         physical, more = picks("--kind", "velocity", "--counts-per-unit", "1e9")
         self.assertEqual(plain, physical)
         self.assertEqual((types, more), ({"pick", "health"}, {"pick", "health", "estimate"}))
+
+    def test_the_alarm_is_right_on_synthetic_earthquakes(self):
+        out, _ = run("evaluate", "--synthetic", "500", "--seed", "7")
+        counts = [int(n) for n in re.findall(r"(?:in time|late|missed|wrong) (\d+)", out)]
+        in_time, late, missed, wrong = counts
+        self.assertGreater(in_time, 0.9 * (in_time + late + missed))
+        self.assertGreater(in_time, 0.85 * (in_time + late + wrong))
+
+    def test_what_is_no_earthquake_raises_no_alarm(self):
+        out, _ = run("evaluate", "--quiet-days", "0.5", "--seed", "7")
+        self.assertRegex(out, r"^0\.5 days of noise with \d+ impostors: 0 alarms, ")
+
+    def test_strong_motion_records_are_judged(self):
+        index = ROOT.parent / "shared/data/waveforms/index.csv"
+        if not index.exists():
+            self.skipTest(f"no strong-motion records at {index}")
+        out, err = run("evaluate", "--strong-motion", index, "--json")
+        self.assertEqual(err, "")
+        found = json.loads(out)["strong_motion"]
+        self.assertEqual(found["records"], 61)
+        everything = {(line["after_p_s"], line["what"]): line for line in found["groups"][0]["residuals"]}
+        acceleration = everything[3.0, "log PGA"]
+        self.assertGreaterEqual(acceleration["n"], 40)
+        self.assertLess(acceleration["sigma"], 0.5)
+        self.assertTrue(0.55 <= acceleration["within_68"] <= 0.8)
+        alone = everything[3.0, "log PGV of Pd alone, Wu and Kanamori 2008"]
+        self.assertLess(everything[3.0, "log PGV"]["sigma"], alone["sigma"])
+        for alarm in found["alarms"]:
+            self.assertGreaterEqual(alarm["right"], 10)
+            self.assertLessEqual(alarm["wrong"], 2)
 
     def test_gaps_and_rubbish_are_told_and_survived(self):
         record_file(self.record, gap=(20, 30))
