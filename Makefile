@@ -53,6 +53,7 @@ test-firmware: firmware
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
+	python3 Tests/System/test_estimates.py .build/release
 
 # The same datagrams from Embedded and ordinary Swift, on x86-64 and AArch64.
 test-aarch64: firmware

@@ -36,6 +36,16 @@ public struct Estimator: ~Copyable {
     var velocity = 0.0
     var level = ExceededLevel()
     var sustained = ExceededLevel()
+
+    @inline(__always)
+    mutating func add(_ past: borrowing Past) {
+      let (a, v) = (past.motion.acceleration, past.motion.velocity)
+      let largest = max(a[0].magnitude, larger(a))
+      acceleration = max(acceleration, largest)
+      velocity = max(velocity, max(v[0].magnitude, larger(v)))
+      sustained.add(largest)
+      level.add(past.weighted)
+    }
   }
 
   private let relations: Relations
@@ -47,7 +57,8 @@ public struct Estimator: ~Copyable {
   private var tauP = TauP()
   private var intensity = IntensityFilter()
   private var noiseSquared = 0.0
-  private var blocks = (Shaking(), Shaking())
+  private var newerBlock = Shaking()
+  private var olderBlock = Shaking()
 
   private var isOpen = false
   private var onset = 0
@@ -146,7 +157,8 @@ public struct Estimator: ~Copyable {
     isNew = false
     tauP = TauP()
     intensity = IntensityFilter()
-    blocks = (Shaking(), Shaking())
+    newerBlock = Shaking()
+    olderBlock = Shaking()
   }
 
   // MARK: Outputs
@@ -161,13 +173,13 @@ public struct Estimator: ~Copyable {
   /// In the last half minute to minute.
   public var observed: ObservedShaking {
     var observed = ObservedShaking()
-    observed.acceleration = max(blocks.0.acceleration, blocks.1.acceleration)
-    observed.velocity = max(blocks.0.velocity, blocks.1.velocity)
+    observed.acceleration = max(newerBlock.acceleration, olderBlock.acceleration)
+    observed.velocity = max(newerBlock.velocity, olderBlock.velocity)
     observed.sustainedAcceleration = max(
-      blocks.0.sustained.level(samples: Estimator.sustainedSamples),
-      blocks.1.sustained.level(samples: Estimator.sustainedSamples))
+      newerBlock.sustained.level(samples: Estimator.sustainedSamples),
+      olderBlock.sustained.level(samples: Estimator.sustainedSamples))
     if hasHorizontals {
-      observed.intensity = Intensity.jma(level: max(blocks.0.level.value, blocks.1.level.value))
+      observed.intensity = Intensity.jma(level: max(newerBlock.level.value, olderBlock.level.value))
     }
     return observed
   }
@@ -177,22 +189,16 @@ public struct Estimator: ~Copyable {
   private mutating func observe(_ past: Past) {
     // The filters start with a transient of a tenth of their corner's period.
     guard end > Estimator.firstSamples else { return }
-    if end % Estimator.blockSamples == 0 { blocks = (Shaking(), blocks.0) }
-    Estimator.add(past, to: &blocks.0)
+    if end % Estimator.blockSamples == 0 { 
+      olderBlock = newerBlock
+      newerBlock = Shaking()
+    }
+    newerBlock.add(past)
   }
 
   private mutating func take(_ past: Past) {
     window.step(past.motion, tauP: past.tauP)
-    Estimator.add(past, to: &shaking)
-  }
-
-  private static func add(_ past: Past, to shaking: inout Shaking) {
-    let (a, v) = (past.motion.acceleration, past.motion.velocity)
-    let largest = max(a[0].magnitude, larger(a))
-    shaking.acceleration = max(shaking.acceleration, largest)
-    shaking.sustained.add(largest)
-    shaking.velocity = max(shaking.velocity, max(v[0].magnitude, larger(v)))
-    shaking.level.add(past.weighted)
+    shaking.add(past)
   }
 
   // MARK: Estimating

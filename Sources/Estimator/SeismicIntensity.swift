@@ -66,6 +66,21 @@ struct ExceededLevel: Sendable {
   }
 }
 
+/// JMA's intensity of all that has come so far.
+public struct IntensityMeter: ~Copyable {
+  private var filter = IntensityFilter()
+  private var level = ExceededLevel()
+
+  public init() {}
+
+  public mutating func step(_ acceleration: Lanes) {
+    let weighted = filter.step(acceleration)
+    level.add((weighted * weighted).sum().squareRoot())
+  }
+
+  public var intensity: Double? { Intensity.jma(level: level.value) }
+}
+
 public enum Intensity {
   /// Below it no instrument reports one.
   public static let leastOfJma = -3.0

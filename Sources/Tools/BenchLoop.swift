@@ -6,6 +6,7 @@ import CLinux
 import Conditioning
 import Core
 import Digitizer
+import Estimator
 import Foundation
 import Station
 import Uplink
@@ -61,7 +62,7 @@ public struct LoopBenchmark {
       response: Response(quantity: .velocity, unitsPerCount: Lanes(repeating: 1e-9))),
   ]
 
-  public func run() -> [Result] { LoopBenchmark.cases.map(measure) + [measureReplay()] }
+  public func run() -> [Result] { LoopBenchmark.cases.map(measure) + [measureEstimator(), measureReplay()] }
 
   /// `onset replay` without its files: a record joined to frames, through the station, to JSON
   /// lines.
@@ -97,6 +98,49 @@ public struct LoopBenchmark {
       blockMedianMicroseconds: Double(lines.quantileNanoseconds(0.5)) * 1e-3,
       block999Microseconds: Double(lines.quantileNanoseconds(0.999)) * 1e-3,
       blockMaximumMicroseconds: Double(lines.maximumNanoseconds) * 1e-3, limitMicroseconds: 100)
+  }
+
+  /// What estimates, the decision's input and intensity cost beside picking while a window is open, which
+  /// here it always is.
+  private func measureEstimator() -> Result {
+    let seconds = signalSeconds ?? 600
+    let response = Response(quantity: .acceleration, unitsPerCount: Lanes(repeating: 1e-6))
+    let conditioner = ConditionerSettings(
+      rateMillihertz: 100_000, presentLanes: 0b111, response: response)
+    var filter = MotionFilter(response)
+    let samples = signal(LoopBenchmark.cases[0], seconds).enumerated().map { index, frame in
+      Sample(
+        number: Int64(index), time: UTC(nanoseconds: Int64(index) * 10_000_000),
+        counts: Lanes(frame), motion: filter.step(Lanes(frame)), flags: ChannelFlags(),
+        isRestart: index == 0)
+    }
+    var steps = DurationHistogram()
+    var costs: [Double] = []
+    for pass in 0..<(2 * repetitions) {
+      guard var arena = Arena(byteCount: Estimator.arenaByteCount),
+        let estimator = Estimator.make(Relations(), for: conditioner, arena: &arena)
+      else { break }
+      let begin = clinux_thread_cpu_nanoseconds()
+      for sample in samples {
+        let before = pass % 2 == 0 ? 0 : clinux_thread_cpu_nanoseconds()
+        estimator.pointee.step(sample)
+        if sample.number % 1000 == 40 {
+          estimator.pointee.begin(id: 1, at: sample.time + -400_000_000)
+        }
+        _ = estimator.pointee.next()
+        if sample.number % 10 == 0 { _ = estimator.pointee.observed }
+        if pass % 2 == 1 { steps.add(clinux_thread_cpu_nanoseconds() - before) }
+      }
+      if pass % 2 == 0 {
+        costs.append(Double(clinux_thread_cpu_nanoseconds() - begin) * 1e-3 / Double(seconds))
+      }
+      arena.seal()
+    }
+    return Result(
+      name: "estimates while an event is active, beside the above", microsecondsPerSecond: costs,
+      blockMedianMicroseconds: Double(steps.quantileNanoseconds(0.5)) * 1e-3,
+      block999Microseconds: Double(steps.quantileNanoseconds(0.999)) * 1e-3,
+      blockMaximumMicroseconds: Double(steps.maximumNanoseconds) * 1e-3, limitMicroseconds: 30)
   }
 
   /// Noise and one earthquake, so that picks are part of the cost.

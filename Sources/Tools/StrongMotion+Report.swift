@@ -168,7 +168,9 @@ extension StrongMotion {
         + "\(decimal(quantile(found.leads, 0.5) ?? .nan, 3))}"
     }
     return "{\"strong_motion\":{\"records\":\(records),\"without_p\":\(withoutP),\"groups\":["
-      + groups.joined(separator: ",") + "],\"alarms\":[\(alarms.joined(separator: ","))]}}"
+      + groups.joined(separator: ",") + "],\"jma\":{"
+      + intensities.map { "\"\($0.file)\":\(decimal($0.value, 3))" }.joined(separator: ",")
+      + "},\"alarms\":[\(alarms.joined(separator: ","))]}}"
   }
 }
 

@@ -5,11 +5,13 @@ import Board
 import Conditioning
 import Core
 import Digitizer
+import Estimator
 import Foundation
 import Uplink
 
 /// What is known of a record beside its samples.
 public struct ShakingRecord {
+  public var file: String
   public var path: String
   public var source: String
   public var countsPerUnit: Double
@@ -18,7 +20,8 @@ public struct ShakingRecord {
 }
 
 /// Peak by peak: what the ground did, and when.
-struct GroundTruth {
+struct GroundTruth: ~Copyable {
+  private var meter = IntensityMeter()
   private(set) var times: [UTC] = []
   private(set) var acceleration: [Double] = []
   private(set) var velocity: [Double] = []
@@ -29,9 +32,12 @@ struct GroundTruth {
       max(lanes[0].magnitude, lanes[1].magnitude, lanes[2].magnitude)
     }
     times.append(sample.time)
+    meter.step(motion.acceleration)
     acceleration.append(largest(motion.acceleration))
     velocity.append(largest(motion.velocity))
   }
+
+  var intensity: Double? { meter.intensity }
 
   /// Whether and where acceleration is largest after the station is live.
   var peak: (time: UTC, acceleration: Double)? {
@@ -86,6 +92,8 @@ public struct StrongMotion {
 
   public private(set) var judged: [Judged] = []
   public private(set) var alarms = [Alarms](repeating: Alarms(), count: limits.count)
+  /// Of every record JMA's intensity as the station measures it.
+  public private(set) var intensities: [(file: String, value: Double)] = []
   public private(set) var records = 0
   public private(set) var withoutP = 0
   private let options: ReplayOptions
@@ -113,6 +121,7 @@ public struct StrongMotion {
     let truth = instrument.groundTruth(response)
     guard let peak = truth.peak else { return }
     records += 1
+    if let intensity = truth.intensity { intensities.append((record.file, intensity)) }
     var estimates: [Drawn<EstimateMessage>] = []
     for (place, limit) in StrongMotion.limits.enumerated() {
       var messages = DrawnMessages()
@@ -206,7 +215,7 @@ extension EvaluationIndex {
         }
         records.append(
           ShakingRecord(
-            path: folder.appendingPathComponent(row[file]).path, source: row[source],
+            file: row[file], path: folder.appendingPathComponent(row[file]).path, source: row[source],
             countsPerUnit: countsPerUnit, magnitude: Double(row[magnitude]),
             hypocentralKilometres: Double(row[distance])))
       }
