@@ -2,7 +2,6 @@
 
 import Board
 import CGpiod
-import CLinux
 import Core
 
 public struct PulseInput: ~Copyable {
@@ -13,16 +12,7 @@ public struct PulseInput: ~Copyable {
     let opened = settings.chip.withCString {
       cgpiod_edges_open($0, UInt32(settings.line), settings.isFallingEdge ? 1 : 0)
     }
-    guard let opened else {
-      var diagnostic = Diagnostic("pps: line ")
-      diagnostic.text.append(settings.line)
-      diagnostic.text.append(" of ")
-      diagnostic.text.append(settings.chip)
-      diagnostic.text.append(" cannot be taken (")
-      diagnostic.text.append(cString: UnsafePointer(strerror(clinux_errno())))
-      diagnostic.text.append("): see gpioinfo for its name and who holds it")
-      throw diagnostic
-    }
+    guard let opened else { throw Diagnostic("pps", line: settings.line, of: settings.chip) }
     edges = opened
     descriptor = cgpiod_edges_descriptor(opened)
   }

@@ -3,7 +3,6 @@
 
 import Board
 import CGpiod
-import CLinux
 import Core
 
 public struct RelayLines: ~Copyable {
@@ -43,15 +42,7 @@ public struct RelayLines: ~Copyable {
       cgpiod_line_open(
         Int32(purpose.rawValue), $0, UInt32(line.line), line.isActiveLow ? 1 : 0, isActive ? 1 : 0)
     }
-    guard failed != 0 else { return }
-    var diagnostic = Diagnostic("relay: line ")
-    diagnostic.text.append(line.line)
-    diagnostic.text.append(" of ")
-    diagnostic.text.append(settings.chip)
-    diagnostic.text.append(" cannot be taken (")
-    diagnostic.text.append(cString: UnsafePointer(strerror(clinux_errno())))
-    diagnostic.text.append("): see gpioinfo for its name and who holds it")
-    throw diagnostic
+    if failed != 0 { throw Diagnostic("relay", line: line.line, of: settings.chip) }
   }
 
   /// The switch is on; false where there is none, and where it cannot be read.

@@ -189,7 +189,7 @@ public struct Estimator: ~Copyable {
   private mutating func observe(_ past: Past) {
     // The filters start with a transient of a tenth of their corner's period.
     guard end > Estimator.firstSamples else { return }
-    if end % Estimator.blockSamples == 0 { 
+    if end % Estimator.blockSamples == 0 {
       olderBlock = newerBlock
       newerBlock = Shaking()
     }

@@ -19,6 +19,8 @@ struct AlarmDecision {
   private static let unsupportedSeconds = 2.0
   /// Of Pd, for it to be that of P: five times the noise's rms.
   private static let noiseShareMaximum = 9.0 / 25
+  /// A period of which not a quarter has been seen is drift.
+  private static let periodsUnseen = 4.0
   private static let watchNanoseconds = 30 * nanosecondsPerSecond
   /// Between the first message of a level and its three repeats: all within 200 ms.
   private static let repeatNanoseconds: Int64 = 60_000_000
@@ -117,6 +119,7 @@ struct AlarmDecision {
       return nil
     }
     if let tauC = estimate.tauC, tauC >= settings.periodSeconds,
+      tauC <= AlarmDecision.periodsUnseen * estimate.seconds,
       estimate.peakDisplacement >= settings.displacementMetres
     {
       return .amplitudeOfP

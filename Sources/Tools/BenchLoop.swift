@@ -62,7 +62,9 @@ public struct LoopBenchmark {
       response: Response(quantity: .velocity, unitsPerCount: Lanes(repeating: 1e-9))),
   ]
 
-  public func run() -> [Result] { LoopBenchmark.cases.map(measure) + [measureEstimator(), measureReplay()] }
+  public func run() -> [Result] {
+    LoopBenchmark.cases.map(measure) + [measureEstimator(), measureReplay()]
+  }
 
   /// `onset replay` without its files: a record joined to frames, through the station, to JSON
   /// lines.

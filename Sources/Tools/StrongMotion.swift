@@ -215,7 +215,8 @@ extension EvaluationIndex {
         }
         records.append(
           ShakingRecord(
-            file: row[file], path: folder.appendingPathComponent(row[file]).path, source: row[source],
+            file: row[file], path: folder.appendingPathComponent(row[file]).path,
+            source: row[source],
             countsPerUnit: countsPerUnit, magnitude: Double(row[magnitude]),
             hypocentralKilometres: Double(row[distance])))
       }
