@@ -19,6 +19,9 @@ public struct Estimator: ~Copyable {
   private static let blockSamples = 3000
   /// Of acceleration, that more than a knock has.
   private static let sustainedSamples = 10
+  /// When what is expected is compared with what comes.
+  private static let learningSamples = 300
+  private static let learningNoiseShare = 0.1
   /// The noise's memory.
   private static let noiseWeight = 1 / 3000.0
 
@@ -69,6 +72,8 @@ public struct Estimator: ~Copyable {
   private var sent: Estimate?
   private var nextDue = 0
   private var isNew = false
+  private var awaited: AwaitedShaking?
+  public var siteTerm = SiteTerm()
 
   /// Makes one in the arena, of which it takes `arenaByteCount` bytes and which must outlive it. nil where
   /// counts mean nothing: what is not known of the ground is not estimated.
@@ -130,6 +135,7 @@ public struct Estimator: ~Copyable {
       return
     }
     isOpen = true
+    awaited = nil
     onset = place
     window = WaveParameters()
     shaking = Shaking()
@@ -155,6 +161,7 @@ public struct Estimator: ~Copyable {
     end = 0
     isOpen = false
     isNew = false
+    awaited = nil
     tauP = TauP()
     intensity = IntensityFilter()
     newerBlock = Shaking()
@@ -194,6 +201,22 @@ public struct Estimator: ~Copyable {
       newerBlock = Shaking()
     }
     newerBlock.add(past)
+    awaitShaking(past)
+  }
+
+  /// A minute after a P its shaking is what it was.
+  private mutating func awaitShaking(_ past: borrowing Past) {
+    guard let event = awaited else { return }
+    let a = past.motion.acceleration
+    awaited?.peak = max(event.peak, max(a[0].magnitude, larger(a)))
+    guard end - event.onset >= AwaitedShaking.samples else { return }
+    awaited = nil
+    if event.peak > 0 { siteTerm.learn(Elementary.logarithm10(event.peak) - event.logExpected) }
+  }
+
+  /// A pick that was none teaches nothing.
+  public mutating func forget(pickID: UInt32) {
+    if let event = awaited, event.pickID == pickID { awaited = nil }
   }
 
   private mutating func take(_ past: Past) {
@@ -281,13 +304,22 @@ public struct Estimator: ~Copyable {
         relations.velocityOfDisplacement.value(displacement),
         sigma: relations.velocityOfDisplacement.sigma),
       correlation: relations.correlation)
+    let site = siteTerm.value
     // What has been is the least that will have been.
     estimate.logAcceleration = Uncertain(
-      max(ofAcceleration.value, largestAcceleration), sigma: ofAcceleration.sigma)
-    estimate.logVelocity = Uncertain(
-      max(ofVelocity.value, largestVelocity), sigma: ofVelocity.sigma)
-    let expected = relations.intensityOfVelocity.value(max(ofVelocity.value, largestVelocity))
+      max(ofAcceleration.value + site, largestAcceleration), sigma: ofAcceleration.sigma)
+    let logVelocity = max(ofVelocity.value + site, largestVelocity)
+    estimate.logVelocity = Uncertain(logVelocity, sigma: ofVelocity.sigma)
+    let expected = relations.intensityOfVelocity.value(logVelocity)
     estimate.jmaIntensity = max(expected, estimate.observed.intensity ?? expected)
+    let isWorthLearning =
+      estimate.pickID != 0 && !estimate.isFault && !estimate.isClipped
+      && estimate.noiseShare < Estimator.learningNoiseShare
+    if end - 1 - onset == Estimator.learningSamples && isWorthLearning {
+      awaited = AwaitedShaking(
+        pickID: estimate.pickID, onset: onset, logExpected: ofAcceleration.value,
+        peak: shaking.acceleration)
+    }
   }
 
   private mutating func decideWhetherDue() {

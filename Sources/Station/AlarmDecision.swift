@@ -19,8 +19,10 @@ struct AlarmDecision {
   private static let unsupportedSeconds = 2.0
   /// Of Pd, for it to be that of P: five times the noise's rms.
   private static let noiseShareMaximum = 9.0 / 25
-  /// A period of which not a quarter has been seen is drift.
-  private static let periodsUnseen = 4.0
+  /// A period of which not a half has been seen is drift.
+  private static let periodsUnseen = 2.0
+  /// The window for which the criterion was found.
+  private static let amplitudeSeconds = 3.0
   private static let watchNanoseconds = 30 * nanosecondsPerSecond
   /// Between the first message of a level and its three repeats: all within 200 ms.
   private static let repeatNanoseconds: Int64 = 60_000_000
@@ -120,6 +122,7 @@ struct AlarmDecision {
     }
     if let tauC = estimate.tauC, tauC >= settings.periodSeconds,
       tauC <= AlarmDecision.periodsUnseen * estimate.seconds,
+      estimate.seconds <= AlarmDecision.amplitudeSeconds,
       estimate.peakDisplacement >= settings.displacementMetres
     {
       return .amplitudeOfP

@@ -41,6 +41,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let upstream: Upstream
   private let diskPath: Path
   private let commandCounter: StoredCounter
+  private let storedSiteTerm: StoredCounter
+  private var lastSiteTerm: Int
   private let bufferFrames: Int
   private let nominalNanosecondsPerFrame: Double
   private let signalDescriptor: Int32
@@ -97,6 +99,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       + Wire.maximumByteCount + 4096
     let commands = try StoredCounter("command-counter", in: configuration.station.stateDirectory)
     let lastCommand = UInt64(try commands.read(largest: .max))
+    let siteTerms = try StoredCounter("site-term", in: configuration.station.stateDirectory)
+    let siteTerm = try siteTerms.read(largest: Station.noSiteTerm * 2)
     let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
@@ -113,7 +117,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       estimator: Estimator.make(
         configuration.relations, for: settings.conditioner, arena: &arena))
     arena.seal()
-
+    lastSiteTerm = siteTerm == 0 ? Station.noSiteTerm : siteTerm
+    station.storedSiteTerm = lastSiteTerm
+    storedSiteTerm = siteTerms
     commandCounter = commands
     self.unpacker = unpacker
     self.socket = socket
@@ -161,6 +167,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let event = capturePending()
     receivePending()
     drive()
+    storeSiteTerm()
     sendPending()
     let end = hostClock.monotonicNanoseconds()
     loopTime.add(end - begin)
@@ -305,6 +312,14 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         firstFrameTime: first, clock: clock.reading),
       nanosecondsPerFrame: nanosecondsPerFrame)
     nextFrame += Int64(unpacked)
+  }
+
+  /// What was learnt of the site, after an event or a command. A disk that refuses is asked again at the next.
+  private mutating func storeSiteTerm() {
+    let term = station.storedSiteTerm
+    guard term != lastSiteTerm else { return }
+    lastSiteTerm = term
+    _ = storedSiteTerm.store(term)
   }
 
   /// The relay before the datagrams that tell of it: people first.

@@ -14,6 +14,18 @@ extension Station {
     return !host.isInhibited && (isTested || (decision.isAlarm && !isDrill))
   }
 
+  /// As a file of whole numbers above zero has it: ten-thousandths, and so many more.
+  static let noSiteTerm = 10_000
+  var storedSiteTerm: Int {
+    get {
+      let value = estimator?.pointee.siteTerm.value ?? 0
+      return Station.noSiteTerm + Elementary.nearestInteger(value * 10_000)
+    }
+    nonmutating set {
+      estimator?.pointee.siteTerm = SiteTerm(Double(newValue - Station.noSiteTerm) / 10_000)
+    }
+  }
+
   public var hasAlert: Bool { decision.level != nil }
 
   /// One more sample has gone through the picker; its picks are told by `note`.
@@ -33,6 +45,7 @@ extension Station {
     case (.p, .provisional), (.p, .confirmed): estimator?.pointee.begin(id: pick.id, at: pick.time)
     case (.s, .confirmed): estimator?.pointee.noteShear(at: pick.time)
     case (.p, .retracted):
+      estimator?.pointee.forget(pickID: pick.id)
       if let alert = decision.retract(pickID: pick.id, at: now) { send(alert) }
     default: break
     }

@@ -5,6 +5,7 @@
 import Board
 import Core
 import Digitizer
+import Estimator
 import Picker
 import Uplink
 
@@ -69,6 +70,7 @@ extension Station {
       if let alert = decision.release(at: now) { send(alert) }
       return (.done, 0)
     case .triggerRatio: return setTriggerRatio(command.value)
+    case .siteTerm: return setSiteTerm(command.value)
     case let parameter?: return setThreshold(parameter, command.value)
     }
   }
@@ -83,6 +85,20 @@ extension Station {
     guard (1...10_000).contains(milliseconds) else { return (.outOfRange, left) }
     relayTestEnd = now + milliseconds * 1_000_000
     return (.done, milliseconds)
+  }
+
+  private func setSiteTerm(_ tenThousandths: Int64) -> (CommandResult, Int64) {
+    guard let estimator else { return (.impossible, CommandMessage.noValue) }
+    var result = CommandResult.done
+    if tenThousandths != CommandMessage.noValue {
+      let value = Double(tenThousandths) / 10_000
+      if value.magnitude <= SiteTerm.limit {
+        estimator.pointee.siteTerm = SiteTerm(value)
+      } else {
+        result = .outOfRange
+      }
+    }
+    return (result, Int64(Elementary.nearestInteger(estimator.pointee.siteTerm.value * 10_000)))
   }
 
   private mutating func setTriggerRatio(_ thousandths: Int64) -> (CommandResult, Int64) {

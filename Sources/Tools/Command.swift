@@ -7,7 +7,7 @@ import Foundation
 import Uplink
 
 extension CommandParameter: CaseIterable {
-  public static let allCases = (1...11).compactMap(CommandParameter.init(rawValue:))
+  public static let allCases = (1...12).compactMap(CommandParameter.init(rawValue:))
 
   /// As station.toml and the JSON lines call it.
   var name: String {
@@ -22,6 +22,7 @@ extension CommandParameter: CaseIterable {
     case .unseenProbability: "unseen_probability"
     case .eventProbability: "event_probability"
     case .release: "release"
+    case .siteTerm: "site_term_log10"
     case .announceUnseenProbability: "announce_unseen_probability"
     }
   }

@@ -7,7 +7,7 @@ public enum CommandParameter: UInt16, Sendable {
   case triggerRatio = 1
   case confirmProbability, relayTest, drill, health, announceProbability, shearProbability
   case unseenProbability, eventProbability, announceUnseenProbability
-  case release
+  case release, siteTerm
 }
 
 public enum CommandResult: UInt8, Sendable {

@@ -17,7 +17,9 @@ let usage = """
                  [--noise FILE.mseed,… --snr DECIBELS [--seed N]]
                  [--announce P] [--confirm P] [--shear P] [--event P] [--unseen P]
                  [--announce-unseen P]
-  onset check FILE…                       boards, calibrations, station files
+  onset evaluate --strong-motion INDEX.csv [--station FILE] [--pickers NETWORK.onet|sta-lta] [--split NAME] [--json]
+  onset evaluate [--synthetic COUNT] [--quiet-days DAYS] [--station FILE] [--seed N]
+  onset check FILE…                       boards, calibrations, relations, station files
   onset ping HOST:PORT --key FILE         authenticated health request to a running station
   onset command HOST:PORT --key FILE --station NET.STA.LOC.BS PARAMETER [VALUE] [--expires SECONDS|never]
   onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines

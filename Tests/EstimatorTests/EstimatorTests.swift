@@ -13,10 +13,12 @@ import Tools
 private struct Listener {
   var estimates: [Estimate] = []
   var observed: [ObservedShaking] = []
+  var siteTerm = 0.0
 
   init(
     magnitude: Double = 6, kilometres: Double = 40, lanes: UInt8 = 0b111, delay: Double = 0.4,
-    seconds: Double = 40, gapAt: Int? = nil, pickID: UInt32 = 7, shear: Bool = false
+    seconds: Double = 40, gapAt: Int? = nil, pickID: UInt32 = 7, shear: Bool = false,
+    siteTerm: Double = 0, retractAt: Double = .infinity
   ) throws {
     var settings = SyntheticSettings()
     (settings.magnitude, settings.epicentralKilometres) = (magnitude, kilometres)
@@ -32,6 +34,7 @@ private struct Listener {
     }
     let made = Estimator.make(Relations(), for: conditioner, arena: &arena)
     let estimator = try #require(made)
+    estimator.pointee.siteTerm = SiteTerm(siteTerm)
     let start = UTC(nanoseconds: 1_700_000_000_000_000_000)
     let mask = Lanes(1, lanes & 2 != 0 ? 1 : 0, lanes & 4 != 0 ? 1 : 0, 0)
     for index in 0..<Int(seconds * 100) {
@@ -48,9 +51,11 @@ private struct Listener {
       if shear && index == Int((timeOfS + 3.4) * 100) {
         estimator.pointee.noteShear(at: start + Int64(timeOfS * 1e9))
       }
+      if Double(index) == 100 * retractAt { estimator.pointee.forget(pickID: pickID) }
       if let estimate = estimator.pointee.next() { estimates.append(estimate) }
       observed.append(estimator.pointee.observed)
     }
+    self.siteTerm = estimator.pointee.siteTerm.value
     withExtendedLifetime(arena) {}
   }
 }
@@ -151,6 +156,29 @@ private struct Listener {
     #expect(observed[4000].acceleration > 0.1 * peak)
     #expect(observed[13_000].acceleration < 0.1 * peak)
     #expect(peak >= observed.map(\.sustainedAcceleration).max()!)
+  }
+
+  /// A minute after P the site has learnt a tenth of what was wrong three seconds after it.
+  @Test func theSiteLearnsFromWhatCame() throws {
+    let listener = try Listener(seconds: 80)
+    let three = try #require(listener.estimates.first { abs($0.seconds - 3) < 1e-9 })
+    let peak = try #require(listener.observed.map(\.acceleration).max())
+    let expected = 0.1 * (Elementary.logarithm10(peak) - three.logAcceleration!.value)
+    #expect(abs(listener.siteTerm - expected) < 1e-6 && expected != 0)
+    #expect(try Listener(seconds: 74).siteTerm == 0, "not before")
+    #expect(try Listener(seconds: 80, pickID: 0).siteTerm == 0, "STA/LTA alone teaches nothing")
+    #expect(try Listener(seconds: 80, retractAt: 20).siteTerm == 0, "nor does a pick that was none")
+    #expect(try Listener(seconds: 80, gapAt: 3000).siteTerm == 0, "nor half a record")
+  }
+
+  @Test func theSiteTermIsAddedToWhatIsExpected() throws {
+    let without = try Listener(magnitude: 4, kilometres: 80).estimates
+    let with = try Listener(magnitude: 4, kilometres: 80, siteTerm: 0.2).estimates
+    for (a, b) in zip(without, with) where a.seconds < 4 {
+      #expect(abs(b.logAcceleration!.value - a.logAcceleration!.value - 0.2) < 1e-9)
+      #expect(abs(b.logVelocity!.value - a.logVelocity!.value - 0.2) < 1e-9)
+      #expect(a.magnitude == b.magnitude)
+    }
   }
 
   /// The network's number is that of the event that STA/LTA's trigger had opened.

@@ -104,7 +104,7 @@ private final class Decider {
     var noisy = estimate(0.4, tauC: 2, displacement: 0.1)
     noisy.noiseShare = 0.5
     #expect(decision.step(at: at(2), estimate: noisy, observed: still)?.level == .watch)
-    let drifting = estimate(0.4, seconds: 0.5, tauC: 2.1, displacement: 0.1)
+    let drifting = estimate(0.4, seconds: 0.5, tauC: 1.1, displacement: 0.1)
     #expect(decision.step(at: at(2.5), estimate: drifting, observed: still) == nil)
     var late = estimate(0.4, tauC: 2, displacement: 0.1)
     late.hasShear = true

@@ -128,6 +128,48 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
     #expect(none.alerts.allSatisfy { $0.message.relay == .none })
   }
 
+  /// As a file keeps it over a restart, and as a command takes it back.
+  @Test func theSiteTermIsKeptAndTakenBack() throws {
+    let settings = stationSettings()
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+      throw ToolError("no memory")
+    }
+    let estimator = Estimator.make(Relations(), for: settings.conditioner, arena: &arena)
+    var station = Station(settings, estimator: estimator)
+    var stored = station.storedSiteTerm
+    #expect(stored == 10_000)
+    for (kept, value) in [(12_500, 0.25), (7000, -0.3), (9999, -0.0001), (20_000, 0.3)] {
+      station.storedSiteTerm = kept
+      let found = try #require(estimator).pointee.siteTerm.value
+      #expect(abs(found - value) < 1e-9)
+    }
+    feed(&station, Array(strongFrames(seconds: 40).prefix(100)))
+    while station.nextDatagram() != nil {}
+    func answer(_ counter: UInt64, _ value: Int64) throws -> CommandMessage {
+      var command = CommandMessage()
+      (command.counter, command.value) = (counter, value)
+      command.parameter = CommandParameter.siteTerm.rawValue
+      let header = Header(
+        type: .command, station: Text<24>("XX.TEST..EH"), bootCounter: 0, sequence: 0,
+        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
+        clockUncertaintyNanoseconds: .max)
+      Datagram(header, key: testKey) { command.write(to: &$0) }.withBytes {
+        station.receive($0, address: 1, port: 1)
+      }
+      station.obey(isCounterStored: true)
+      let datagram = station.nextDatagram()
+      return try #require(datagram).withBytes { bytes throws in
+        try CommandMessage(try OpenedDatagram(bytes, key: testKey).payload)
+      }
+    }
+    #expect(try answer(1, CommandMessage.noValue).value == 3000)
+    #expect(try answer(2, 3001).result == .outOfRange)
+    #expect(try answer(3, 0).value == 0)
+    stored = station.storedSiteTerm
+    #expect(stored == 10_000)
+    withExtendedLifetime(arena) {}
+  }
+
   @Test func withoutCalibrationNothingIsEstimated() throws {
     var settings = stationSettings()
     settings.conditioner.response = nil
