@@ -35,6 +35,8 @@ struct AlarmDecision {
   private var count: UInt32 = 0
   private var lastClear = UTC(nanoseconds: .min)
   private var nextRepeat: UTC?
+  /// Of the event whose pick was taken back: nobody is to watch for it twice.
+  private var retractedTime: UTC?
 
   init(_ settings: AlarmSettings) { self.settings = settings }
 
@@ -53,7 +55,8 @@ struct AlarmDecision {
     }
     switch level {
     case nil:
-      guard let estimate, probability(estimate) >= settings.watchProbability,
+      guard let estimate, estimate.pickTime != retractedTime,
+        probability(estimate) >= settings.watchProbability,
         mayExpect(estimate, at: now)
       else { return nil }
       return enter(.watch, .expectedShaking, at: now, estimate)
@@ -75,6 +78,7 @@ struct AlarmDecision {
   /// The pick that it rested on was none. An alarm is held all the same.
   mutating func retract(pickID: UInt32, at now: UTC) -> AlertMessage? {
     guard level == .watch, message.pickID == pickID, pickID != 0 else { return nil }
+    retractedTime = message.pickTime
     return clear(.pickRetracted, at: now)
   }
 

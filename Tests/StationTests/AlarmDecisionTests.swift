@@ -144,6 +144,8 @@ private final class Decider {
     _ = first.step(at: at(1), estimate: estimate(0.4), observed: still)
     #expect(first.retract(pickID: 8, at: at(2)) == nil, "another's")
     #expect(first.retract(pickID: 9, at: at(2))?.reason == .pickRetracted)
+    #expect(first.step(at: at(2.1), estimate: estimate(0.4), observed: still) == nil, "not again")
+    #expect(first.step(at: at(2.2), estimate: estimate(2), observed: still)?.level == .alarm)
     let second = Decider()
     _ = second.step(at: at(1), estimate: estimate(0.4), observed: still)
     #expect(second.step(at: at(30.9), estimate: nil, observed: still) == nil)
