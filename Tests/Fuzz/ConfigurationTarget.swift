@@ -1,4 +1,4 @@
-// config: boards, stations and calibrations through the parser that the station uses.
+// config: boards, stations, calibrations and relations through the parser that the station uses.
 //
 // Promised of every text: it is accepted, and then every value lies in its range, or it is refused
 // in a sentence that names the file and, where the grammar is broken, the line.
@@ -16,7 +16,7 @@ struct ConfigurationTarget: Target {
     tokens: [
       "=", "[", "]", "\"", "\n", "\r\n", "#", "-", "+", ".", "e", "e99", "e-22", "0", "00", "true",
       "false", "\\", "\t", "\u{0}", "é", "[board]\n", "[station]\n", "[instrument]\n",
-      "[response]\n",
+      "[response]\n", "[relations]\n", "[relay]\n", "[alarm]\n", "active_low = true\n",
       "[pps]\n", "[picker]\n", "format = 1\n", "999999999999999", "9223372036854775807",
       "9223372036854775808", "-9223372036854775808", "0.000000000000001", "1e22", "\"\"", "/",
       "2026-02-29", "0000-00-00", "9999-12-31", "\"S24_3\"", "\"acceleration\"", "_",
@@ -31,7 +31,7 @@ struct ConfigurationTarget: Target {
       "boards/host/board.toml", "boards/host/station.toml", "boards/raspberry-pi-4-hat/board.toml",
       "boards/raspberry-pi-5-hat/board.toml", "calibration/instruments/broadband-velocity.toml",
       "calibration/instruments/geophone-4.5hz.toml",
-      "calibration/instruments/mems-accelerometer.toml",
+      "calibration/instruments/mems-accelerometer.toml", "calibration/relations/on-site.toml",
     ]
     var texts: [[UInt8]] = []
     for path in paths {
@@ -61,6 +61,8 @@ struct ConfigurationTarget: Target {
         content = .station(try StationFile(&file))
       } else if file.has(section: "instrument") {
         content = .calibration(try CalibrationFile(&file))
+      } else if file.has(section: "relations") {
+        content = .relations(try Relations(&file))
       } else {
         content = .board(try BoardFile(&file))
       }
@@ -72,6 +74,7 @@ struct ConfigurationTarget: Target {
     case .board(let board): try Self.check(board!)
     case .station(let station): try Self.check(station)
     case .calibration(let calibration): try Self.check(calibration)
+    case .relations(let relations): try Self.check(relations)
     }
     return true
   }
@@ -80,6 +83,7 @@ struct ConfigurationTarget: Target {
     case board(BoardFile?)
     case station(StationFile)
     case calibration(CalibrationFile)
+    case relations(Relations)
   }
 
   // MARK: Promises
@@ -149,6 +153,22 @@ struct ConfigurationTarget: Target {
       (1...65_535).contains(station.uplink.port) && !station.uplink.host.isEmpty
         && !station.uplink.keyFile.isEmpty && !station.stateDirectory.isEmpty,
       "the uplink is impossible")
+  }
+
+  /// Whatever is accepted must leave an uncertainty, at every time at which it is asked.
+  private static func check(_ relations: Relations) throws {
+    for relation in [relations.acceleration, relations.velocity] {
+      for logSeconds in [-0.31, 0, 1] {
+        try require(relation.sigma(time: logSeconds) > 0.04, "no uncertainty is left")
+        try require(relation.value(time: logSeconds, -3, -4).isFinite, "no number is expected")
+      }
+    }
+    for sigma in [
+      relations.attenuation.sigma, relations.magnitudeOfPeriod.sigma, relations.magnitude.sigma,
+      relations.logDistance.sigma, relations.velocityOfDisplacement.sigma,
+    ] { try require(sigma >= 0.01, "a sigma of nothing") }
+    try require(relations.speeds.p > relations.speeds.s, "S before P")
+    try require((0..<1).contains(relations.correlation), "a correlation of one")
   }
 
   private static func check(_ calibration: CalibrationFile) throws {
