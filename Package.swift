@@ -55,7 +55,7 @@ var targets: [Target] = [
     name: "Picker", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
     swiftSettings: stationSettings),
   .target(
-    name: "Estimator", dependencies: ["Core", "Board", "Conditioning"],
+    name: "Estimator", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
     swiftSettings: stationSettings),
   .target(
     name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
@@ -100,12 +100,12 @@ if !isFirmware {
     .target(
       name: "CPeak", path: "Sources/CSystem/Peak", cSettings: [.unsafeFlags(["-O3"])]),
     .target(
-      name: "CPickerModel", path: "Sources/CSystem/PickerModel",
+      name: "CModels", path: "Sources/CSystem/Models",
       cSettings: [.unsafeFlags(["-std=gnu23"])]),
     .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
     .target(
       name: "Tools",
-      dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CPickerModel"]),
+      dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CModels"]),
     .executableTarget(name: "onset", dependencies: tools),
     .executableTarget(
       name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),

@@ -30,13 +30,25 @@ public struct GrowingRelation: Equatable, Sendable {
   public func sigma(time t: Double) -> Double { sigma + sigmaTime * t }
 }
 
+/// How good a network's word is beside the relations': the least standard deviation it may claim, because it
+/// is sure of what it has learnt, and how much of its error is theirs too.
+public struct Companion: Equatable, Sendable {
+  public var sigma: Double
+  public var correlation: Double
+
+  public init(sigma: Double, correlation: Double) {
+    self.sigma = sigma
+    self.correlation = correlation
+  }
+}
+
 public struct Relations: Equatable, Sendable {
   /// log Pd (m) of magnitude and log distance.
   public var attenuation = (intercept: -5.463, magnitude: 0.729, distance: -1.374, sigma: 0.5)
   /// Magnitude of log τc.
   public var magnitudeOfPeriod = LinearRelation(intercept: 6.166, slope: 4.218, sigma: 1.0)
   /// Log distance of log B (m/s³).
-  public var distanceOfGrowth = LinearRelation(intercept: 0.969, slope: -0.498, sigma: 0.3)
+  public var distanceOfGrowth = LinearRelation(intercept: 0.969, slope: -0.498, sigma: 0.45)
   /// Log PGV (m/s) of log Pd (m).
   public var velocityOfDisplacement = LinearRelation(intercept: 1.415, slope: 0.903, sigma: 0.62)
   /// Log PGA of the largest acceleration and the largest velocity until now.
@@ -49,11 +61,18 @@ public struct Relations: Equatable, Sendable {
   public var intensityOfVelocity = LinearRelation(intercept: 6.12, slope: 1.72, sigma: 0.3)
   /// Before anything is seen.
   public var magnitude = (mean: 5.0, sigma: 1.2)
-  public var logDistance = (mean: 1.8, sigma: 0.4)
+  public var logDistance = (mean: 1.6, sigma: 0.4)
   /// S − P to distance.
   public var speeds = (p: 6.1, s: 3.5)
   /// How much of two relations' errors for PGV is the same.
   public var correlation = 0.8
+  /// Of a network's magnitude, log distance, log PGA and log PGV.
+  public var network = (
+    magnitude: Companion(sigma: 0.85, correlation: 0.65),
+    distance: Companion(sigma: 0.3, correlation: 0.55),
+    acceleration: Companion(sigma: 0.58, correlation: 0.87),
+    velocity: Companion(sigma: 0.68, correlation: 0.7)
+  )
 
   public init() {}
 
@@ -63,7 +82,7 @@ public struct Relations: Equatable, Sendable {
       && a.velocityOfDisplacement == b.velocityOfDisplacement && a.acceleration == b.acceleration
       && a.velocity == b.velocity && a.intensityOfVelocity == b.intensityOfVelocity
       && a.magnitude == b.magnitude && a.logDistance == b.logDistance && a.speeds == b.speeds
-      && a.correlation == b.correlation
+      && a.correlation == b.correlation && a.network == b.network
   }
 }
 
@@ -98,6 +117,11 @@ extension Relations {
     logDistance.sigma = try file.decimal("before", "log_kilometres_sigma", in: Self.sigmas)
     speeds.p = try file.decimal("crust", "p_kilometres_per_second", in: 3...9)
     speeds.s = try file.decimal("crust", "s_kilometres_per_second", in: 1.5...5)
+    network.magnitude = try Companion("magnitude_sigma", "magnitude_correlation", &file)
+    network.distance = try Companion("distance_sigma_log10", "distance_correlation", &file)
+    network.acceleration = try Companion(
+      "acceleration_sigma_log10", "acceleration_correlation", &file)
+    network.velocity = try Companion("velocity_sigma_log10", "velocity_correlation", &file)
     guard speeds.p > 1.3 * speeds.s else {
       throw file.contradiction(
         "crust", "s_kilometres_per_second", "must leave p_kilometres_per_second 1.3 times it")
@@ -123,6 +147,15 @@ extension LinearRelation {
     intercept = try file.decimal(section, "intercept", in: Relations.coefficients)
     slope = try file.decimal(section, slopeKey, in: Relations.coefficients)
     sigma = try file.decimal(section, sigmaKey, in: Relations.sigmas)
+  }
+}
+
+extension Companion {
+  fileprivate init(
+    _ sigmaKey: StaticString, _ correlationKey: StaticString, _ file: inout ConfigurationFile
+  ) throws(Diagnostic) {
+    sigma = try file.decimal("network", sigmaKey, in: Relations.sigmas)
+    correlation = try file.decimal("network", correlationKey, in: 0...0.99)
   }
 }
 

@@ -53,6 +53,11 @@ public struct AlarmSettings: Equatable, Sendable {
   public var watchProbability = 0.2
   /// The second: of 10,000 synthetic events nine of ten alarms at 0.05 g are right, and hardly any is missed.
   public var alarmProbability = 0.85
+  /// Or, where they are given, that it will be felt so strong, as JMA's intensity or the modified Mercalli one.
+  public var jmaIntensity: Double?
+  public var modifiedMercalli: Double?
+  /// That it is an earthquake, where a network says how likely that is; what is measured needs no class.
+  public var earthquakeProbability = 0.3
   /// Pd (Wu and Kanamori 2005, doi:10.1785/0120040193) and τc (Zollo et al. 2010,
   /// doi:10.1785/0120090184) of a damaging event.
   public var displacementMetres = 0.005
@@ -84,6 +89,8 @@ public struct StationFile: Sendable {
   public var network = Path()
   /// Relations between P and shaking; empty for those that the program carries.
   public var relations = Path()
+  /// The network that says what P means; empty for relations alone.
+  public var estimatorNetwork = Path()
   public var alarm = AlarmSettings()
   public var uplink = UplinkSettings()
   /// Where the boot counter lives.
@@ -103,6 +110,7 @@ public struct StationFile: Sendable {
     picker = try PickerSettings(&file)
     network = try file.relativePath("picker", "network")
     relations = try file.relativePath("estimator", "relations")
+    estimatorNetwork = try file.relativePath("estimator", "network")
     alarm = try AlarmSettings(&file)
     uplink.host = try file.text("uplink", "host", Text<128>.self)
     uplink.port = try file.integer("uplink", "port", in: 1...65_535)
@@ -189,6 +197,14 @@ extension AlarmSettings {
         "alarm", file.has("alarm", "watch_probability") ? "watch_probability" : "alarm_probability",
         "must leave watch_probability at or below alarm_probability")
     }
+    if file.has("alarm", "jma_intensity") {
+      jmaIntensity = try file.decimal("alarm", "jma_intensity", in: 0...7)
+    }
+    if file.has("alarm", "modified_mercalli") {
+      modifiedMercalli = try file.decimal("alarm", "modified_mercalli", in: 2...10)
+    }
+    earthquakeProbability = try file.decimal(
+      "alarm", "earthquake_probability", in: 0...0.99, default: earthquakeProbability)
     displacementMetres = try file.decimal(
       "alarm", "displacement_metres", in: 1e-5...1, default: displacementMetres)
     periodSeconds = try file.decimal(

@@ -6,8 +6,9 @@
 //   dead      zero for a second: a cable that is off
 //
 // A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for
-// two. From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does: up to eight of
-// its first peaks are taken for spikes before the mean step has grown.
+// two. From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does. So spikes come alone, the
+// next one twelve frames later at the earliest: of a near event's onset one frame is lost, not its
+// displacement.
 
 import Board
 import Core
@@ -47,6 +48,8 @@ public struct ChannelMonitor: ~Copyable {
   private var run = SIMD4<Int32>.zero
   private var level = Lanes.zero
   private var framesSinceRestart: Int32 = 0
+  /// Of each lane, until it may have another spike.
+  private var framesAlone = SIMD4<Int32>.zero
 
   /// A step of twenty times the mean step (22 σ of Gaussian noise, whose mean step is 1.13 σ), and
   /// eight counts at least: a quiet converter's own noise toggles by one or two.
@@ -56,6 +59,8 @@ public struct ChannelMonitor: ~Copyable {
   /// So many frames tell the mean step before anything is called a spike: a monitor that starts at
   /// a level of zero would take the spikes out of ordinary noise until it has learnt better.
   private static let learningFrames: Int32 = 16
+
+  private static let aloneFrames: Int32 = 12
 
   /// How many frames later than its input the output is.
   public static let delayFrames = 2
@@ -77,6 +82,7 @@ public struct ChannelMonitor: ~Copyable {
     run = .zero
     level = .zero
     framesSinceRestart = -Int32(ChannelMonitor.delayFrames)
+    framesAlone = .zero
   }
 
   /// Takes the newest frame and returns the one two before it, spikes removed.
@@ -91,6 +97,8 @@ public struct ChannelMonitor: ~Copyable {
     let isClipped = (frame .>= clip) .| (frame .<= (0 &- clip))
     if isAnySet(isClipped) { noteClipping(isClipped) }
 
+    framesAlone &-= 1
+    framesAlone.replace(with: 0, where: framesAlone .< 0)
     let step = candidate - before
     let threshold = level * ChannelMonitor.spikeFactor + ChannelMonitor.spikeCountsMinimum
     let magnitude = step.replacing(with: -step, where: step .< 0)
@@ -122,10 +130,11 @@ public struct ChannelMonitor: ~Copyable {
   ) {
     for lane in 0..<4 where isFar[lane] {
       let allowed = ChannelMonitor.returnFraction * magnitude[lane]
-      guard (after[lane] - before[lane]).magnitude < allowed,
+      guard framesAlone[lane] == 0, (after[lane] - before[lane]).magnitude < allowed,
         (newest[lane] - before[lane]).magnitude < allowed
       else { continue }
       candidate[lane] = 0.5 * (before[lane] + after[lane])
+      framesAlone[lane] = ChannelMonitor.aloneFrames
       recent.spiked |= 1 << UInt8(lane)
       counters.spikes &+= 1
     }

@@ -51,8 +51,11 @@ public struct Estimate: Equatable, Sendable {
   public var hasShear = false
   /// The window is shorter than half of such a source lasts: its magnitude is a lower bound.
   public var isSaturated = false
-  /// No motion of the ground does this: the sensor was moved, or its offset has changed.
-  public var isFault = false
+  /// The likeliest, and how likely it is; nil without a network. A fault is one as well when the ground cannot
+  /// move as it did, however likely.
+  public var eventClass: EventClass?
+  public var classProbability: Double?
+  public var earthquakeProbability: Double?
   public var magnitude = Uncertain(0, sigma: 0)
   public var logKilometres = Uncertain(0, sigma: 0)
   public var backAzimuth: BackAzimuth?
@@ -66,16 +69,26 @@ public struct Estimate: Equatable, Sendable {
   public var logAcceleration: Uncertain?
   public var logVelocity: Uncertain?
   /// JMA's, to be expected.
-  public var jmaIntensity: Double?
+  public var jmaIntensity: Uncertain?
   public var observed = ObservedShaking()
   /// At one of the times when one is due, or different from the last that was.
   public var isDue = false
   public init() {}
 
-  public var modifiedMercalli: Double? {
+  /// To be expected. Its σ is what a σ more of shaking would change, and the relation's own.
+  public var modifiedMercalli: Uncertain? {
+    guard let mercalli = modifiedMercalli(beyond: 0), let beyond = modifiedMercalli(beyond: 1)
+    else { return nil }
+    let change = beyond - mercalli
+    let own = Intensity.mercalliSigma
+    return Uncertain(mercalli, sigma: (change * change + own * own).squareRoot())
+  }
+
+  private func modifiedMercalli(beyond sigmas: Double) -> Double? {
     guard let logAcceleration, let logVelocity else { return nil }
     return Intensity.modifiedMercalli(
-      acceleration: Elementary.powerOfTen(logAcceleration.value),
-      velocity: Elementary.powerOfTen(logVelocity.value))
+      acceleration: Elementary.powerOfTen(
+        logAcceleration.value + sigmas * logAcceleration.sigma),
+      velocity: Elementary.powerOfTen(logVelocity.value + sigmas * logVelocity.sigma))
   }
 }

@@ -7,6 +7,8 @@
 import Board
 import Conditioning
 import Core
+import Kernels
+import Network
 
 public struct Estimator: ~Copyable {
   public static let stepSamples = 10
@@ -52,6 +54,7 @@ public struct Estimator: ~Copyable {
   }
 
   private let relations: Relations
+  private let network: UnsafeMutablePointer<EstimatorNetwork>?
   private let hasHorizontals: Bool
   private var history = InlineArray<512, Past>(repeating: Past())
   /// Samples since the last start; the newest is in place `end − 1`.
@@ -75,25 +78,43 @@ public struct Estimator: ~Copyable {
   private var awaited: AwaitedShaking?
   public var siteTerm = SiteTerm()
 
-  /// Makes one in the arena, of which it takes `arenaByteCount` bytes and which must outlive it. nil where
-  /// counts mean nothing: what is not known of the ground is not estimated.
+  /// Makes one in the arena, of which it takes `arenaByteCount(model)` bytes and which must outlive it. nil
+  /// where counts mean nothing: what is not known of the ground is not estimated.
   public static func make(
-    _ relations: Relations, for conditioner: ConditionerSettings, arena: inout Arena
+    _ relations: Relations, model: EstimatorModel? = nil, kernels: KernelVariant = .scalar,
+    for conditioner: ConditionerSettings, arena: inout Arena
   ) -> UnsafeMutablePointer<Estimator>? {
     guard let response = conditioner.response, response.unitsPerCount[0] != 0 else { return nil }
     let hasHorizontals =
       conditioner.presentLanes & 0b110 == 0b110 && response.unitsPerCount[1] != 0
       && response.unitsPerCount[2] != 0
-    let bytes = arena.take(UInt8.self, count: MemoryLayout<Estimator>.stride)
-    let place = UnsafeMutableRawPointer(bytes.baseAddress!)
-      .bindMemory(to: Estimator.self, capacity: 1)
-    place.initialize(to: Estimator(relations, hasHorizontals: hasHorizontals))
+    var network: UnsafeMutablePointer<EstimatorNetwork>?
+    if let model {
+      let place = room(EstimatorNetwork.self, &arena)
+      place.initialize(to: EstimatorNetwork(model, kernels: kernels, arena: &arena))
+      network = place
+    }
+    let place = room(Estimator.self, &arena)
+    place.initialize(to: Estimator(relations, network, hasHorizontals: hasHorizontals))
     return place
   }
-  public static var arenaByteCount: Int { MemoryLayout<Estimator>.stride + 64 }
+  public static func arenaByteCount(_ model: EstimatorModel? = nil) -> Int {
+    MemoryLayout<Estimator>.stride + 64 + (model?.arenaByteCount ?? 0)
+  }
 
-  private init(_ relations: Relations, hasHorizontals: Bool) {
+  private static func room<Value: ~Copyable>(
+    _ type: Value.Type, _ arena: inout Arena
+  ) -> UnsafeMutablePointer<Value> {
+    let bytes = arena.take(UInt8.self, count: MemoryLayout<Value>.stride)
+    return UnsafeMutableRawPointer(bytes.baseAddress!).bindMemory(to: type, capacity: 1)
+  }
+
+  private init(
+    _ relations: Relations, _ network: UnsafeMutablePointer<EstimatorNetwork>?,
+    hasHorizontals: Bool
+  ) {
     self.relations = relations
+    self.network = network
     self.hasHorizontals = hasHorizontals
   }
 
@@ -177,6 +198,25 @@ public struct Estimator: ~Copyable {
     return estimate
   }
 
+  /// The window that is open, and what the network sees of it.
+  public var measured: Measured? {
+    guard isOpen, window.sampleCount > Estimator.firstSamples else { return nil }
+    return Measured(
+      pickID: estimate.pickID, pickTime: estimate.pickTime, window: window, codes: codes)
+  }
+  public struct Measured {
+    public var pickID: UInt32
+    public var pickTime: UTC
+    public var window: WaveParameters
+    public var codes: EstimatorFeatures.Codes
+  }
+
+  private var codes: EstimatorFeatures.Codes {
+    EstimatorFeatures.codes(
+      window, noise: noiseSquared.squareRoot(), level: shaking.level.value,
+      shearSeconds: shearSeconds)
+  }
+
   /// In the last half minute to minute.
   public var observed: ObservedShaking {
     var observed = ObservedShaking()
@@ -237,7 +277,6 @@ public struct Estimator: ~Copyable {
     // Noise alone has peaks of three times its rms.
     estimate.noiseShare = 9 * noiseSquared / (window.peakDisplacement * window.peakDisplacement)
     estimate.tauC = window.tauC
-    estimate.isFault = window.isStep
     estimate.backAzimuth = hasHorizontals ? window.polarisation : nil
     estimate.observed.acceleration = shaking.acceleration
     estimate.observed.velocity = shaking.velocity
@@ -245,13 +284,23 @@ public struct Estimator: ~Copyable {
       samples: Estimator.sustainedSamples)
     estimate.observed.intensity =
       hasHorizontals ? Intensity.jma(level: shaking.level.value) : nil
-    evaluateSource()
-    evaluateShaking(logSeconds)
+    let answer = network?.pointee.answer(codes)
+    classify(answer)
+    evaluateSource(answer)
+    evaluateShaking(logSeconds, answer)
     decideWhetherDue()
     isNew = true
   }
 
-  private mutating func evaluateSource() {
+  /// What no ground does is known without a network.
+  private mutating func classify(_ answer: EstimatorNetwork.Answer?) {
+    estimate.eventClass = window.isStep ? .instrumentFault : answer?.likeliest
+    estimate.earthquakeProbability = window.isStep ? 0 : answer?.earthquakeProbability
+    let isOwn = !window.isStep || answer?.likeliest == .instrumentFault
+    estimate.classProbability = isOwn ? answer?.likeliestProbability : nil
+  }
+
+  private mutating func evaluateSource(_ answer: EstimatorNetwork.Answer?) {
     var source = SourceEstimate(relations)
     let attenuation = relations.attenuation
     let pd = window.peakDisplacement
@@ -281,22 +330,35 @@ public struct Estimator: ~Copyable {
     }
     estimate.magnitude = source.magnitude
     estimate.logKilometres = source.logKilometres
-    let shearAfter = Elementary.powerOfTen(source.logKilometres.value) / kilometresPerSecond
+    if let answer {
+      estimate.magnitude = .joined(
+        source.magnitude, answer.magnitude, beside: relations.network.magnitude)
+      // What S − P tells is no matter of experience.
+      if shearSeconds == nil {
+        estimate.logKilometres = .joined(
+          source.logKilometres, answer.logKilometres, beside: relations.network.distance)
+      }
+    }
+    // Of two opinions the one by which S is there earlier: what is taken for P must not be S.
+    let nearest = min(estimate.logKilometres.value, source.logKilometres.value)
+    let shearAfter = Elementary.powerOfTen(nearest) / kilometresPerSecond
     estimate.hasShear = shearSeconds != nil || window.seconds > shearAfter
     // Brune (1970) with 10 MPa, as SyntheticEarthquake has it: 1/fc = 10^(M/2 − 2.534) s.
     let resolved = 2 * (Elementary.logarithm10(2 * window.seconds) + 2.534)
     estimate.isSaturated = estimate.magnitude.value > resolved
   }
 
-  private mutating func evaluateShaking(_ logSeconds: Double) {
+  private mutating func evaluateShaking(
+    _ logSeconds: Double, _ answer: EstimatorNetwork.Answer?
+  ) {
     guard hasHorizontals else { return }
     let largestAcceleration = Elementary.logarithm10(window.largestAcceleration)
     let largestVelocity = Elementary.logarithm10(max(window.largestVelocity, 1e-12))
     let displacement = Elementary.logarithm10(window.peakDisplacement)
-    let ofAcceleration = Uncertain(
+    var ofAcceleration = Uncertain(
       relations.acceleration.value(time: logSeconds, largestAcceleration, largestVelocity),
       sigma: relations.acceleration.sigma(time: logSeconds))
-    let ofVelocity = Uncertain.joined(
+    var ofVelocity = Uncertain.joined(
       Uncertain(
         relations.velocity.value(time: logSeconds, largestVelocity, displacement),
         sigma: relations.velocity.sigma(time: logSeconds)),
@@ -304,16 +366,28 @@ public struct Estimator: ~Copyable {
         relations.velocityOfDisplacement.value(displacement),
         sigma: relations.velocityOfDisplacement.sigma),
       correlation: relations.correlation)
+    if let answer {
+      ofAcceleration = .joined(
+        ofAcceleration, answer.logAccelerationGrowth.added(to: largestAcceleration),
+        beside: relations.network.acceleration)
+      ofVelocity = .joined(
+        ofVelocity, answer.logVelocityGrowth.added(to: largestVelocity),
+        beside: relations.network.velocity)
+    }
     let site = siteTerm.value
     // What has been is the least that will have been.
     estimate.logAcceleration = Uncertain(
       max(ofAcceleration.value + site, largestAcceleration), sigma: ofAcceleration.sigma)
     let logVelocity = max(ofVelocity.value + site, largestVelocity)
     estimate.logVelocity = Uncertain(logVelocity, sigma: ofVelocity.sigma)
-    let expected = relations.intensityOfVelocity.value(logVelocity)
-    estimate.jmaIntensity = max(expected, estimate.observed.intensity ?? expected)
+    let ofIntensity = relations.intensityOfVelocity
+    let expected = ofIntensity.value(logVelocity)
+    let propagated = ofIntensity.slope * ofVelocity.sigma
+    estimate.jmaIntensity = Uncertain(
+      max(expected, estimate.observed.intensity ?? expected),
+      sigma: (propagated * propagated + ofIntensity.sigma * ofIntensity.sigma).squareRoot())
     let isWorthLearning =
-      estimate.pickID != 0 && !estimate.isFault && !estimate.isClipped
+      estimate.pickID != 0 && estimate.eventClass != .instrumentFault && !estimate.isClipped
       && estimate.noiseShare < Estimator.learningNoiseShare
     if end - 1 - onset == Estimator.learningSamples && isWorthLearning {
       awaited = AwaitedShaking(

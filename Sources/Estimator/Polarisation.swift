@@ -33,16 +33,19 @@ struct Polarisation: Sendable {
     horizontal += h * h
   }
 
-  /// nil without horizontals, before a third of a second, and where nothing points anywhere.
-  var backAzimuth: BackAzimuth? {
+  /// 1 for motion on a line. nil without horizontals, before a third of a second, and where nothing points
+  /// anywhere.
+  var coherence: Double? {
     guard count >= Polarisation.samplesMinimum, horizontal[0] > 0, horizontal[1] > 0, vertical > 0
     else { return nil }
     let length =
       (withVertical[0] * withVertical[0] + withVertical[1] * withVertical[1]).squareRoot()
     let energy = (vertical * (horizontal[0] + horizontal[1])).squareRoot()
-    guard length > 0 else { return nil }
-    // 1 for motion on a line.
-    let coherence = min(length / energy, 1)
+    return length > 0 ? min(length / energy, 1) : nil
+  }
+
+  var backAzimuth: BackAzimuth? {
+    guard let coherence else { return nil }
     let scatter = (1 - coherence * coherence) / (coherence * coherence)
     let radians = (scatter / Polarisation.independentSamples).squareRoot()
     let statistical = radians * 57.29577951308232

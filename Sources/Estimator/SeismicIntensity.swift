@@ -82,6 +82,8 @@ public struct IntensityMeter: ~Copyable {
 }
 
 public enum Intensity {
+  /// Of the mean of both relations of Worden et al. (2012), each 0.63 to 0.66.
+  static let mercalliSigma = 0.65
   /// Below it no instrument reports one.
   public static let leastOfJma = -3.0
 

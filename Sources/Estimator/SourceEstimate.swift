@@ -36,6 +36,17 @@ struct SourceEstimate {
 }
 
 extension Uncertain {
+  func added(to base: Double) -> Uncertain { Uncertain(base + value, sigma: sigma) }
+
+  /// The relations' estimate and the network's.
+  static func joined(
+    _ relations: Uncertain, _ network: Uncertain, beside companion: Companion
+  ) -> Uncertain {
+    joined(
+      relations, Uncertain(network.value, sigma: max(network.sigma, companion.sigma)),
+      correlation: companion.correlation)
+  }
+
   /// Two estimates of one quantity whose errors are correlated: the linear combination of least
   /// variance (Aitken 1935). Where correlation leaves one of them nothing to add, the better one.
   static func joined(_ a: Uncertain, _ b: Uncertain, correlation: Double) -> Uncertain {

@@ -20,6 +20,7 @@ public struct WaveParameters: Sendable {
   /// Half a period of 0.6 s and longer would have turned by then.
   private static let stepSamples = 30.0
   private static let stepShare = 0.7
+  private static let recentSamples = 50.0
   /// The zero crossings that a period is counted on must be more than a few.
   private static let crossingsMinimum = 2
 
@@ -34,6 +35,9 @@ public struct WaveParameters: Sendable {
   public private(set) var horizontalDisplacement = 0.0
   public private(set) var cumulativeAbsoluteVelocity = 0.0
   public private(set) var largestTauP = 0.0
+  /// Of the component that moved most, its mean over the last half second or so: where it is small beside the
+  /// peak, it is over.
+  public private(set) var recentAcceleration = 0.0
   private var velocitySquared = Trapezoid()
   private var displacementSquared = Trapezoid()
   private var horizontalVelocitySquared = Trapezoid()
@@ -57,6 +61,8 @@ public struct WaveParameters: Sendable {
   public var largestVelocity: Double { max(peakVelocity, horizontalVelocity) }
   public var growthRate: Double? { growth.rate }
   public var polarisation: BackAzimuth? { covariance.backAzimuth }
+  /// 1 for motion on a line; nil where nothing points anywhere.
+  public var straightness: Double? { covariance.coherence }
 
   public var tauC: Double? {
     guard velocitySquared.value > 0, displacementSquared.value > 0 else { return nil }
@@ -88,6 +94,8 @@ public struct WaveParameters: Sendable {
     horizontalAcceleration = max(horizontalAcceleration, larger(a))
     horizontalVelocity = max(horizontalVelocity, larger(v))
     horizontalDisplacement = max(horizontalDisplacement, larger(d))
+    recentAcceleration +=
+      (max(a[0].magnitude, larger(a)) - recentAcceleration) / WaveParameters.recentSamples
     for lane in 0..<3 {
       if a[lane].magnitude > peaks[lane] {
         peaks[lane] = a[lane].magnitude

@@ -6,6 +6,9 @@ import Core
 public struct NetworkMapping: ~Copyable {
   public let bytes: UnsafeRawBufferPointer
 
+  /// Of no file.
+  public init() { bytes = UnsafeRawBufferPointer(start: nil, count: 0) }
+
   public init(file path: Text<256>) throws(Diagnostic) {
     func refusal(_ sentence: StaticString) -> Diagnostic {
       Diagnostic("network file ", path, sentence)
@@ -29,5 +32,7 @@ public struct NetworkMapping: ~Copyable {
     bytes = UnsafeRawBufferPointer(start: base, count: count)
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count) }
+  deinit {
+    if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+  }
 }

@@ -12,7 +12,7 @@ import Core
 import Kernels
 import Network
 
-public struct PickerModel {
+public struct PickerModel: NetworkModel {
   /// Samples that a row of the outputs stands for.
   static let rowSamples = 4
   /// A provisional pick must leave within half a second, a confirmed one within four.

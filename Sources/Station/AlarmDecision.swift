@@ -98,20 +98,30 @@ struct AlarmDecision {
 
   // MARK: Conditions
 
+  /// Of acceleration with velocity, or of an intensity that was asked for, whichever is likelier.
   private func probability(_ estimate: Estimate) -> Double {
     guard let acceleration = estimate.logAcceleration, let velocity = estimate.logVelocity else {
       return 0
     }
-    return min(
+    var probability = min(
       acceleration.probability(
         atLeast: Elementary.logarithm10(settings.accelerationMetresPerSecondSquared)),
       velocity.probability(atLeast: Elementary.logarithm10(settings.velocityMetresPerSecond)))
+    if let limit = settings.jmaIntensity, let expected = estimate.jmaIntensity {
+      probability = max(probability, expected.probability(atLeast: limit))
+    }
+    if let limit = settings.modifiedMercalli, let expected = estimate.modifiedMercalli {
+      probability = max(probability, expected.probability(atLeast: limit))
+    }
+    return probability
   }
 
   private func mayExpect(_ estimate: Estimate, at now: UTC) -> Bool {
     let isSeen =
       estimate.pickID != 0 || estimate.seconds >= AlarmDecision.unsupportedSeconds
-    return isSeen && !estimate.isFault
+    let mayBeEarthquake =
+      (estimate.earthquakeProbability ?? 1) >= settings.earthquakeProbability
+    return isSeen && estimate.eventClass != .instrumentFault && mayBeEarthquake
       && (lastClear.nanoseconds == .min || now - lastClear >= settings.refractoryNanoseconds)
   }
 
@@ -170,6 +180,15 @@ struct AlarmDecision {
 extension ObservedShaking {
   /// Sustained, so that one knock on the sensor is none.
   fileprivate func isAtLeast(_ settings: AlarmSettings, times factor: Double = 1) -> Bool {
-    sustainedAcceleration >= factor * settings.accelerationMetresPerSecondSquared
+    if sustainedAcceleration >= factor * settings.accelerationMetresPerSecondSquared { return true }
+    // Half of the shaking is 0.6 less in JMA's intensity, which is 2 log a, and at least 0.45 in the other.
+    let less = -Elementary.logarithm10(factor)
+    if let limit = settings.jmaIntensity, let intensity, intensity >= limit - 2 * less {
+      return true
+    }
+    guard let limit = settings.modifiedMercalli else { return false }
+    let mercalli = Intensity.modifiedMercalli(
+      acceleration: sustainedAcceleration, velocity: velocity)
+    return mercalli.map { $0 >= limit - 1.5 * less } ?? false
   }
 }

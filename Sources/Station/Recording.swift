@@ -21,9 +21,8 @@ public enum Recording {
     kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
     let settings = StationSettings(configuration, bootCounter: 0)
-    let network: PickerFile? =
-      configuration.station.network.isEmpty
-      ? nil : try PickerFile(configuration.station.network, kernels: kernels.variant)
+    let networks = StationNetworks(configuration.station, kernels: kernels.variant)
+    if let problem = networks.pickerProblem ?? networks.estimatorProblem { throw problem }
     let digitizer = configuration.board.digitizer
     let unpacker = FrameUnpacker(digitizer)
     let chunk = digitizer.periodFrames
@@ -34,19 +33,16 @@ public enum Recording {
     let sink = output.withCString { clinux_open_replace($0) }
     guard sink >= 0 else { throw refusal(output, " cannot be written") }
     defer { close(sink) }
-    let networkBytes = PickerFile.arenaByteCount(network)
     guard
       var arena = Arena(
-        byteCount: networkBytes + Estimator.arenaByteCount + byteCount + chunk
-          * MemoryLayout<Frame>.stride + 4096)
+        byteCount: networks.arenaByteCount + byteCount + chunk * MemoryLayout<Frame>.stride + 4096)
     else { throw Diagnostic("the kernel has no memory for the buffers") }
     let raw = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: byteCount))
     let frames = arena.take(Frame.self, count: chunk)
     var station = Station(
       settings,
-      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena),
-      estimator: Estimator.make(
-        configuration.relations, for: settings.conditioner, arena: &arena))
+      network: networks.makePicker(settings, arena: &arena),
+      estimator: networks.makeEstimator(configuration.relations, settings, arena: &arena))
     arena.seal()
 
     var time = FrameClock(

@@ -47,9 +47,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let nominalNanosecondsPerFrame: Double
   private let signalDescriptor: Int32
 
-  /// Why STA/LTA picks where a network should.
-  public let networkProblem: Diagnostic?
-  private let network: PickerFile?
+  /// Why STA/LTA picks and relations estimate alone where a network should.
+  public let pickerProblem: Diagnostic?
+  public let estimatorProblem: Diagnostic?
+  private let networks: StationNetworks
   private let arena: Arena
   private let raw: UnsafeMutableRawBufferPointer
   private let frames: UnsafeMutableBufferPointer<Frame>
@@ -75,6 +76,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
     let unpacker = FrameUnpacker(digitizer)
+    // Before all that can fail: Swift 6.3 destroys it on those ways out, whether it is there or not.
+    let networks = StationNetworks(configuration.station, kernels: kernels.variant)
     // Everything that can be refused comes first, and the parts are joined when all of them are
     // there.
     let socket = try UdpEndpoint(
@@ -84,18 +87,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let relay = try Self.openRelay(configuration.board.relay)
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
     let rawBytes = chunk * unpacker.bytesPerFrame
-    var network: PickerFile?
-    var problem: Diagnostic?
-    if !configuration.station.network.isEmpty {
-      do throws(Diagnostic) {
-        network = try PickerFile(configuration.station.network, kernels: kernels.variant)
-      } catch {
-        problem = error
-      }
-    }
-    let networkBytes = PickerFile.arenaByteCount(network)
     let arenaBytes =
-      networkBytes + Estimator.arenaByteCount + rawBytes + chunk * MemoryLayout<Frame>.stride
+      networks.arenaByteCount + rawBytes + chunk * MemoryLayout<Frame>.stride
       + Wire.maximumByteCount + 4096
     let commands = try StoredCounter("command-counter", in: configuration.station.stateDirectory)
     let lastCommand = UInt64(try commands.read(largest: .max))
@@ -113,9 +106,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       configuration, bootCounter: bootCounter, commandCounter: lastCommand)
     station = Station(
       settings,
-      network: PickerFile.picker(network, settings, kernels: kernels.variant, arena: &arena),
-      estimator: Estimator.make(
-        configuration.relations, for: settings.conditioner, arena: &arena))
+      network: networks.makePicker(settings, arena: &arena),
+      estimator: networks.makeEstimator(configuration.relations, settings, arena: &arena))
     arena.seal()
     lastSiteTerm = siteTerm == 0 ? Station.noSiteTerm : siteTerm
     station.storedSiteTerm = lastSiteTerm
@@ -139,9 +131,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       rateMillihertz: digitizer.sampleRateMillihertz,
       frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000,
       pulseDelayNanoseconds: Int64(configuration.board.pulse?.delayNanoseconds ?? 0))
-    station.host.lacksNetwork = problem != nil
-    networkProblem = problem
-    self.network = network
+    pickerProblem = networks.pickerProblem
+    estimatorProblem = networks.estimatorProblem
+    station.host.lacksNetwork = pickerProblem != nil || estimatorProblem != nil
+    self.networks = networks
     station.host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
     startMonotonic = self.hostClock.monotonicNanoseconds()

@@ -77,7 +77,8 @@ extension Station {
     }
     message.pickID = estimate.pickID
     message.afterPMilliseconds = UInt16(scaled(estimate.seconds, by: 1000))
-    message.eventClass = estimate.isFault ? 6 : 0
+    message.eventClass = estimate.eventClass?.rawValue ?? 0
+    message.classProbability = Station.wire(probability: estimate.classProbability)
     message.isClipped = estimate.isClipped
     message.hasShear = estimate.hasShear
     message.isMagnitudeLowerBound = estimate.isSaturated
@@ -104,10 +105,10 @@ extension Station {
       message.velocitySigma = sigma(expected.sigma, by: 1000)
     }
     if let mercalli = estimate.modifiedMercalli {
-      message.modifiedMercalliHundredths = sigma(mercalli, by: 100)
+      message.modifiedMercalliHundredths = sigma(mercalli.value, by: 100)
     }
     if let intensity = estimate.jmaIntensity {
-      message.jmaIntensityHundredths = Int16(clamping: scaled(intensity, by: 100))
+      message.jmaIntensityHundredths = Int16(clamping: scaled(intensity.value, by: 100))
     }
     message.observedAcceleration = WireFloat(estimate.observed.acceleration)
     message.observedVelocity = WireFloat(estimate.observed.velocity)

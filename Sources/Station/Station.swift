@@ -109,7 +109,7 @@ public struct Station: ~Copyable {
   var commandCounter: UInt64
   var pendingCommand: PendingCommand?
   var lastAnswer: CommandMessage?
-  let estimator: UnsafeMutablePointer<Estimator>?
+  public let estimator: UnsafeMutablePointer<Estimator>?
   var decision: AlarmDecision
   /// Alerts are marked as a drill's, and the relay stays at rest.
   var isDrill = false
@@ -264,7 +264,7 @@ public struct Station: ~Copyable {
     send(.pick) { message.write(to: &$0) }
   }
 
-  private static func wire(probability: Double?) -> UInt16 {
+  static func wire(probability: Double?) -> UInt16 {
     guard let probability else { return Wire.noProbability }
     return UInt16(Elementary.nearestInteger(min(max(probability, 0), 1) * 10_000))
   }

@@ -119,8 +119,9 @@ public struct LoopBenchmark {
     var steps = DurationHistogram()
     var costs: [Double] = []
     for pass in 0..<(2 * repetitions) {
-      guard var arena = Arena(byteCount: Estimator.arenaByteCount),
-        let estimator = Estimator.make(Relations(), for: conditioner, arena: &arena)
+      let options = ReplayOptions()
+      guard var arena = try? options.arena(),
+        let estimator = options.estimator(for: conditioner, arena: &arena)
       else { break }
       let begin = clinux_thread_cpu_nanoseconds()
       for sample in samples {
@@ -165,18 +166,17 @@ public struct LoopBenchmark {
     let frames = signal(spec, seconds)
     var blockTime = DurationHistogram()
     var costs: [Double] = []
-    let network: PickerNetwork? = spec.hasNetwork ? .standard : nil
+    var options = ReplayOptions()
+    if !spec.hasNetwork { options.network = nil }
+    let settings = StationSettings(
+      code: StationCode("XX.BENCH..HH"), bootCounter: 1, key: replayKey,
+      conditioner: ConditionerSettings(
+        rateMillihertz: spec.rateHertz * 1000, presentLanes: spec.lanes,
+        response: spec.response), picker: PickerSettings())
     for _ in 0..<repetitions {
-      guard var arena = try? PickerNetwork.arena(for: network) else { break }
+      guard var arena = try? options.arena() else { break }
       defer { arena.seal() }
-      var station = Station(
-        StationSettings(
-          code: StationCode("XX.BENCH..HH"), bootCounter: 1, key: replayKey,
-          conditioner: ConditionerSettings(
-            rateMillihertz: spec.rateHertz * 1000, presentLanes: spec.lanes,
-            response: spec.response), picker: PickerSettings()),
-        network: PickerNetwork.picker(
-          network, NetworkPickerSettings(), presentLanes: spec.lanes, arena: &arena))
+      var station = Station(settings, network: options.picker(settings, arena: &arena))
       // Two passes: the cost without a clock reading around every block, then the spread with it.
       let begin = clinux_thread_cpu_nanoseconds()
       feed(&station, frames, spec, nil)

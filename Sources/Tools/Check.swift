@@ -3,6 +3,7 @@
 import Board
 import Conditioning
 import Core
+import Estimator
 import Kernels
 import Network
 import Picker
@@ -41,16 +42,17 @@ public enum Check {
   }
 
   private static func station(_ station: StationFile) throws(Diagnostic) -> String {
-    var picker = "STA/LTA"
-    if !station.network.isEmpty {
-      // Refused here, where somebody reads it; the station itself would pick without.
-      let file = try PickerFile(station.network, kernels: KernelVariant.select().variant)
-      picker = "the network " + file.model.plan.header.name.string
-    }
+    // Refused here, where somebody reads it; the station itself would do without.
+    let networks = StationNetworks(station, kernels: KernelVariant.select().variant)
+    if let problem = networks.pickerProblem ?? networks.estimatorProblem { throw problem }
+    let picker = networks.pickerModel.map { "the network " + $0.plan.header.name.string }
+    let estimator = networks.estimatorModel.map { " and the network " + $0.plan.header.name.string }
     let calibrated = (0..<3).filter { !station.calibrations[$0].isEmpty }.count
     return "station \(station.code.string): "
-      + (calibrated == 0 ? "no calibration, picks only" : "\(calibrated) calibrated components")
-      + ", \(picker) picks, datagrams to \(station.uplink.host.string):\(station.uplink.port)"
+      + (calibrated == 0
+        ? "no calibration, picks only"
+        : "\(calibrated) calibrated components, relations\(estimator ?? "") estimate")
+      + ", \(picker ?? "STA/LTA") picks, datagrams to \(station.uplink.host.string):\(station.uplink.port)"
   }
 
   private static func relations(_ relations: Relations) -> String {

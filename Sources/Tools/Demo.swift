@@ -9,6 +9,7 @@ import CLinux
 import Conditioning
 import Core
 import Digitizer
+import Estimator
 import Foundation
 import Picker
 import Station
@@ -174,6 +175,8 @@ public struct Demo {
       """)
     try write("sensor.toml", Demo.accelerometer)
     try PickerNetwork.standard.write(to: folder.appendingPathComponent("picker.onet").path)
+    try StationNetwork<EstimatorModel>.standard.write(
+      to: folder.appendingPathComponent("estimator.onet").path)
     try write(
       "station.toml",
       """
@@ -186,6 +189,8 @@ public struct Demo {
       east_calibration = "sensor.toml"
       [picker]
       network = "picker.onet"
+      [estimator]
+      network = "estimator.onet"
       [uplink]
       host = "127.0.0.1"
       port = \(port)
@@ -304,13 +309,20 @@ public struct Demo {
     let factor = decimal(Elementary.powerOfTen(Double(e.accelerationSigma) / 1000), 1)
     return (
       estimate.emitted,
-      "\(decimal(Double(e.afterPMilliseconds) / 1000, 1)) s after P: magnitude "
+      "\(decimal(Double(e.afterPMilliseconds) / 1000, 1)) s after P: \(kind(e)), magnitude "
         + "\(decimal(Double(e.magnitudeHundredths) / 100, 1)) "
         + "± \(decimal(Double(e.magnitudeSigmaHundredths) / 100, 1))"
         + (e.isMagnitudeLowerBound ? " or more" : "")
         + ", \(decimal(Double(e.distanceMetres) / 1000, 0)) km; expected here \(expected) m/s² "
         + "(×/÷ \(factor)), measured \(decimal(e.observedAcceleration.value ?? 0, 2))"
     )
+  }
+
+  private func kind(_ e: EstimateMessage) -> String {
+    guard e.eventClass > 0 else { return "of no known class" }
+    let name = JsonLine.classes[Int(e.eventClass) - 1]
+    return e.classProbability == Wire.noProbability
+      ? name : "\(name) (\(e.classProbability / 100) %)"
   }
 
   /// How long before the ground moved so much the alarm was told.

@@ -4,7 +4,7 @@ import Core
 import Uplink
 
 extension JsonLine {
-  private static let classes = [
+  static let classes = [
     "earthquake", "blast", "local impact", "noise", "teleseism", "instrument fault",
   ]
 

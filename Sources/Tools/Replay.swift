@@ -55,9 +55,13 @@ public struct ReplayOptions {
   public var alarm = AlarmSettings()
   /// The network that picks; nil for STA/LTA.
   public var network: PickerNetwork? = .standard
+  /// The one that estimates beside the relations; nil for relations alone.
+  public var estimatorNetwork: StationNetwork<EstimatorModel>? = .standard
   /// 0: as fast as it goes.
   public var speed = 0.0
   public var collectsTrace = false
+  /// How often what is measured after a P is told, beside the datagrams; nil: never.
+  public var parameterSeconds: Double?
   public init() {}
 }
 
@@ -73,21 +77,24 @@ public struct Replay {
   /// Runs one instrument's record; calls `emit` for every datagram, in the order in which they
   /// leave.
   public mutating func run(
-    _ record: InstrumentRecord, emit: (Datagram) throws -> Void
+    _ record: InstrumentRecord, emit: (Datagram) throws -> Void,
+    measured: (String) -> Void = { _ in }
   ) throws {
     let conditioner = ConditionerSettings(
       rateMillihertz: record.rateMillihertz, presentLanes: record.presentLanes,
       response: options.response)
     // After the station, which works in it.
-    var arena = try PickerNetwork.arena(for: options.network, also: Estimator.arenaByteCount)
-    defer { withExtendedLifetime(options.network) { arena.seal() } }
-    var station = Station(
+    var arena = try options.arena()
+    defer { withExtendedLifetime(options) { arena.seal() } }
+    var station = options.station(
       StationSettings(
         code: StationCode(record.code), bootCounter: 0, key: replayKey, conditioner: conditioner,
         picker: options.picker, alarm: options.alarm),
-      network: PickerNetwork.picker(
-        options.network, options.picker.network, presentLanes: record.presentLanes, arena: &arena),
-      estimator: Estimator.make(options.relations, for: conditioner, arena: &arena))
+      arena: &arena)
+    let estimator = station.estimator
+    var parameters = options.parameterSeconds.map {
+      ParameterLines(station: record.code, seconds: $0)
+    }
     var recorder = TraceRecorder(conditioner, options.picker)
     defer { trace = recorder.points }
     var counters = DigitizerCounters()
@@ -107,6 +114,7 @@ public struct Replay {
         recorder.process(block, nanosecondsPerFrame: record.nanosecondsPerFrame)
       }
       while let datagram = station.nextDatagram() { try emit(datagram) }
+      if let line = parameters?.next(estimator) { measured(line) }
     }
   }
 }

@@ -143,13 +143,9 @@ public struct SyntheticTrials {
     told: (DrawnMessages, Double) -> Void, isMissing: () -> Bool = { false }
   ) throws {
     let settings = settings
-    var arena = try PickerNetwork.arena(for: options.network, also: Estimator.arenaByteCount)
-    defer { withExtendedLifetime(options.network) { arena.seal() } }
-    var station = Station(
-      settings,
-      network: PickerNetwork.picker(
-        options.network, options.picker.network, presentLanes: 0b111, arena: &arena),
-      estimator: Estimator.make(options.relations, for: settings.conditioner, arena: &arena))
+    var arena = try options.arena()
+    defer { withExtendedLifetime(options) { arena.seal() } }
+    var station = options.station(settings, arena: &arena)
     var frames: [Frame] = []
     var firstFrame: Int64 = 0
     let count = Int(seconds * Self.rateHertz)

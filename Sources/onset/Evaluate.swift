@@ -13,6 +13,7 @@ func evaluate(_ arguments: [String]) throws {
       "--rate",
       "--confirm", "--announce", "--shear", "--event", "--unseen",
       "--announce-unseen", "--strong-motion", "--synthetic", "--quiet-days",
+      "--estimator",
       "--station",
     ],
     flags: ["--json", "--vertical"])
@@ -68,6 +69,7 @@ private func trialOptions(_ parsed: CommandLineArguments) throws -> ReplayOption
     let (_, station, relations) = try ReplayStation.read(path, today: today)
     (options.picker, options.relations, options.alarm) = (station.picker, relations, station.alarm)
   }
+  options.estimatorNetwork = try estimatorNetwork(parsed)
   switch parsed.values["--pickers"] {
   case nil, "onset": break
   case "sta-lta": options.network = nil

@@ -3,6 +3,7 @@
 import Board
 import Conditioning
 import Core
+import Estimator
 import Foundation
 import Station
 import Tools
@@ -74,6 +75,15 @@ func demo(_ arguments: [String]) throws {
   print(demo.story(try demo.run()))
 }
 
+/// What `--estimator` says: the standard network without it, and none for "relations".
+func estimatorNetwork(_ parsed: CommandLineArguments) throws -> StationNetwork<EstimatorModel>? {
+  switch parsed.values["--estimator"] {
+  case nil: .standard
+  case "relations": nil
+  case let path?: try StationNetwork<EstimatorModel>(path: path)
+  }
+}
+
 func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   var options = ReplayOptions()
   options.collectsTrace = parsed.values["--svg"] != nil
@@ -85,6 +95,8 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   if let speed = parsed.values["--speed"], speed != "max" {
     options.speed = try parsed.number("--speed", in: 0.001...1e6) ?? 0
   }
+  options.estimatorNetwork = try estimatorNetwork(parsed)
+  options.parameterSeconds = try parsed.number("--parameters", in: 0.04...10)
   let counts = try parsed.number("--counts-per-unit", in: 1e-9...1e18)
   if let path = parsed.values["--station"] {
     guard parsed.values["--kind"] == nil, counts == nil else {
@@ -121,6 +133,7 @@ func replay(_ arguments: [String]) throws {
     arguments,
     named: [
       "--station", "--kind", "--counts-per-unit", "--picker", "--speed", "--svg", "--wire",
+      "--parameters", "--estimator",
     ])
   guard !parsed.rest.isEmpty else { throw ToolError("replay needs a miniSEED file") }
   let options = try replayOptions(parsed)
@@ -144,6 +157,8 @@ func replay(_ arguments: [String]) throws {
         if options.collectsTrace { try messages.take(opened) }
       }
       if options.speed > 0 { output.flush() }
+    } measured: {
+      output.line($0)
     }
     if let path = parsed.values["--svg"] {
       let drawing = Drawing(

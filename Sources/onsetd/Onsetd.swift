@@ -57,12 +57,8 @@ struct Onsetd {
     }
     var runner = try Runner(
       configuration, hostClock: MachineClock(), signalDescriptor: signals, kernels: kernels)
-    if let problem = runner.networkProblem {
-      var text = Text<360>("onsetd: ")
-      text.append(problem.text)
-      text.append("; STA/LTA picks instead\n")
-      text.write(to: STDERR_FILENO)
-    }
+    complain(runner.pickerProblem, "; STA/LTA picks instead\n")
+    complain(runner.estimatorProblem, "; relations estimate alone\n")
     // Both are wanted and neither is needed: without the privilege the station runs, a little less
     // even.
     if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }
@@ -89,6 +85,14 @@ struct Onsetd {
         wasLost = false
       }
     }
+  }
+
+  private static func complain(_ problem: Diagnostic?, _ remedy: StaticString) {
+    guard let problem else { return }
+    var text = Text<400>("onsetd: ")
+    text.append(problem.text)
+    text.append(remedy)
+    text.write(to: STDERR_FILENO)
   }
 
   private static func say(_ sentence: StaticString) {

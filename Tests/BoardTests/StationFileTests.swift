@@ -29,6 +29,7 @@ private let good = Lines(
   announce_unseen_probability = 0.65
   [estimator]
   relations = "r.toml"
+  network = "models/e.onet"
   [alarm]
   acceleration_metres_per_second_squared = 0.3
   velocity_metres_per_second = 0.03
@@ -39,6 +40,9 @@ private let good = Lines(
   hold_seconds = 20
   refractory_seconds = 5
   latch = true
+  jma_intensity = 4.5
+  modified_mercalli = 6
+  earthquake_probability = 0.2
   [uplink]
   host = "collector.example.org"
   port = 6464
@@ -84,6 +88,9 @@ private let good = Lines(
     #expect((alarm.displacementMetres, alarm.periodSeconds) == (0.001, 0.5))
     #expect((alarm.holdSeconds, alarm.refractorySeconds) == (20, 5))
     #expect(alarm.isLatched)
+    #expect((alarm.jmaIntensity, alarm.modifiedMercalli) == (4.5, 6))
+    #expect(alarm.earthquakeProbability == 0.2)
+    #expect(station.estimatorNetwork.equals("/etc/onset/models/e.onet"))
     #expect(station.uplink.host.string == "collector.example.org")
     #expect(station.uplink.port == 6464)
     #expect(station.uplink.listenPort == 6465)
@@ -108,7 +115,7 @@ private let good = Lines(
     let sentence = refusal(tooLong.text, path: folder + "s.toml") { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    #expect(sentence?.contains(":39: key_file is too long together with the folder") == true)
+    #expect(sentence?.contains(":43: key_file is too long together with the folder") == true)
   }
 
   @Test func thePickerHasDefaults() throws {
@@ -117,10 +124,10 @@ private let good = Lines(
       "trigger_ratio", "release_ratio", "minimum_duration_milliseconds", "refractory_milliseconds",
       "network", "announce_probability", "confirm_probability", "shear_probability",
       "event_probability", "unseen_probability", "announce_unseen_probability", "[estimator]",
-      "relations", "[alarm]", "acceleration_metres_per_second_squared",
+      "relations", "network", "[alarm]", "acceleration_metres_per_second_squared",
       "velocity_metres_per_second", "watch_probability",
       "alarm_probability", "displacement_metres", "period_seconds", "hold_seconds",
-      "refractory_seconds", "latch",
+      "refractory_seconds", "latch", "jma_intensity", "modified_mercalli", "earthquake_probability",
     ]
     let lines = keys.reduce(good) { $0.without($1) }
     #expect(try read(lines).picker == PickerSettings())
@@ -155,6 +162,9 @@ private let good = Lines(
     ("hold_seconds", "0", "from 1 to 3600"),
     ("refractory_seconds", "-1", "from 0 to 3600"),
     ("latch", "1", "must be true"),
+    ("jma_intensity", "8", "from 0 to 7"),
+    ("modified_mercalli", "1", "from 2 to 10"),
+    ("earthquake_probability", "1", "from 0 to 0.99"),
     ("band_low_hertz", "0.09", "from 0.1 to 20"),
     ("band_high_hertz", "40.1", "from 1 to 40"),
     ("band_high_hertz", "5.9", "leaves no octave"),
@@ -205,7 +215,7 @@ private let good = Lines(
   @Test func theKeyFileIsNeeded() {
     #expect(
       refused(good.without("key_file"))
-        == "t.toml:36: host needs a key_file beside it: 32 secret bytes")
+        == "t.toml:40: host needs a key_file beside it: 32 secret bytes")
   }
 
   @Test func theStateDirectoryIsNeeded() {

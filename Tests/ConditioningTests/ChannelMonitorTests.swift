@@ -78,7 +78,7 @@ import Testing
 
   /// The known limit, so that a change of it is noticed: a third of the rate looks like spikes.
   @Test(arguments: [30.0, 31, 33.5, 36, 37])
-  func aToneOfAThirdOfTheRateLosesEightPeaksAtMost(_ hertz: Double) {
+  func aToneOfAThirdOfTheRateLosesAPeakInTwelve(_ hertz: Double) {
     var frames = background(500, rateHertz: 100, seed: 2)
     for index in 300..<500 {
       let angle = twoPi * hertz * Double(index - 300) / 100
@@ -87,8 +87,17 @@ import Testing
     var monitor = monitor(100)
     _ = run(&monitor, frames)
     let removed = monitor.counters.spikes / 4
-    #expect(removed <= 8)
+    #expect(removed <= 3)
     #expect((removed > 0) == (31...36).contains(hertz))
+  }
+
+  @Test(arguments: [(12, 2 as UInt32), (11, 1)])
+  func aSpikeComesAlone(frames apart: Int, removed: UInt32) {
+    var frames = background(400, rateHertz: 100, seed: 4)
+    for index in [200, 200 + apart] { frames[index][0] = 1_000_000 }
+    var monitor = monitor(100)
+    _ = run(&monitor, frames)
+    #expect(monitor.counters.spikes == removed)
   }
 
   @Test func aStepIsNoSpike() {

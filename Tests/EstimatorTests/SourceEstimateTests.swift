@@ -32,6 +32,20 @@ import Testing
     #expect((1...2).contains(joined.value))
   }
 
+  /// A network is sure of what it has learnt: it counts as no better than it was on what it had not.
+  @Test func aNetworkMayNotClaimTooMuch() {
+    let relations = Uncertain(1, sigma: 0.4)
+    let companion = Companion(sigma: 0.8, correlation: 0.5)
+    let sure = Uncertain.joined(relations, Uncertain(2, sigma: 0.1), beside: companion)
+    #expect(sure == relations, "half as good, half of the same error: nothing to add")
+    let better = Uncertain.joined(
+      Uncertain(1, sigma: 0.8), Uncertain(2, sigma: 0.1), beside: companion)
+    #expect(abs(better.value - 1.5) < 1e-12 && better.sigma < 0.8)
+    let vague = Uncertain.joined(
+      Uncertain(1, sigma: 0.8), Uncertain(2, sigma: 1.6), beside: companion)
+    #expect(vague == Uncertain(1, sigma: 0.8), "its own doubt counts where that is more")
+  }
+
   @Test func theSameTwiceIsNoMore() {
     let a = Uncertain(1, sigma: 0.4)
     #expect(Uncertain.joined(a, a, correlation: 1) == a)

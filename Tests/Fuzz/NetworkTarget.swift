@@ -5,6 +5,7 @@
 // kernels as with those of this processor, and however the input is cut.
 
 import Core
+import Estimator
 import Foundation
 import Kernels
 import Network
@@ -147,6 +148,9 @@ struct NetworkTarget: Target {
     try require(
       plan.arenaByteCount <= NetworkPlan.maximumByteCount, "\(plan.arenaByteCount) bytes of arena")
     do throws(NetworkError) { _ = try PickerModel(file.raw) } catch {
+      try NetworkTarget.check(error)
+    }
+    do throws(NetworkError) { _ = try EstimatorModel(file.raw) } catch {
       try NetworkTarget.check(error)
     }
     let affordable = NetworkTarget.multiplicationsPerRun / max(1, plan.multiplicationsPerRow)

@@ -210,13 +210,13 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
 
   @Test func theSelfTestPassesAndSeesAWrongKernel() {
     let model = PickerNetwork.standard.model
-    #expect(PickerSelfTest.passes(model, KernelVariant.select().variant))
+    #expect(NetworkSelfTest.passes(model.plan, KernelVariant.select().variant))
     var functions = KernelVariant.scalar.functions
     functions.codes_to_codes = { call in
       KernelVariant.scalar.functions.codes_to_codes(call)
       call!.pointee.output.storeBytes(of: 1, as: UInt8.self)
     }
-    #expect(!PickerSelfTest.passes(model, KernelVariant(name: "wrong", functions: functions)))
+    #expect(!NetworkSelfTest.passes(model.plan, KernelVariant(name: "wrong", functions: functions)))
   }
 
   @Test func otherNetworksAreNoPickers() throws {

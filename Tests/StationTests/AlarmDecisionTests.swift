@@ -99,7 +99,7 @@ private final class Decider {
   @Test func faultsAndNoiseRaiseNothing() {
     let decision = Decider()
     var moved = estimate(5, tauC: 2, displacement: 0.1)
-    moved.isFault = true
+    moved.eventClass = .instrumentFault
     #expect(decision.step(at: at(1), estimate: moved, observed: still) == nil)
     var noisy = estimate(0.4, tauC: 2, displacement: 0.1)
     noisy.noiseShare = 0.5
@@ -110,6 +110,52 @@ private final class Decider {
     late.hasShear = true
     #expect(decision.step(at: at(3), estimate: late, observed: still) == nil, "that is not P")
     #expect(!decision.isAlarm)
+  }
+
+  @Test func whatIsHardlyAnEarthquakeRaisesNothing() {
+    let decision = Decider()
+    var other = estimate(5)
+    other.earthquakeProbability = 0.29
+    #expect(decision.step(at: at(1), estimate: other, observed: still) == nil)
+    #expect(
+      decision.step(at: at(2), estimate: other, observed: shaking(0.5))?.level == .alarm, "measured"
+    )
+    let believer = Decider { $0.earthquakeProbability = 0.2 }
+    #expect(believer.step(at: at(1), estimate: other, observed: still)?.level == .alarm)
+  }
+
+  /// An intensity raises an alarm beside acceleration and velocity, where it is asked for.
+  @Test func intensitiesThatAreAskedFor() {
+    var felt = estimate(0.05)
+    felt.jmaIntensity = Uncertain(4, sigma: 0.3)
+    #expect(Decider().step(at: at(1), estimate: felt, observed: still) == nil)
+    let decision = Decider { $0.jmaIntensity = 3.5 }
+    #expect(decision.step(at: at(1), estimate: felt, observed: still)?.level == .alarm)
+    let strict = Decider { $0.jmaIntensity = 4.2 }
+    #expect(strict.step(at: at(1), estimate: felt, observed: still)?.level == .watch)
+    // 0.05 m/s² and 0.005 m/s are between III and IV.
+    let mercalli = Decider { $0.modifiedMercalli = 2 }
+    #expect(mercalli.step(at: at(1), estimate: felt, observed: still)?.level == .alarm)
+    let high = Decider { $0.modifiedMercalli = 5 }
+    #expect(high.step(at: at(1), estimate: felt, observed: still) == nil)
+  }
+
+  @Test func intensitiesThatAreMeasured() {
+    var felt = shaking(0.1)
+    (felt.velocity, felt.intensity) = (0.01, 3)
+    #expect(Decider().step(at: at(1), estimate: nil, observed: felt) == nil)
+    let jma = Decider { $0.jmaIntensity = 3 }
+    #expect(jma.step(at: at(1), estimate: nil, observed: felt)?.reason == .measuredShaking)
+    // (3.33 + 3.78) / 2 by Worden et al. (2012).
+    let mercalli = Decider { $0.modifiedMercalli = 3.5 }
+    #expect(mercalli.step(at: at(1), estimate: nil, observed: felt)?.reason == .measuredShaking)
+    let high = Decider { $0.modifiedMercalli = 3.6 }
+    #expect(high.step(at: at(1), estimate: nil, observed: felt) == nil)
+    // Half of the shaking keeps it, less does not.
+    felt.intensity = 2.41
+    #expect(jma.step(at: at(100), estimate: nil, observed: felt) == nil && jma.isAlarm)
+    felt.intensity = 2.39
+    #expect(jma.step(at: at(101), estimate: nil, observed: felt)?.level == .clear)
   }
 
   /// Shaking that is all acceleration hurts nobody.

@@ -48,7 +48,7 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
   ) throws -> Told {
     var settings = stationSettings()
     settings.conditioner.presentLanes = lanes
-    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount()) else {
       throw ToolError("no memory")
     }
     var station = Station(
@@ -131,7 +131,7 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
   /// As a file keeps it over a restart, and as a command takes it back.
   @Test func theSiteTermIsKeptAndTakenBack() throws {
     let settings = stationSettings()
-    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount()) else {
       throw ToolError("no memory")
     }
     let estimator = Estimator.make(Relations(), for: settings.conditioner, arena: &arena)
@@ -173,7 +173,7 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
   @Test func withoutCalibrationNothingIsEstimated() throws {
     var settings = stationSettings()
     settings.conditioner.response = nil
-    guard var arena = Arena(byteCount: Estimator.arenaByteCount) else {
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount()) else {
       throw ToolError("no memory")
     }
     var station = Station(

@@ -3,8 +3,9 @@
 
     test_estimates.py FOLDER      with onset in it; needs NumPy, SciPy and ObsPy, and ../shared/data
 
-Every estimate's Pa, Pv, Pd and τc, the largest acceleration and velocity, and JMA's intensity are computed again from the
-record: acceleration high-passed and integrated by SciPy's filters, the intensity by its definition with a Fourier transform.
+Every estimate's Pa, Pv, Pd and τc, the largest acceleration and velocity, all other parameters that `replay --parameters`
+tells, and JMA's intensity are computed again from the record: acceleration high-passed and integrated by SciPy's filters, the
+intensity by its definition with a Fourier transform.
 """
 import csv
 import datetime
@@ -51,6 +52,39 @@ def intensity(acceleration):
     return 2 * np.log10(np.sort(np.sqrt((weighed**2).sum(axis=0)))[-30]) + 0.94
 
 
+def trapezoid(x):
+    return (x[1:] + x[:-1]).sum() / (2 * RATE)
+
+
+def tau_p(velocity):
+    """Of every sample of a record."""
+    memory = 1 - 1 / RATE
+    squared = signal.lfilter([1], [1, -memory], velocity**2)
+    change = signal.lfilter([1], [1, -memory], (np.diff(velocity, prepend=0) * RATE)**2)
+    return 2 * np.pi * np.sqrt(squared / np.maximum(change, 1e-300))
+
+
+def parameters(a, v, tau, window):
+    """As WaveParameters.swift defines them."""
+    vertical, seconds = v[0, window], (window.stop - window.start - 1) / RATE
+    t = np.arange(1, window.stop - window.start) / RATE
+    envelope = np.maximum.accumulate(abs(a[0, window]))[1:]
+    slope, intercept = np.polyfit(t, np.log(envelope / t), 1)
+    crossings = np.count_nonzero(np.diff(vertical >= 0))
+    first = v[:, window.start:min(window.start + 100, window.stop)]
+    along = np.hypot(first[0] @ first[1], first[0] @ first[2])
+    recent = 0.0
+    for largest in abs(a[:, window]).max(axis=0):
+        recent += (largest - recent) / 50
+    return {
+        "iv2_m2s": trapezoid(vertical**2), "cav_ms": trapezoid(np.sqrt((a[:, window]**2).sum(axis=0))),
+        "tau_p_s": tau[window.start + 5:window.stop].max(),
+        "predominant_period_s": 2 * seconds / crossings if crossings >= 2 else None,
+        "vertical_to_horizontal": trapezoid(vertical**2) / trapezoid((v[1:, window]**2).sum(axis=0)),
+        "growth_ms3": np.exp(intercept), "recent_ms2": recent,
+        "straightness": along / np.sqrt((first[0]**2).sum() * (first[1:]**2).sum())}
+
+
 def records():
     with open(WAVEFORMS / "index.csv", newline="") as file:
         for row in csv.DictReader(file):
@@ -71,12 +105,13 @@ class EstimatesTest(unittest.TestCase):
             counts = np.array([channel[c].data for c in "ZNE"], float)
             a, v, d = motion(counts / float(row["counts_per_unit"]))
             start = channel["Z"].stats.starttime
-            out = subprocess.run([FOLDER / "onset", "replay", "--kind", "acceleration", "--counts-per-unit",
+            tau = tau_p(v[0])
+            out = subprocess.run([FOLDER / "onset", "replay", "--parameters", "1", "--kind", "acceleration", "--counts-per-unit",
                                   row["counts_per_unit"], path], capture_output=True, text=True, check=True).stdout
             lines = [json.loads(line) for line in out.splitlines()]
             spiked = [obspy.UTCDateTime(line["emitted"]) for line in lines if line.get("spiked")]
             for line in lines:
-                if line["type"] != "estimate":
+                if line["type"] not in ("estimate", "parameters"):
                     continue
                 # A near event's first oscillations can pass for spikes (ChannelMonitor.swift): the station
                 # says so, and computes on without them.
@@ -85,13 +120,17 @@ class EstimatesTest(unittest.TestCase):
                 first = round((obspy.UTCDateTime(line["pick_time"]) - start) * RATE)
                 last = first + round(line["after_p_s"] * RATE)
                 window = slice(first, last + 1)
-                integral = [np.trapezoid(x[0, window]**2) if hasattr(np, "trapezoid") else np.trapz(x[0, window]**2)
-                            for x in (d, v)]
+                integral = [trapezoid(x[0, window]**2) for x in (d, v)]
                 expected = {
                     "pa_ms2": abs(a[0, window]).max(), "pv_ms": abs(v[0, window]).max(),
                     "pd_m": abs(d[0, window]).max(), "tau_c_s": 2 * np.pi * np.sqrt(integral[0] / integral[1]),
                     "observed_pga_ms2": abs(a[:, window]).max(), "observed_pgv_ms": abs(v[:, window]).max()}
+                if line["type"] == "parameters":
+                    expected |= parameters(a, v, tau, window)
                 for name, value in expected.items():
+                    if value is None or line[name] is None:
+                        self.assertEqual(line[name], value, f"{row['file']} {line['pick_time']} {name}")
+                        continue
                     self.assertLess(abs(line[name] / value - 1), 0.02, f"{row['file']} {line['pick_time']} {name}")
                 compared += 1
         self.assertGreater(compared, 50)

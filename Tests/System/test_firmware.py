@@ -150,6 +150,16 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(station.stop(), 0)
         self.assertIn("the checksum is wrong: the file is damaged; STA/LTA picks instead", station.said)
 
+    def test_without_its_estimators_network_relations_estimate(self):
+        station = self.station()
+        (station.folder / "calibration/models/onset-estimator.onet").unlink()
+        with station:
+            health = station.receive(lambda m: m["type"] == "health")
+            self.assertEqual((health["state"] & 4, health["model"]), (4, "onset-picker"))
+            self.assertEqual(station.stop(), 0)
+        self.assertIn("onset-estimator.onet cannot be read (No such file or directory); relations estimate alone",
+                      station.said)
+
     def test_the_network_picks(self):
         with self.station() as station:
             health = station.receive(lambda m: m["type"] == "health")

@@ -1,0 +1,10 @@
+// NetworkModel: a network of which it is known what it is for.
+
+public protocol NetworkModel {
+  /// `bytes` as NetworkPlan wants them; they must outlive the model and whatever runs it. Refused is a
+  /// network whose input and outputs are not those of this purpose.
+  init(_ bytes: UnsafeRawBufferPointer) throws(NetworkError)
+  var plan: NetworkPlan { get }
+  /// Of whatever runs it.
+  var arenaByteCount: Int { get }
+}

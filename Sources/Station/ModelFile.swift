@@ -1,0 +1,88 @@
+// ModelFile: a network that the station file names, mapped, checked and tried. A station runs without one.
+
+import Board
+import Conditioning
+import Core
+import Estimator
+import Kernels
+import Network
+import Picker
+
+public struct ModelFile<Model: NetworkModel>: ~Copyable {
+  private let mapping: NetworkMapping
+  /// nil where no file is named, and where there is a problem with it.
+  public let model: Model?
+  /// A file that is not there, one that is damaged or made for something else, or one with which this processor
+  /// computes anything but what the reference does.
+  public let problem: Diagnostic?
+
+  public init(_ path: Path, kernels: KernelVariant) {
+    guard !path.isEmpty else {
+      mapping = NetworkMapping()
+      (model, problem) = (nil, nil)
+      return
+    }
+    do throws(Diagnostic) {
+      let mapped = try NetworkMapping(file: path)
+      model = try ModelFile.model(mapped.bytes, path, kernels)
+      mapping = mapped
+      problem = nil
+    } catch {
+      mapping = NetworkMapping()
+      (model, problem) = (nil, error)
+    }
+  }
+
+  private static func model(
+    _ bytes: UnsafeRawBufferPointer, _ path: Path, _ kernels: KernelVariant
+  ) throws(Diagnostic) -> Model {
+    var reason = Diagnostic("network file ", path, ": ")
+    do throws(NetworkError) {
+      let model = try Model(bytes)
+      if NetworkSelfTest.passes(model.plan, kernels) { return model }
+      reason.text.append("this processor does not compute what the reference does")
+    } catch {
+      reason.text.append(error.description)
+    }
+    throw reason
+  }
+}
+
+/// The networks of a station, as far as its file names them. They must outlive the station.
+public struct StationNetworks: ~Copyable {
+  private let picker: ModelFile<PickerModel>
+  private let estimator: ModelFile<EstimatorModel>
+  private let kernels: KernelVariant
+
+  public init(_ station: StationFile, kernels: KernelVariant) {
+    picker = ModelFile(station.network, kernels: kernels)
+    estimator = ModelFile(station.estimatorNetwork, kernels: kernels)
+    self.kernels = kernels
+  }
+
+  public var pickerModel: PickerModel? { picker.model }
+  public var pickerProblem: Diagnostic? { picker.problem }
+  public var estimatorModel: EstimatorModel? { estimator.model }
+  public var estimatorProblem: Diagnostic? { estimator.problem }
+
+  /// What the station's picker and estimator take of the arena.
+  var arenaByteCount: Int {
+    (picker.model?.arenaByteCount ?? 0) + Estimator.arenaByteCount(estimator.model)
+  }
+
+  func makePicker(
+    _ settings: StationSettings, arena: inout Arena
+  ) -> UnsafeMutablePointer<NetworkPicker>? {
+    guard let model = picker.model else { return nil }
+    return NetworkPicker.make(
+      model, kernels: kernels, settings: settings.picker.network,
+      presentLanes: settings.conditioner.presentLanes, arena: &arena)
+  }
+
+  func makeEstimator(
+    _ relations: Relations, _ settings: StationSettings, arena: inout Arena
+  ) -> UnsafeMutablePointer<Estimator>? {
+    Estimator.make(
+      relations, model: estimator.model, kernels: kernels, for: settings.conditioner, arena: &arena)
+  }
+}
