@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # aarch64.sh CACHE OUT [ONSETD TOOLS]: builds the firmware for AArch64 Linux from an x86-64 Debian, proves that
-# no multiplication and addition were fused, and, where ONSETD and TOOLS are given, runs it under qemu-user as a Raspberry Pi 4 (Cortex-A72) and 5
-# (Cortex-A76): for the same frames the datagrams must be the same bytes as those of ONSETD, the x86-64
-# firmware, and as those of the ordinary build in TOOLS. The kernels of these processors are checked in the same
-# way, by kernel-check. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64
+# no multiplication and addition were fused, and, where ONSETD and TOOLS are given, runs it under qemu-user as a
+# Raspberry Pi 4 (Cortex-A72) and 5 (Cortex-A76): for the same frames the datagrams must be the same bytes as those of
+# ONSETD, the x86-64 firmware, and as those of the ordinary build in TOOLS. The kernels of these processors are checked
+# in the same way, by kernel-check. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64
 # libraries) and OUT.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. Tests/System/private-apt.sh
 absolute() { mkdir -p "$1"; (cd "$1"; pwd); }
 CACHE=$(absolute "$1"); OUT=$(absolute "$2"); S=$CACHE/root
 
@@ -16,20 +17,12 @@ MODULES="Core Kernels Network Board Digitizer Conditioning Picker Estimator Upli
 # Only -dev packages: apt resolves the runtime ones, whose names differ between Debian releases.
 PACKAGES="libc6-dev linux-libc-dev libasound2-dev libgpiod-dev libsodium-dev"
 
-sysroot() {  # Debian's arm64 packages through a private apt: own state and dpkg status, the machine's own sources and keys
+sysroot() {  # Debian's arm64 packages
   local A=$CACHE/apt
-  rm -rf "$A" "$S"
-  mkdir -p "$A/lists/partial" "$A/cache/archives/partial" "$A/etc" "$S/usr/lib"
-  : > "$A/status"
-  (cd /etc/apt; cp -rL sources.list* preferences* apt.conf* trusted.gpg* "$A/etc" 2> /dev/null) || true
-  # Hooks would act on the real system.
-  { grep -ls Invoke "$A"/etc/apt.conf.d/* || true; } | xargs -rd '\n' rm
-  cat > "$A/conf" <<END
-Dir::Etc "$A/etc"; Dir::State "$A"; Dir::State::status "$A/status"; Dir::Cache "$A/cache"; Debug::NoLocking "1";
-APT::Architecture "arm64"; APT::Architectures { "arm64"; }; APT::Sandbox::User "root"; APT::Install-Recommends "false";
-END
-  APT_CONFIG=$A/conf apt-get -qq update
-  APT_CONFIG=$A/conf apt-get -qq --yes --download-only install $PACKAGES > /dev/null
+  rm -rf "$S"
+  mkdir -p "$S/usr/lib"
+  private_apt "$A"
+  apt-get -qq --yes --download-only install $PACKAGES > /dev/null
   ln -s usr/lib "$S/lib"  # merged /usr, as on a real system; from Debian 13 on no package creates this link
   for deb in "$A"/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" |
@@ -38,6 +31,7 @@ END
   find "$S" -type l -lname '/*' | while read -r link; do
     ln -sfn "$(realpath -m --relative-to="$(dirname "$link")" "$S$(readlink "$link")")" "$link"
   done
+  unset APT_CONFIG
   rm -rf "$A"
   echo "$PACKAGES" > "$CACHE/complete"  # last: an interrupted fetch starts again
 }
