@@ -24,8 +24,12 @@ def connect(path, process, deadline):
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
             link = socket.socket(socket.AF_UNIX)
-            link.connect(str(path))
-            return link
+            try:
+                link.connect(str(path))
+                return link
+            except OSError:
+                link.close()
+                raise
         time.sleep(0.02)
     raise MachineError(f"QEMU did not open {path.name}: it must start and stay; see qemu.log")
 
@@ -88,9 +92,12 @@ class Machine:
             stderr=self.log)
         self.lock = threading.Lock()
         self.pins = None
+        self.links = []
         try:
-            self.agent = connect(self.folder / "agent", self.process, deadline).makefile("rwb", buffering=0)
-            self.monitor = connect(self.folder / "qmp", self.process, deadline).makefile("rw")
+            for name in ("agent", "qmp"):
+                self.links.append(connect(self.folder / name, self.process, deadline))
+            self.agent = self.links[0].makefile("rwb", buffering=0)
+            self.monitor = self.links[1].makefile("rw")
             self.monitor.readline()
             self.qmp("qmp_capabilities")
             self.pins = Pins(self.folder / "qtest", self.gpio_chip())
@@ -184,6 +191,8 @@ class Machine:
             self.pins.close()
         self.process.kill()
         self.process.wait()
+        for link in self.links:
+            link.close()
         self.log.close()
 
 

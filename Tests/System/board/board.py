@@ -1,0 +1,220 @@
+"""onsetd on the emulated board, what it hears, and what its upstream receives."""
+import json
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from machine import Machine, MachineError
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "Tests" / "Golden"))
+from receiver import message
+
+PPS, INHIBIT, RELAY, WATCH, HEARTBEAT = 0, 1, 4, 5, 6  # as boards/emulated wires them
+CODE = "XX.EMUL..HN"
+LISTEN_PORT = 6465
+KEY = bytes(range(32))
+WAIT_S = 120  # a wait ends with what was waited for; this only ends one that is in vain
+# The loopback card's clock: 8000 Hz, slowed by 5 of its control's steps of 10 ppm.
+RATE_STEPS = 5
+NANOSECONDS_PER_FRAME = 125_000 * (1 + RATE_STEPS * 1e-5)
+PLAYBACK = 'iface=PCM,device=1,name="PCM Rate Shift 100000"'
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Upstream:
+    """Receives and verifies datagrams as an upstream would, and notes when each came."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.messages = []
+        self.refused = []
+        self.changed = threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        while True:
+            datagram = self.socket.recv(401)
+            came = time.clock_gettime_ns(time.CLOCK_REALTIME)
+            with self.changed:
+                try:
+                    found, length = message(datagram, KEY)
+                    if length != len(datagram):
+                        raise ValueError("is longer than its length field says")
+                    self.messages.append(found | {"received_ns": came})
+                except ValueError as error:
+                    self.refused.append(str(error))
+                self.changed.notify_all()
+
+    def mark(self):
+        """What comes from now on begins here."""
+        with self.changed:
+            return len(self.messages)
+
+    def since(self, mark=0, kind=None):
+        with self.changed:
+            return [m for m in self.messages[mark:] if kind in (None, m["type"])]
+
+    def wait(self, wanted, mark=0, timeout_s=WAIT_S):
+        """The first message since `mark` that `wanted` accepts."""
+        def found():
+            return next((m for m in self.messages[mark:] if wanted(m)), None)
+        with self.changed:
+            if not self.changed.wait_for(found, timeout_s):
+                last = next((m for m in reversed(self.messages) if m["type"] == "health"), None)
+                raise MachineError(f"the expected message did not come within {timeout_s} s; the last health: {last}")
+            return found()
+
+    def health(self, wanted=lambda m: True, mark=0, timeout_s=WAIT_S):
+        return self.wait(lambda m: m["type"] == "health" and wanted(m), mark, timeout_s)
+
+
+class Board:
+    """A booted board with a station on it. Each start of onsetd is a boot of the station, not of the machine."""
+
+    def __init__(self, onsetd, tools, files, folder):
+        self.onsetd, self.tools, self.share = onsetd, tools, pathlib.Path(folder)
+        self.upstream = Upstream()
+        self.port = free_udp_port()
+        self.key_file = self.share / "key"
+        self.key_file.write_bytes(KEY)
+        self.key_file.chmod(0o600)
+        self.write_files()
+        self.machine = Machine(files, self.share, self.port, LISTEN_PORT)
+        self.pins = self.machine.pins
+        self.machine.run("cp -r /host/station /run/station; chmod 755 /run/station/onsetd")
+
+    def write_files(self):
+        station = self.share / "station"
+        for part in ("boards/emulated", "calibration/models"):
+            shutil.copytree(ROOT / part, station / part)
+        shutil.copy(self.onsetd, station)
+        file = station / "boards/emulated/station.toml"
+        file.write_text(file.read_text().replace("port = 6464", f"port = {self.upstream.port}"))
+
+    # Between cases
+
+    def reset(self):
+        """As after installation: nothing runs, no boot was counted, the key is right, the clock was never set."""
+        self.kill()
+        self.stop_player()
+        self.machine.run("killall -q -9 gpioset notified; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; "
+                         "cd /run/station/boards/emulated && rm -rf state station.key && mkdir state && "
+                         "cp /host/key station.key && chmod 600 station.key")
+        self.pins.order("pulses none")
+        self.pins.order(f"level {INHIBIT} 0")
+        self.shift_rate()
+        self.machine.set_clock(error_us=-1)
+
+    def shift_rate(self):
+        self.machine.run(f"amixer -q -c Loopback cset '{PLAYBACK}' {100_000 + RATE_STEPS}")
+
+    # The station's program
+
+    def command_line(self):
+        return ("cd /run/station/boards/emulated && ../../onsetd --board board.toml --station station.toml")
+
+    def start(self, environment=""):
+        self.machine.run("rm -f /run/exit; (export X=1 " + environment + "; " + self.command_line() +
+                         " > /run/said 2>&1; echo $? > /run/exit.part; mv /run/exit.part /run/exit) > /run/null 2>&1 &")
+
+    def refusal(self, timeout_s=WAIT_S):
+        """Starts what must not start; its exit status and what it said."""
+        self.start()
+        return self.ended(timeout_s), self.said()
+
+    def said(self):
+        return self.machine.run("cat /run/said")
+
+    def signal(self, name):
+        self.machine.run(f"kill -{name} $(pidof onsetd)")
+
+    def ended(self, timeout_s=WAIT_S):
+        """The exit status, when there is one."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            status, text = self.machine.status("cat /run/exit")
+            if status == 0:
+                return int(text)
+            time.sleep(0.05)
+        raise MachineError(f"onsetd should have ended within {timeout_s} s; it said: {self.said()}")
+
+    def stop(self):
+        """Asks to stop as the service manager does; returns the exit status."""
+        self.signal("TERM")
+        return self.ended()
+
+    def kill(self):
+        if self.machine.status("pidof onsetd")[0] == 0:
+            self.signal("CONT")
+            self.signal("KILL")
+            self.ended()
+
+    # What it hears
+
+    def play(self, frames=None, *options):
+        """Plays a file of the share, then noise."""
+        file = f"/host/{frames}" if frames else ""
+        self.machine.run(f"player hw:Loopback,0 /run/player.log {file} {' '.join(options)} > /run/player.said 2>&1 &")
+
+    def stop_player(self):
+        self.machine.run("killall -q player; while pidof player > /run/null; do usleep 20000; done")
+
+    def frames_apart(self):
+        """Which frame of the capture is the first of what is played. Both positions must be read in one tick of the
+        card, so the commonest of several differences counts."""
+        status = "/proc/asound/Loopback/pcm{}/sub0/status"
+        files = status.format("1c") + " " + status.format("0p")
+        text = self.machine.run(f"for i in 1 2 3 4 5 6 7 8 9; do cat {files}; done")
+        positions = [int(n) for n in re.findall(r"hw_ptr\s*: (\d+)", text)]
+        differences = [a - b for a, b in zip(positions[::2], positions[1::2])]
+        return max(set(differences), key=differences.count)
+
+    def frame_clock(self):
+        """CLOCK_MONOTONIC of the first frame played. Stamps of the positions come late and never early, and the rate
+        is known, because it was set: so the earliest decides. Also by how much the seconds' earliest differ."""
+        points = [tuple(map(int, line.split())) for line in self.machine.run("cat /run/player.log").splitlines()]
+        starts = [stamp - frame * NANOSECONDS_PER_FRAME for frame, stamp in points]
+        parts = [min(starts[i:i + 100]) for i in range(0, len(starts) - 99, 100)] or [min(starts)]
+        return min(starts), max(parts) - min(parts)
+
+    # Its operator
+
+    def onset(self, *arguments):
+        return subprocess.run([str(a) for a in (self.tools / "onset", *arguments)], capture_output=True, text=True)
+
+    def ping(self):
+        return self.onset("ping", f"127.0.0.1:{self.port}", "--key", self.key_file)
+
+    def order(self, *arguments):
+        return self.onset("command", f"127.0.0.1:{self.port}", "--key", self.key_file, "--station", CODE, *arguments)
+
+    def recorded(self, frames):
+        """What the board's firmware makes of these frames when nothing depends on a clock: its picks, in order."""
+        (self.share / "recording.raw").write_bytes(frames)
+        self.machine.run(self.command_line() + " --recording /host/recording.raw --wire /host/recording.bin")
+        rest, found = (self.share / "recording.bin").read_bytes(), []
+        while rest:
+            one, length = message(rest[:400], KEY)
+            rest = rest[length:]
+            found.append(one)
+        return found
+
+    def close(self):
+        self.machine.close()
+
+
+def json_line(done):
+    return json.loads(done.stdout)
