@@ -118,17 +118,19 @@ public struct AlsaCapture: ~Copyable {
     var stamp: Int64 = 0
     let available = calsa_available(handle, &stamp)
     guard available >= 0 else { return recover(Int32(available), monotonicNow) }
-    let wanted = raw.count / bytesPerFrame
+    // No more than the stamp stands for: what has come since would seem to have been taken too early.
+    let wanted = min(raw.count / bytesPerFrame, available)
+    guard wanted > 0 else { return nothing(monotonicNow) }
     let got = snd_pcm_readi(handle, raw.baseAddress, UInt(wanted))
     if got == -Int(EAGAIN) || got == 0 { return nothing(monotonicNow) }
     guard got > 0 else { return recover(Int32(got), monotonicNow) }
-    if got < min(available, wanted) { counters.shortReads &+= 1 }
+    if got < wanted { counters.shortReads &+= 1 }
     counters.frames &+= UInt64(got)
     lastDelivery = monotonicNow
     retryDelayNanoseconds = 0
     let isStamped = stamp > 0 && stamp <= monotonicNow
     return .frames(
-      count: got, stampedFrames: isStamped ? max(available, got) : got,
+      count: got, stampedFrames: isStamped ? available : got,
       monotonicNanoseconds: isStamped ? stamp : nil)
   }
 
