@@ -20,10 +20,10 @@ CODE = "XX.EMUL..HN"
 LISTEN_PORT = 6465
 KEY = bytes(range(32))
 WAIT_S = 120  # a wait ends with what was waited for; this only ends one that is in vain
-# The loopback card's clock: 8000 Hz, slowed by 5 of its control's steps of 10 ppm.
-RATE_STEPS = 5
-NANOSECONDS_PER_FRAME = 125_000 * (1 + RATE_STEPS * 1e-5)
-PLAYBACK = 'iface=PCM,device=1,name="PCM Rate Shift 100000"'
+NANOSECONDS_PER_FRAME = 125_000  # of the board's own clock, which is what drives the loopback card
+# The board's crystal, and with it the sample clock, is so much faster than it should be. (The loopback card can shift its
+# rate too, but it rounds to frames on both of its sides, and where they differ the shift is lost for seconds.)
+CRYSTAL_PPM = 50
 
 
 def free_udp_port():
@@ -115,11 +115,8 @@ class Board:
                          "cp /host/key station.key && chmod 600 station.key")
         self.pins.order("pulses none")
         self.pins.order(f"level {INHIBIT} 0")
-        self.shift_rate()
+        self.machine.run(f"adjtimex -q -f {CRYSTAL_PPM * 65536}")
         self.machine.set_clock(error_us=-1)
-
-    def shift_rate(self):
-        self.machine.run(f"amixer -q -c Loopback cset '{PLAYBACK}' {100_000 + RATE_STEPS}")
 
     # The station's program
 
@@ -186,7 +183,7 @@ class Board:
         """CLOCK_MONOTONIC of the first frame played. Stamps of the positions come late and never early, and the rate
         is known, because it was set: so the earliest decides. Also by how much the seconds' earliest differ."""
         points = [tuple(map(int, line.split())) for line in self.machine.run("cat /run/player.log").splitlines()]
-        starts = [stamp - frame * NANOSECONDS_PER_FRAME for frame, stamp in points]
+        starts = [stamp - frame * NANOSECONDS_PER_FRAME for frame, stamp in points if stamp > 0]
         parts = [min(starts[i:i + 100]) for i in range(0, len(starts) - 99, 100)] or [min(starts)]
         return min(starts), max(parts) - min(parts)
 

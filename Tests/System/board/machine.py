@@ -165,9 +165,10 @@ class Machine:
             raise MachineError(f"on the board, {command!r} should have succeeded and ended with {status}: {output}")
         return output
 
-    def clock_offset(self, tries=40):
-        """This machine's UTC minus the board's CLOCK_MONOTONIC, and how far that may be off, in nanoseconds: of many
-        questions the one that was answered soonest counts, and its answer was given between asking and hearing."""
+    def clock_pair(self, tries=40):
+        """The board's CLOCK_MONOTONIC, this machine's UTC at that moment, and how far the second may be off, in
+        nanoseconds. Of many questions the one that was answered soonest counts: the answer was given between asking
+        and hearing."""
         best = None
         with self.lock:
             for _ in range(tries):
@@ -175,15 +176,16 @@ class Machine:
                 self.agent.write(b"time\n")
                 monotonic = int(self.agent.readline().split()[0])
                 heard = time.clock_gettime_ns(time.CLOCK_REALTIME)
-                if best is None or heard - asked < 2 * best[1]:
-                    best = ((asked + heard) // 2 - monotonic, (heard - asked) // 2)
+                if best is None or heard - asked < 2 * best[2]:
+                    best = (monotonic, (asked + heard) // 2, (heard - asked) // 2)
         return best
 
     def set_clock(self, ahead_s=0, error_us=20_000):
         """What a time daemon does for the board; with a negative error the clock is set and not called right."""
-        offset, _ = self.clock_offset()
+        monotonic, utc, _ = self.clock_pair()
+        offset = utc - monotonic + int(ahead_s * 1e9)
         with self.lock:
-            self.agent.write(f"clock {offset + int(ahead_s * 1e9)} {error_us}\n".encode())
+            self.agent.write(f"clock {offset} {error_us}\n".encode())
             self.agent.readline()
 
     def close(self):
