@@ -1,10 +1,11 @@
 # make demo       a synthetic earthquake through the whole chain
 # make test       everything that must hold, as CI runs it
 # make firmware   onsetd as Embedded Swift, proved allocation-free
+# make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
 # make bench      what the loop, the kernels and networks cost on this machine
 # make format     rewrites the sources in house style; make lint complains instead
 #
-# demo and test install the Debian packages that are missing; the rest expects them.
+# demo, test and board-test install the Debian packages that are missing; the rest expects them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,6 +14,7 @@ SHELL := /bin/bash
 STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
 TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev
 TEST_PACKAGES := $(TOOL_PACKAGES) python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
+BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 FIRMWARE := .build/firmware
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000
@@ -27,8 +29,8 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-swift test-firmware test-aarch64 test-training fuzz firmware bench format lint \
-  packages packages-test clean
+.PHONY: demo test test-swift test-firmware test-aarch64 test-training board-test fuzz firmware bench format lint \
+  packages packages-test packages-board clean
 
 demo: packages
 	swift build -c release --product onset
@@ -62,6 +64,14 @@ test-aarch64: firmware
 	swift build -c release --product kernel-check
 	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release
 
+# In QEMU, with a stock Debian kernel; CASES="FaultyBoard.test_no_pulse …" chooses among Tests/System/test_board.py.
+board-test: packages-board
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64
+	Tests/System/board/prepare.sh .cache/board .cache/aarch64/root .build/board
+	/usr/bin/python3 Tests/System/test_board.py .build/aarch64/onsetd .build/release .build/board $(CASES)
+
 # The file format and the integer reference; what needs PyTorch, ObsPy or the data is skipped without. By Debian's
 # interpreter, the one that its NumPy is for.
 test-training:
@@ -92,6 +102,9 @@ packages:
 
 packages-test:
 	@$(call install,$(TEST_PACKAGES))
+
+packages-board:
+	@$(call install,$(BOARD_PACKAGES))
 
 clean:
 	rm -rf .build .cache

@@ -14,13 +14,15 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "board"))
 import machine
-from board import CRYSTAL_PPM, HEARTBEAT, INHIBIT, NANOSECONDS_PER_FRAME, RELAY, WATCH, Board, json_line
+from board import CODE, CRYSTAL_PPM, HEARTBEAT, INHIBIT, NANOSECONDS_PER_FRAME, RELAY, WATCH, Board, json_line
 
 ONSETD, TOOLS, FILES = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
 FRAME_BYTES, RATE = 12, 8000
 RECORDING_START_NS = 1_767_225_600 * 10**9  # 2026-01-01, the beginning of every recording
-HOLDOVER, LOCKED = 2, 3
-PULSE = 2
+UNSYNCHRONISED, HOLDOVER, LOCKED = 0, 2, 3
+SYSTEM, PULSE = 1, 2
+ALARM, CLEAR = 2, 3
+PICK_ERROR_NS_MAX, RATE_ERROR_PPM_MAX = 2e6, 1
 
 
 class BoardTest(unittest.TestCase):
@@ -41,15 +43,19 @@ class BoardTest(unittest.TestCase):
 
 
 def earthquake():
-    """The demonstration's frames: 29.5 s of quiet, which is that before P, first mirrored and then as it is; P and S;
-    and the quiet again, so that the alarm ends soon."""
+    """The demonstration's frames until just before S: what comes after would hold the alarm for a minute. The quiet
+    before P is mirrored and put before it, which makes 29.5 s for the clock to settle, and comes again at the end."""
     with tempfile.TemporaryDirectory() as folder:
         raw = pathlib.Path(folder) / "demo.raw"
         subprocess.run([TOOLS / "onset", "demo", "--raw", raw], check=True, capture_output=True)
         frames = raw.read_bytes()
     quiet = frames[:int(14.5 * RATE) * FRAME_BYTES]
     mirrored = b"".join(quiet[i:i + FRAME_BYTES] for i in range(len(quiet) - FRAME_BYTES, -1, -FRAME_BYTES))
-    return mirrored + frames[:32 * RATE * FRAME_BYTES] + quiet
+    return mirrored + frames[:int(19.9 * RATE) * FRAME_BYTES] + quiet
+
+
+def alert(level):
+    return lambda m: m["type"] == "alert" and m["level"] == level
 
 
 class HealthyBoard(BoardTest):
@@ -68,30 +74,36 @@ class HealthyBoard(BoardTest):
         apart = board.frames_apart()
         self.assertLess(apart, 0, "the player must have been first")
 
-        upstream.wait(lambda m: m["type"] == "alert" and m["level"] == 2)
+        warned = upstream.wait(alert(ALARM))
         closed = pins.wait(RELAY, 1)
-        upstream.wait(lambda m: m["type"] == "alert" and m["level"] == 3)
+        upstream.wait(alert(CLEAR))
         opened = pins.wait(RELAY, 0, after=closed)
-        self.assertEqual(pins.changes(WATCH)[-1][0], 0)
+        pins.wait(WATCH, 0, after=closed)
         pong = board.ping()
         self.assertEqual(pong.returncode, 0, pong.stderr)
-        self.assertEqual(json_line(pong)["station"], "XX.EMUL..HN")
+        self.assertEqual(json_line(pong)["station"], CODE)
         self.check_relay_test(opened)
 
-        health = upstream.health(lambda m: m["edges"] >= 62, upstream.mark())
+        health = upstream.health(lambda m: m["edges"] >= 60, upstream.mark())
         after = board.machine.clock_pair()
-        first, spread = board.frame_clock()
-        print("rate", health["clock_rate_ppb"], "offset", health["clock_offset_ns"], "spread", spread, before, after,
-              "edges", health["edges"], health["rejected_edges"], health["missed_edges"], "unc", health["clock_uncertainty_ns"])
         self.assertEqual((health["gaps"], health["overruns"], health["clock_state"]), (0, 0, LOCKED))
-        self.assertLess(abs(health["clock_rate_ppb"] - CRYSTAL_PPM * 1000), 1000)
-        self.check_picks(frames[-apart * FRAME_BYTES:], first - apart * NANOSECONDS_PER_FRAME, before, after)
-        beats = [level for level, _ in pins.changes(HEARTBEAT)]
-        self.assertGreater(len(beats), 50)
+        rate_error_ppm = health["clock_rate_ppb"] / 1000 - CRYSTAL_PPM
+        self.assertLess(abs(rate_error_ppm), RATE_ERROR_PPM_MAX)
+        first, _ = board.frame_clock()
+        errors = self.pick_errors(frames[-apart * FRAME_BYTES:], first - apart * NANOSECONDS_PER_FRAME, before, after)
+        self.assertLess(max(map(abs, errors)), PICK_ERROR_NS_MAX)
+        print(f"picks off by {', '.join(f'{e / 1e6:+.3f}' for e in errors)} ms, rate by {rate_error_ppm:+.2f} ppm; "
+              f"relay {(closed - warned['decided_ns']) / 1e6:.1f} ms after the decision; "
+              f"{health['edges']} pulses, {health['rejected_edges']} of them rejected", file=sys.stderr)
+        self.assertGreater(len(pins.changes(HEARTBEAT)), 50)
         self.assertEqual(board.stop(), 0)
         self.assertEqual(pins.changes(RELAY)[-1][0], 0)
-        self.assertEqual(upstream.refused, [])
-        numbers = [m["sequence"] for m in upstream.since(self.mark)]
+        self.check_stream()
+
+    def check_stream(self):
+        """Nothing was lost, nothing doubled, nothing false."""
+        self.assertEqual(self.upstream.refused, [])
+        numbers = [m["sequence"] for m in self.upstream.since(self.mark)]
         self.assertEqual(numbers, list(range(len(numbers))))
 
     def check_relay_test(self, opened):
@@ -101,13 +113,14 @@ class HealthyBoard(BoardTest):
         tested = pins.wait(RELAY, 1, after=opened)
         pins.wait(RELAY, 0, after=tested)
         pins.order(f"level {INHIBIT} 1")
-        # Once a turn of the loop the switch is read.
         refused = board.order("relay_test_seconds", "1")
         self.assertEqual((refused.returncode, json_line(refused)["result"]), (1, "not possible here"))
         pins.order(f"level {INHIBIT} 0")
 
-    def check_picks(self, captured, first, before, after):
-        """Each pick's time against when its frame was taken: the same frames, recorded, say which frame is meant."""
+    def pick_errors(self, captured, first, before, after):
+        """By how many nanoseconds each pick differs from when its frame was taken. Which frame is meant the firmware
+        says of the same frames as a recording, where no clock is involved; when it was taken the player knows, by the
+        board's clock, whose distance from this machine's UTC was measured before and after."""
         slope = (after[1] - before[1]) / (after[0] - before[0])
         expected = [m for m in self.board.recorded(captured) if m["type"] == "pick"]
         picks = self.upstream.since(self.mark, "pick")
@@ -115,16 +128,16 @@ class HealthyBoard(BoardTest):
             return pick["id"], pick["phase"], pick["status"]
         self.assertEqual([identity(p) for p in picks], [identity(p) for p in expected])
         self.assertEqual([p["status"] for p in picks if p["phase"] == 1][:2], [1, 2])
+        errors = []
         for pick, recorded in zip(picks, expected):
-            frame = (recorded["time_ns"] - RECORDING_START_NS) / 125_000
+            frame = (recorded["time_ns"] - RECORDING_START_NS) / NANOSECONDS_PER_FRAME
             taken = first + frame * NANOSECONDS_PER_FRAME
-            truth = before[1] + (taken - before[0]) * slope
-            print("pick", identity(pick), "error us", (pick["time_ns"] - truth) / 1e3)
-            self.assertLess(abs(pick["time_ns"] - truth), 2e6)
+            errors.append(pick["time_ns"] - (before[1] + (taken - before[0]) * slope))
+        return errors
 
 
 if __name__ == "__main__":
     if machine.is_missing():
         sentence = f"{machine.QEMU} is not installed; it is in Debian's package qemu-system-arm"
         sys.exit(sentence if os.environ.get("CI") else print(f"test_board.py: skipped: {sentence}"))
-    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=1)
