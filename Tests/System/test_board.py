@@ -14,7 +14,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "board"))
 import machine
-from board import CODE, CRYSTAL_PPM, HEARTBEAT, INHIBIT, NANOSECONDS_PER_FRAME, RELAY, WATCH, Board, json_line
+from board import CODE, CRYSTAL_PPM, HEARTBEAT, INHIBIT, NANOSECONDS_PER_FRAME, PPS, RELAY, WATCH, Board, json_line
 
 ONSETD, TOOLS, FILES = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
 FRAME_BYTES, RATE = 12, 8000
@@ -134,6 +134,197 @@ class HealthyBoard(BoardTest):
             taken = first + frame * NANOSECONDS_PER_FRAME
             errors.append(pick["time_ns"] - (before[1] + (taken - before[0]) * slope))
         return errors
+
+
+class FaultyBoard(BoardTest):
+    """What goes wrong, one at a time, and what the upstream is told of it."""
+
+    def start(self, pulses="one", environment=""):
+        """A station that hears noise; with pulses it is locked to them when this returns."""
+        self.board.machine.set_clock()
+        self.pins.order(f"pulses {pulses}")
+        self.board.play()
+        self.board.start(environment)
+        source = SYSTEM if pulses == "none" else PULSE
+        return self.health(lambda m: m["clock_source"] == source and m["clock_state"] == LOCKED)
+
+    def health(self, wanted=lambda m: True, since=None):
+        return self.upstream.health(wanted, self.mark if since is None else since)
+
+    def next_health(self, wanted=lambda m: True):
+        return self.health(wanted, self.upstream.mark())
+
+    # The clock
+
+    def test_no_pulse(self):
+        health = self.start(pulses="none")
+        # The chip remembers one edge from before anybody listened.
+        self.assertLessEqual(health["edges"], 1)
+        self.assertEqual(health["gaps"], 0)
+        self.assertGreaterEqual(health["clock_uncertainty_ns"], 20e6)
+        self.assertEqual(self.board.stop(), 0)
+
+    def test_clock_never_set(self):
+        self.board.play()
+        self.board.start()
+        health = self.health()
+        self.assertEqual((health["clock_state"], health["clock_source"]), (UNSYNCHRONISED, 0))
+        self.assertEqual(health["clock_uncertainty_ns"], 2**32 - 1)
+        self.assertEqual(self.board.stop(), 0)
+
+    def test_pulse_lost(self):
+        self.start()
+        self.pins.order("pulses none")
+        first = self.health(lambda m: m["clock_state"] == HOLDOVER)
+        second = self.next_health()
+        self.assertEqual((second["clock_state"], second["clock_source"]), (HOLDOVER, PULSE))
+        # What is still being worked off is stated as well; the rest grows by 1 ppm of the time.
+        stated = [m["clock_uncertainty_ns"] - abs(m["clock_offset_ns"]) for m in (first, second)]
+        elapsed = second["emitted_ns"] - first["emitted_ns"]
+        self.assertAlmostEqual((stated[1] - stated[0]) / elapsed, 1e-6, delta=2e-7)
+        self.pins.order("pulses one")
+        self.next_health(lambda m: m["clock_state"] == LOCKED)
+        self.assertEqual(self.board.stop(), 0)
+
+    def test_missing_and_double_pulses(self):
+        self.start(pulses="gaps")
+        self.pins.order("pulses double")
+        health = self.next_health(lambda m: m["rejected_edges"] >= 3)
+        self.assertGreaterEqual(health["missed_edges"], 1)
+        self.assertEqual((health["clock_state"], health["clock_source"]), (LOCKED, PULSE))
+        self.assertEqual(self.board.stop(), 0)
+
+    def test_clock_steps(self):
+        """A step that nobody vouches for is not followed. One that a time daemon vouches for is, but never back."""
+        self.start()
+        hour = 3600
+        self.board.machine.set_clock(ahead_s=hour, error_us=-1)
+        health = self.next_health(lambda m: m["edges"] >= 12)
+        self.assertEqual((health["clock_state"], health["clock_source"]), (LOCKED, PULSE))
+        self.assertEqual((health["forward_steps"], health["refused_backward_steps"]), (0, 0))
+        self.assertLess(abs(health["received_ns"] - health["emitted_ns"]), 1e9)
+        self.board.machine.set_clock(ahead_s=hour)
+        health = self.next_health(lambda m: m["forward_steps"] == 1)
+        self.assertLess(abs(health["received_ns"] + hour * 10**9 - health["emitted_ns"]), 1e9)
+        self.board.machine.set_clock()
+        health = self.next_health(lambda m: m["refused_backward_steps"] == 1)
+        self.assertEqual(health["clock_state"], UNSYNCHRONISED)
+        self.assertLess(abs(health["clock_offset_ns"] + hour * 10**9), 1e9)
+        self.assertEqual(self.board.stop(), 0)
+
+    # The digitizer
+
+    def test_card_vanishes(self):
+        self.board.listen_to_notifications()
+        self.start(environment="NOTIFY_SOCKET=/run/notify")
+        self.health(lambda m: m["state"] & 1)
+        self.board.unplug_card()
+        self.next_health(lambda m: not m["state"] & 1)
+        self.assertIn("the digitizer is gone; trying to open it again", self.board.said())
+        fed = len(self.board.notifications())
+        self.pins.wait_for_changes(HEARTBEAT, 3)
+        self.assertGreater(len(self.board.notifications()), fed, "a loop that runs feeds its watchdog")
+        self.board.plug_in_card()
+        self.board.play()
+        health = self.next_health(lambda m: m["state"] & 1)
+        self.assertEqual((health["gaps"], health["reopenings"]), (1, 1))
+        self.assertGreater(health["gap_frames"], 2 * RATE)
+        self.assertEqual(self.board.stop(), 0)
+        self.assertIn("the digitizer is there again", self.board.said())
+
+    def test_overruns_and_watchdog(self):
+        """A program that is held up for longer than the buffer lasts: each time one overrun, and no watchdog fed."""
+        self.board.listen_to_notifications()
+        self.start(environment="NOTIFY_SOCKET=/run/notify")
+        for count in (1, 2, 3):
+            self.board.machine.run("kill -STOP $(pidof onsetd); usleep 1500000; kill -CONT $(pidof onsetd)")
+            health = self.health(lambda m: m["overruns"] == count)
+        self.assertEqual((health["gaps"], health["reopenings"], health["forward_steps"]), (3, 0, 0))
+        # Nothing of what was held up can be had any more.
+        self.assertGreater(health["gap_frames"], 3 * 1.4 * RATE)
+        self.assertEqual(self.board.stop(), 0)
+        notifications = self.board.notifications()
+        words = [said for _, said in notifications]
+        self.assertEqual((words[0], words[-1], set(words[1:-1])), ("READY=1", "STOPPING=1", {"WATCHDOG=1"}))
+        fed = [stamp for stamp, said in notifications if said == "WATCHDOG=1"]
+        silences = [later - earlier for earlier, later in zip(fed, fed[1:])]
+        self.assertEqual(sum(s > 1.4e9 for s in silences), 3, silences)
+
+    def test_stuck_channel(self):
+        self.start(pulses="none")
+        self.board.stop_player()
+        self.board.play(None, "--stuck 1")
+        self.health(lambda m: m["stuck_lanes"] == 0b010)
+        self.board.stop_player()
+        self.board.play()
+        health = self.next_health(lambda m: m["stuck_lanes"] == 0 and m["dead_lanes"] == 0)
+        self.assertEqual(health["gaps"], 0)
+        self.assertEqual(self.board.stop(), 0)
+
+    # The program's start and end
+
+    def refuse(self, phrase):
+        status, said = self.board.refusal()
+        self.assertEqual(status, 1, said)
+        self.assertIn(phrase, said)
+        self.assertEqual(said.count("\n"), 1, said)
+        self.assertEqual(self.board.machine.status("ls /run/station/boards/emulated/state/boot-counter")[0], 1)
+
+    def test_lines_taken(self):
+        self.board.play()
+        for line, section in ((RELAY, "relay"), (HEARTBEAT, "relay"), (PPS, "pps")):
+            with self.subTest(line=line):
+                self.board.machine.run(
+                    f"gpioset --mode=signal gpiochip0 {line}=0 > /dev/null 2>&1 & "
+                    f"while ! gpioinfo | grep -q 'line *{line}:.*gpioset'; do usleep 20000; done")
+                self.refuse(f"{section}: line {line} of gpiochip0 cannot be taken (Device or resource busy): "
+                            "see gpioinfo for its name and who holds it")
+                self.board.machine.run("killall gpioset; while pidof gpioset > /dev/null; do usleep 20000; done")
+
+    def test_key(self):
+        self.board.play()
+        key = "/run/station/boards/emulated/station.key"
+        self.board.machine.run(f"chmod 604 {key}")
+        self.refuse("open to everyone")
+        self.board.machine.run(f"rm {key}")
+        self.refuse("cannot be read")
+
+    def test_no_card(self):
+        self.board.unplug_card()
+        self.refuse('device "hw:CARD=Loopback,DEV=1" refuses open')
+        self.board.plug_in_card()
+
+    def test_killed_and_started_again(self):
+        """A crash leaves the relay where it was; the next start puts it at rest, and repeats no number."""
+        self.start()
+        ordered = self.board.order("relay_test_seconds", "10")
+        self.assertEqual(ordered.returncode, 0, ordered.stderr)
+        closed = self.pins.wait(RELAY, 1)
+        self.board.kill()
+        self.assertEqual(self.pins.changes(RELAY)[-1][0], 1)
+        self.board.start()
+        self.pins.wait(RELAY, 0, after=closed)
+        self.health(lambda m: m["boot"] == 2)
+        self.assertEqual(self.board.stop(), 0)
+        numbers = [(m["boot"], m["sequence"]) for m in self.upstream.since(self.mark)]
+        self.assertEqual(len(numbers), len(set(numbers)))
+        self.assertEqual(numbers, sorted(numbers))
+
+    # The network
+
+    def test_upstream_unreachable(self):
+        self.start()
+        before = self.upstream.since(self.mark)[-1]
+        self.board.machine.run("ifconfig eth0 down")
+        self.pins.wait_for_changes(HEARTBEAT, 22)  # seconds, in which two health messages are due
+        self.board.machine.run("ifconfig eth0 up")
+        health = self.next_health()
+        lost = health["sequence"] - before["sequence"] - 1
+        self.assertGreaterEqual(lost, 2)
+        self.assertEqual(health["send_failures"], lost)
+        self.assertEqual((health["gaps"], health["clock_state"], health["clock_source"]), (0, LOCKED, PULSE))
+        self.assertEqual(self.board.ping().returncode, 0)
+        self.assertEqual(self.board.stop(), 0)
 
 
 if __name__ == "__main__":

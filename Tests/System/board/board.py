@@ -19,7 +19,7 @@ PPS, INHIBIT, RELAY, WATCH, HEARTBEAT = 0, 1, 4, 5, 6  # as boards/emulated wire
 CODE = "XX.EMUL..HN"
 LISTEN_PORT = 6465
 KEY = bytes(range(32))
-WAIT_S = 120  # a wait ends with what was waited for; this only ends one that is in vain
+WAIT_S = 60  # a wait ends with what was waited for; this only ends one that is in vain
 NANOSECONDS_PER_FRAME = 125_000  # of the board's own clock, which is what drives the loopback card
 # The board's crystal, and with it the sample clock, is so much faster than it should be. (The loopback card can shift its
 # rate too, but it rounds to frames on both of its sides, and where they differ the shift is lost for seconds.)
@@ -110,6 +110,8 @@ class Board:
         """As after installation: nothing runs, no boot was counted, the key is right, the clock was never set."""
         self.kill()
         self.stop_player()
+        if self.machine.status("[ -e /dev/snd/controlC0 ]")[0] != 0:
+            self.plug_in_card()
         self.machine.run("killall -q -9 gpioset notified; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; "
                          "cd /run/station/boards/emulated && rm -rf state station.key && mkdir state && "
                          "cp /host/key station.key && chmod 600 station.key")
@@ -120,12 +122,13 @@ class Board:
 
     # The station's program
 
-    def command_line(self):
-        return ("cd /run/station/boards/emulated && ../../onsetd --board board.toml --station station.toml")
+    @staticmethod
+    def command_line(environment=""):
+        return f"cd /run/station/boards/emulated && {environment} ../../onsetd --board board.toml --station station.toml"
 
     def start(self, environment=""):
-        self.machine.run("rm -f /run/exit; (export X=1 " + environment + "; " + self.command_line() +
-                         " > /run/said 2>&1; echo $? > /run/exit.part; mv /run/exit.part /run/exit) > /run/null 2>&1 &")
+        self.machine.run(f"rm -f /run/exit; ({self.command_line(environment)} > /run/said 2>&1; "
+                         "echo $? > /run/exit.part; mv /run/exit.part /run/exit) > /dev/null 2>&1 &")
 
     def refusal(self, timeout_s=WAIT_S):
         """Starts what must not start; its exit status and what it said."""
@@ -159,6 +162,17 @@ class Board:
             self.signal("KILL")
             self.ended()
 
+    # Its service manager
+
+    def listen_to_notifications(self):
+        """For a start with NOTIFY_SOCKET=/run/notify."""
+        self.machine.run("notified /run/notify > /run/notified 2>&1 & while ! [ -S /run/notify ]; do usleep 10000; done")
+
+    def notifications(self):
+        """(CLOCK_MONOTONIC nanoseconds, message), in order."""
+        lines = self.machine.run("cat /run/notified").splitlines()
+        return [(int(stamp), said) for stamp, said in (line.split(" ", 1) for line in lines)]
+
     # What it hears
 
     def play(self, frames=None, *options):
@@ -167,7 +181,7 @@ class Board:
         self.machine.run(f"player hw:Loopback,0 /run/player.log {file} {' '.join(options)} > /run/player.said 2>&1 &")
 
     def stop_player(self):
-        self.machine.run("killall -q player; while pidof player > /run/null; do usleep 20000; done")
+        self.machine.run("killall -q player; while pidof player > /dev/null; do usleep 20000; done")
 
     def frames_apart(self):
         """Which frame of the capture is the first of what is played. Both positions must be read in one tick of the
@@ -186,6 +200,14 @@ class Board:
         starts = [stamp - frame * NANOSECONDS_PER_FRAME for frame, stamp in points if stamp > 0]
         parts = [min(starts[i:i + 100]) for i in range(0, len(starts) - 99, 100)] or [min(starts)]
         return min(starts), max(parts) - min(parts)
+
+    def unplug_card(self):
+        """The driver waits until everybody has let go of the card, so it is told in the background."""
+        self.machine.run("echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/unbind 2> /dev/null &")
+
+    def plug_in_card(self):
+        self.machine.run("while [ -e /sys/bus/platform/drivers/snd_aloop/snd_aloop.0 ]; do usleep 20000; done; "
+                         "echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/bind")
 
     # Its operator
 

@@ -63,6 +63,13 @@ class Pins:
         with self.changed:
             return [e for e in self.events if "late_ns" in e]
 
+    def wait_for_changes(self, pin, count, timeout_s=120):
+        """So many more from now on."""
+        with self.changed:
+            end = len(self.changes(pin)) + count
+            if not self.changed.wait_for(lambda: len(self.changes(pin)) >= end, timeout_s):
+                raise MachineError(f"pin {pin} should have changed {count} times within {timeout_s} s; it did not")
+
     def wait(self, pin, level, after=0, timeout_s=60):
         """When this pin took this level, the first time after `after`."""
         def found():
