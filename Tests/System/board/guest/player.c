@@ -1,6 +1,7 @@
-// player DEVICE LOG [FRAMES.raw] [--stuck CHANNEL]: what the digitizer hears. Plays a file of raw frames (three channels
-// of 32 bits at 8000 Hz, interleaved) and then, until it is told to end by SIGTERM, the ground's noise. Without a file
-// noise is all. A stuck channel shows one value for ever.
+// player DEVICE LOG [FRAMES.raw] [--every SECONDS] [--stuck CHANNEL]: what the digitizer hears. Plays a file of raw
+// frames (three channels of 32 bits at 8000 Hz, interleaved) and then, until it is told to end by SIGTERM, the ground's
+// noise; or the file again, every so many seconds from the start. Without a file noise is all. A stuck channel shows
+// one value for ever.
 //
 // LOG gets a line "FRAME NANOSECONDS" ten times a second: the playback position, and the kernel's CLOCK_MONOTONIC stamp
 // of it. The loopback card moves playback and capture together, so this tells when each frame was taken, without asking
@@ -66,12 +67,14 @@ static void note_position(snd_pcm_t *pcm, long long written, FILE *log) {
 int main(int count, char **arguments) {
   const char *file = NULL;
   int stuck = -1;
+  long long every = 0;
   for (int i = 3; i < count; i++) {
     if (strcmp(arguments[i], "--stuck") == 0 && i + 1 < count) stuck = atoi(arguments[++i]);
+    else if (strcmp(arguments[i], "--every") == 0 && i + 1 < count) every = atoll(arguments[++i]) * rate;
     else file = arguments[i];
   }
   if (count < 3 || stuck >= channels) {
-    fprintf(stderr, "usage: player DEVICE LOG [FRAMES.raw] [--stuck CHANNEL]\n");
+    fprintf(stderr, "usage: player DEVICE LOG [FRAMES.raw] [--every SECONDS] [--stuck CHANNEL]\n");
     return 2;
   }
   FILE *log = fopen(arguments[2], "w"), *frames = file ? fopen(file, "rb") : NULL;
@@ -87,6 +90,7 @@ int main(int count, char **arguments) {
 
   long long written = 0;
   while (!must_end) {
+    if (every > 0 && !frames && written % every == 0) frames = fopen(file, "rb");
     int32_t block[period][channels];
     size_t got = frames ? fread(block, sizeof block[0], period, frames) : 0;
     if (frames && got < period) {
