@@ -1,0 +1,86 @@
+// world CHIP SECONDS: the world of the soak, inside its virtual time.
+//
+//   crystal   20 ppm fast at the mean and 2 ppm more or less over a day, by adjtimex, as a board's is in a shelter
+//   UTC       the clock that no adjtimex touches, CLOCK_MONOTONIC_RAW, on from the time at the start
+//   pulse     at each full second of UTC, on line 0 of the simulated GPIO chip; none in one hour of every eight
+//   daemon    every minute sets the system's clock right and says so to the kernel
+//   relay     its changes, line 4, are printed with their UTC nanoseconds
+//
+// After so many seconds it ends, and with it the soak.
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { pps = 0, relay = 4, daemon_seconds = 60, tick_nanoseconds = 100000000 };
+static const long long second = 1000000000;
+
+static long long now(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return t.tv_sec * second + t.tv_nsec;
+}
+
+static int open_line(const char *chip, int line, const char *what, int flags) {
+  char path[200];
+  snprintf(path, sizeof path, "%s/sim_gpio%d/%s", chip, line, what);
+  int descriptor = open(path, flags);
+  if (descriptor < 0) perror(path), exit(1);
+  return descriptor;
+}
+
+// Until UTC, which is RAW plus `offset`. The first sleep ends early by what the crystal may be off; the second is so
+// short that it does not matter.
+static void sleep_until(long long utc, long long offset) {
+  for (int part = 0; part < 2; part++) {
+    long long left = utc - (now(CLOCK_MONOTONIC_RAW) + offset);
+    if (part == 0) left -= left / 10000;
+    if (left <= 0) continue;
+    struct timespec t = {left / second, left % second};
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+  }
+}
+
+static void temper_crystal(long long seconds) {
+  double ppm = 20 + 2 * sin(2 * M_PI * (double)seconds / 86400);
+  struct timex state = {.modes = ADJ_FREQUENCY, .freq = (long)(ppm * 65536)};
+  adjtimex(&state);
+}
+
+static void set_clock(long long utc) {
+  struct timespec t = {utc / second, utc % second};
+  clock_settime(CLOCK_REALTIME, &t);
+  struct timex state = {.modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR, .maxerror = 20000};
+  adjtimex(&state);
+}
+
+int main(int count, char **arguments) {
+  if (count != 3) return 2;
+  int pulse = open_line(arguments[1], pps, "pull", O_WRONLY);
+  int watched = open_line(arguments[1], relay, "value", O_RDONLY);
+  long long offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC_RAW), seconds = atoll(arguments[2]);
+  long long utc = (now(CLOCK_REALTIME) / second + 1) * second, end = utc + seconds * second;
+  char level = '0', seen = '0';
+  for (; utc < end; utc += tick_nanoseconds) {
+    long long elapsed = seconds - (end - utc) / second;
+    sleep_until(utc, offset);
+    int tenth = (int)(utc / tick_nanoseconds % 10), has_pulse = elapsed / 3600 % 8 != 7;
+    if (tenth == 0 && has_pulse && pwrite(pulse, "pull-up", 7, 0) < 0) return 1;
+    if (tenth == 1 && pwrite(pulse, "pull-down", 9, 0) < 0) return 1;
+    if (tenth == 5 && elapsed % daemon_seconds == 0) {
+      temper_crystal(elapsed);
+      set_clock(now(CLOCK_MONOTONIC_RAW) + offset);
+    }
+    if (pread(watched, &seen, 1, 0) == 1 && seen != level) {
+      level = seen;
+      printf("relay %c %lld\n", level, now(CLOCK_MONOTONIC_RAW) + offset);
+      fflush(stdout);
+    }
+  }
+  return 0;
+}
