@@ -21,8 +21,8 @@ LISTEN_PORT = 6465
 KEY = bytes(range(32))
 WAIT_S = 60  # a wait ends with what was waited for; this only ends one that is in vain
 NANOSECONDS_PER_FRAME = 125_000  # of the board's own clock, which is what drives the loopback card
-# The board's crystal, and with it the sample clock, is so much faster than it should be. (The loopback card can shift its
-# rate too, but it rounds to frames on both of its sides, and where they differ the shift is lost for seconds.)
+# The board's crystal, and with it the sample clock, is so much faster than it should be. (The loopback card can shift
+# its rate too, but it rounds to frames on both of its sides, and where they differ the shift is lost for seconds.)
 CRYSTAL_PPM = 50
 
 
@@ -124,7 +124,8 @@ class Board:
 
     @staticmethod
     def command_line(environment=""):
-        return f"cd /run/station/boards/emulated && {environment} ../../onsetd --board board.toml --station station.toml"
+        return ("cd /run/station/boards/emulated && "
+                f"{environment} ../../onsetd --board board.toml --station station.toml")
 
     def start(self, environment=""):
         self.machine.run(f"rm -f /run/exit; ({self.command_line(environment)} > /run/said 2>&1; "
@@ -166,7 +167,8 @@ class Board:
 
     def listen_to_notifications(self):
         """For a start with NOTIFY_SOCKET=/run/notify."""
-        self.machine.run("notified /run/notify > /run/notified 2>&1 & while ! [ -S /run/notify ]; do usleep 10000; done")
+        self.machine.run("notified /run/notify > /run/notified 2>&1 & "
+                         "while ! [ -S /run/notify ]; do usleep 10000; done")
 
     def notifications(self):
         """(CLOCK_MONOTONIC nanoseconds, message), in order."""
@@ -194,12 +196,10 @@ class Board:
         return max(set(differences), key=differences.count)
 
     def frame_clock(self):
-        """CLOCK_MONOTONIC of the first frame played. Stamps of the positions come late and never early, and the rate
-        is known, because it was set: so the earliest decides. Also by how much the seconds' earliest differ."""
+        """CLOCK_MONOTONIC of the first frame played. Stamps of positions come late and never early, and by this clock
+        the rate is what it should be: so the earliest decides."""
         points = [tuple(map(int, line.split())) for line in self.machine.run("cat /run/player.log").splitlines()]
-        starts = [stamp - frame * NANOSECONDS_PER_FRAME for frame, stamp in points if stamp > 0]
-        parts = [min(starts[i:i + 100]) for i in range(0, len(starts) - 99, 100)] or [min(starts)]
-        return min(starts), max(parts) - min(parts)
+        return min(stamp - frame * NANOSECONDS_PER_FRAME for frame, stamp in points if stamp > 0)
 
     def unplug_card(self):
         """The driver waits until everybody has let go of the card, so it is told in the background."""

@@ -50,9 +50,14 @@ class Pins:
                 self.events.append(json.loads(line))
                 self.changed.notify_all()
 
-    def order(self, text):
-        self.process.stdin.write(text.encode() + b"\n")
-        self.process.stdin.flush()
+    def order(self, text, timeout_s=60):
+        """Returns when it is obeyed."""
+        with self.changed:
+            before = len(self.events)
+            self.process.stdin.write(text.encode() + b"\n")
+            self.process.stdin.flush()
+            if not self.changed.wait_for(lambda: {"obeyed": text} in self.events[before:], timeout_s):
+                raise MachineError(f"the pins should have obeyed {text!r} within {timeout_s} s; they did not")
 
     def changes(self, pin):
         """(level, UTC nanoseconds) of each change of an output pin."""

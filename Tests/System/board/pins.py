@@ -9,6 +9,7 @@ Orders come on standard input, one a line; what happens goes to standard output 
 
     pulses one|none|double|gaps   from the next second on; gaps: every fourth second has none
     level PIN 0|1                 drives an input pin
+    {"obeyed": ORDER}
     {"second": S, "late_ns": N}   a pulse was made; N is when QEMU had certainly taken it, minus S, the full second
     {"second": S, "omitted": true}  none, because it could not have been punctual
     {"pin": P, "level": L, "ns": T} an output pin has changed
@@ -93,6 +94,7 @@ class Pins:
                 self.mode = words[1]
             else:
                 self.level(int(words[1]), int(words[2]))
+            self.tell(obeyed=line.decode())
 
     def pulse(self, second):
         self.level(PPS, 0)

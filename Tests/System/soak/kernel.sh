@@ -18,7 +18,10 @@ fi
 sed -i 's/^if !UML$/if !UML || INDIRECT_IOMEM/' "$CACHE/source/sound/Kconfig"
 make -s -C "$CACHE/source" ARCH=um O="$CACHE/build" KCONFIG_ALLCONFIG="$HERE/kernel.config" allnoconfig
 grep -v '^#' "$HERE/kernel.config" | while read -r wanted; do
-  grep -qx "$wanted" "$CACHE/build/.config" || { echo "kernel.config: $wanted did not hold; what it depends on is missing" >&2; exit 1; }
+  if ! grep -qx "$wanted" "$CACHE/build/.config"; then
+    echo "kernel.config: $wanted did not hold; add what it depends on" >&2
+    exit 1
+  fi
 done
 make -s -C "$CACHE/source" ARCH=um O="$CACHE/build" -j"$(nproc)" linux
 strip -o "$CACHE/linux.part" "$CACHE/build/linux"

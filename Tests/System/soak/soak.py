@@ -73,7 +73,8 @@ class Judge:
 
     def memory(self):
         settled = [m["resident_kib"] for m in self.health if m["uptime_s"] > SETTLED_S]
-        self.require(len(set(settled)) == 1, f"resident memory, from the first minute to the end: {sorted(set(settled))} KiB")
+        self.require(len(set(settled)) == 1,
+                     f"resident memory, from the first minute to the end: {sorted(set(settled))} KiB")
 
     def earthquakes(self):
         picks = [m for m in self.messages if m["type"] == "pick" and m["phase"] == 1 and m["status"] == 2]

@@ -28,7 +28,8 @@ install -m 755 "$HERE/init" "$root/init"
 
 board=$TOP/boards/emulated
 sed 's/"gpiochip0"/"soak-gpio"/' "$board/board.toml" > "$root/station/board.toml"
-sed -e 's/"10.0.2.2"/"127.0.0.1"/' -e 's#"../../calibration/models/#"#' "$board/station.toml" > "$root/station/station.toml"
+sed -e 's/"10.0.2.2"/"127.0.0.1"/' -e 's#"../../calibration/models/#"#' "$board/station.toml" \
+  > "$root/station/station.toml"
 cp "$board/accelerometer.toml" "$TOP/calibration/models/onset-picker.onet" "$root/station"
 (umask 077; printf 'the key of the soak, 32 bytes it.' | head -c 32 > "$root/station/station.key")
 "$TOOLS/onset" demo --raw "$root/station/quake.raw" > /dev/null
