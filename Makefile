@@ -2,6 +2,7 @@
 # make test       everything that must hold, as CI runs it
 # make firmware   onsetd as Embedded Swift, proved allocation-free
 # make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
+# make soak       a day of the firmware in a quarter of an hour, in virtual time
 # make bench      what the loop, the kernels and networks cost on this machine
 # make format     rewrites the sources in house style; make lint complains instead
 #
@@ -15,6 +16,10 @@ STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
 TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev
 TEST_PACKAGES := $(TOOL_PACKAGES) python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
+SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
+SOAK_HOURS ?= 24
+# Of the digitizer, in frames; 80 as on a board makes it four times slower.
+SOAK_PERIOD ?= 800
 FIRMWARE := .build/firmware
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000
@@ -29,8 +34,8 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-swift test-firmware test-aarch64 test-training board-test fuzz firmware bench format lint \
-  packages packages-test packages-board clean
+.PHONY: demo test test-swift test-firmware test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+  packages packages-test packages-board packages-soak clean
 
 demo: packages
 	swift build -c release --product onset
@@ -72,6 +77,15 @@ board-test: packages-board
 	Tests/System/board/prepare.sh .cache/board .cache/aarch64/root .build/board
 	/usr/bin/python3 Tests/System/test_board.py .build/aarch64/onsetd .build/release .build/board $(CASES)
 
+# In User Mode Linux with virtual time; the first call builds its kernel, which takes five minutes.
+soak: packages-soak firmware
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	Tests/System/soak/kernel.sh .cache/soak
+	Tests/System/soak/soak.sh .cache/soak .build/soak $(FIRMWARE)/release/onsetd .build/release \
+	  $(SOAK_HOURS) $(SOAK_PERIOD)
+	python3 Tests/System/soak/soak.py .build/soak/root/out $(SOAK_HOURS)
+
 # The file format and the integer reference; what needs PyTorch, ObsPy or the data is skipped without. By Debian's
 # interpreter, the one that its NumPy is for.
 test-training:
@@ -102,6 +116,9 @@ packages:
 
 packages-test:
 	@$(call install,$(TEST_PACKAGES))
+
+packages-soak:
+	@$(call install,$(SOAK_PACKAGES))
 
 packages-board:
 	@$(call install,$(BOARD_PACKAGES))

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# soak.sh CACHE OUT ONSETD TOOLS HOURS: so many hours of the firmware, in virtual time. OUT/out is what it left behind,
-# for soak.py to judge. The firmware is the x86-64 one, because User Mode Linux runs on its host's processor.
+# soak.sh CACHE OUT ONSETD TOOLS HOURS PERIOD: so many hours of the firmware, in virtual time; OUT/root/out is what it
+# left behind, for soak.py to judge. The firmware is the x86-64 one, because User Mode Linux runs on its host's
+# processor. PERIOD is the digitizer's, in frames: what a soak costs is wake-ups, and of 80 there are a hundred a second.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")"; pwd)
 TOP=$HERE/../../..
 absolute() { mkdir -p "$1"; (cd "$1"; pwd); }
-CACHE=$(absolute "$1"); OUT=$(absolute "$2"); ONSETD=$(realpath "$3"); TOOLS=$(realpath "$4"); HOURS=$5
+CACHE=$(absolute "$1"); OUT=$(absolute "$2"); ONSETD=$(realpath "$3"); TOOLS=$(realpath "$4"); HOURS=$5; PERIOD=$6
 root=$OUT/root
 rm -rf "$root"
 mkdir -p "$root"/{bin,dev,lib64,out,proc,run,station/state,sys,usr/share,"usr/lib/x86_64-linux-gnu"}
 ln -s usr/lib "$root/lib"
-if [ ! -e "$CACHE/busybox/bin/busybox" ]; then
-  (cd "$CACHE"; apt-get -qq download busybox-static; dpkg-deb -x busybox-static_*.deb busybox; rm busybox-static_*.deb)
+if [ ! -e "$CACHE/busybox/bin/busybox" ]; then  # not installed, because it would replace the machine's own
+  mkdir -p "$CACHE/busybox"
+  (cd "$CACHE/busybox"; apt-get -qq download busybox-static; dpkg-deb -x busybox-static_*.deb .)
 fi
 cp "$CACHE/busybox/bin/busybox" "$root/bin"
 for applet in cat ifconfig kill mkdir mount poweroff sh; do ln -s busybox "$root/bin/$applet"; done
@@ -27,7 +29,8 @@ cp -r /usr/share/alsa "$root/usr/share"
 install -m 755 "$HERE/init" "$root/init"
 
 board=$TOP/boards/emulated
-sed 's/"gpiochip0"/"soak-gpio"/' "$board/board.toml" > "$root/station/board.toml"
+sed -e 's/"gpiochip0"/"soak-gpio"/' -e "s/^period_frames = 80 /period_frames = $PERIOD /" "$board/board.toml" \
+  > "$root/station/board.toml"
 sed -e 's/"10.0.2.2"/"127.0.0.1"/' -e 's#"../../calibration/models/#"#' "$board/station.toml" \
   > "$root/station/station.toml"
 cp "$board/accelerometer.toml" "$TOP/calibration/models/onset-picker.onet" "$root/station"
@@ -36,6 +39,6 @@ cp "$board/accelerometer.toml" "$TOP/calibration/models/onset-picker.onet" "$roo
 
 start=$(date +%s)
 "$CACHE/linux" mem=128M rootfstype=hostfs rootflags="$root" rw init=/init con0=null,fd:1 con=null ssl=null quiet \
-  time-travel=inf-cpu time-travel-start=1800000000 SOAK_SECONDS=$((HOURS * 3600)) < /dev/null
+  time-travel=inf-cpu time-travel-start=1800000000000000000 SOAK_SECONDS=$((HOURS * 3600)) < /dev/null
 took=$(($(date +%s) - start))
 echo "$HOURS hours of the station's time took $took s: $((HOURS * 3600 / (took > 0 ? took : 1))) times as fast"

@@ -64,10 +64,10 @@ int main(int count, char **arguments) {
   int pulse = open_line(arguments[1], pps, "pull", O_WRONLY);
   int watched = open_line(arguments[1], relay, "value", O_RDONLY);
   long long offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC_RAW), seconds = atoll(arguments[2]);
-  long long utc = (now(CLOCK_REALTIME) / second + 1) * second, end = utc + seconds * second;
+  const long long start = (now(CLOCK_REALTIME) / second + 1) * second, end = start + seconds * second;
   char level = '0', seen = '0';
-  for (; utc < end; utc += tick_nanoseconds) {
-    long long elapsed = seconds - (end - utc) / second;
+  for (long long utc = start; utc < end; utc += tick_nanoseconds) {
+    long long elapsed = (utc - start) / second;
     sleep_until(utc, offset);
     int tenth = (int)(utc / tick_nanoseconds % 10), has_pulse = elapsed / 3600 % 8 != 7;
     if (tenth == 0 && has_pulse && pwrite(pulse, "pull-up", 7, 0) < 0) return 1;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { channels = 3, rate = 8000, period = 200, buffer = 8000 };
+enum { channels = 3, rate = 8000, period = 800, buffer = 8000 };
 
 static volatile sig_atomic_t must_end;
 static void end(int signal) { (void)signal, must_end = 1; }
@@ -104,7 +104,7 @@ int main(int count, char **arguments) {
     if (done == -EPIPE) return fail("too late; the frames' times are no longer known", (int)done);
     if (done < 0) return fail("write", (int)done);
     written += done;
-    if (written % (4 * period) == 0) note_position(pcm, written, log);
+    note_position(pcm, written, log);
   }
   snd_pcm_drop(pcm);
   snd_pcm_close(pcm);
