@@ -16,7 +16,7 @@ let stationSettings: [SwiftSetting] =
     .unsafeFlags(["-wmo", "-Xfrontend", "-no-allocations", "-Xfrontend", "-function-sections"]),
   ] : []
 
-// Set-up code is never hot; small is better.
+// What runs at start or a few times a second is never hot; small is better.
 let setUpSettings = stationSettings + (isFirmware ? [.unsafeFlags(["-Osize"])] : [])
 
 // From Core to Station: the station's path, in the order in which data flows.
@@ -59,7 +59,7 @@ var targets: [Target] = [
     swiftSettings: stationSettings),
   .target(
     name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
-    swiftSettings: stationSettings),
+    swiftSettings: setUpSettings),
   .target(
     name: "Station",
     dependencies: [
@@ -67,10 +67,17 @@ var targets: [Target] = [
       "Uplink", "CLinux",
     ],
     swiftSettings: stationSettings),
+  .target(
+    name: "Doctor",
+    dependencies: [
+      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Estimator",
+      "Uplink", "Station", "CLinux",
+    ],
+    swiftSettings: setUpSettings),
   .executableTarget(
     name: "onsetd",
     dependencies: [
-      "Core", "Kernels", "Network", "Board", "Digitizer", "Picker", "Station", "CLinux",
+      "Core", "Kernels", "Network", "Board", "Digitizer", "Picker", "Station", "Doctor", "CLinux",
     ],
     swiftSettings: stationSettings + [.unsafeFlags(["-parse-as-library"])]),
 ]
@@ -87,7 +94,7 @@ if !isFirmware {
   ]
   let station: [Target.Dependency] = [
     "Core", "CKernels", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker",
-    "Estimator", "Uplink", "Station",
+    "Estimator", "Uplink", "Station", "Doctor",
   ]
   // Every module that is imported is named: what is not is not rebuilt when it changes.
   let tools = station + ["Tools"]
@@ -126,6 +133,7 @@ if !isFirmware {
     .testTarget(name: "PickerTests", dependencies: tools + ["CAllocationGuard"]),
     .testTarget(name: "UplinkTests", dependencies: tools),
     .testTarget(name: "EstimatorTests", dependencies: tools),
+    .testTarget(name: "DoctorTests", dependencies: tools),
     .testTarget(name: "StationTests", dependencies: tools + ["CAllocationGuard", "CLinux"]),
     .testTarget(name: "ToolsTests", dependencies: tools + ["CMseed"]),
   ]

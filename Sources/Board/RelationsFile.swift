@@ -130,6 +130,7 @@ extension Relations {
   }
 
   /// Nobody computes with it; a relation without it is none.
+  @inline(never)
   fileprivate static func readSource(
     _ section: StaticString, _ file: inout ConfigurationFile
   ) throws(Diagnostic) {
@@ -139,6 +140,7 @@ extension Relations {
 }
 
 extension LinearRelation {
+  @inline(never)
   fileprivate init(
     _ section: StaticString, _ slopeKey: StaticString, _ sigmaKey: StaticString,
     _ file: inout ConfigurationFile
@@ -151,6 +153,7 @@ extension LinearRelation {
 }
 
 extension Companion {
+  @inline(never)
   fileprivate init(
     _ sigmaKey: StaticString, _ correlationKey: StaticString, _ file: inout ConfigurationFile
   ) throws(Diagnostic) {
@@ -160,6 +163,7 @@ extension Companion {
 }
 
 extension GrowingRelation {
+  @inline(never)
   fileprivate init(
     _ section: StaticString, _ firstKey: StaticString, _ secondKey: StaticString,
     _ file: inout ConfigurationFile

@@ -52,9 +52,7 @@ struct PulseLine: ~Copyable {
       return
     }
     guard let last = lastEdge, edge - last < PulseLine.forgottenNanoseconds || isUsable else {
-      let label = system.realtime.nanoseconds + (edge - system.monotonicNanoseconds)
-      forget()
-      accept(edge, second: PulseLine.nearestSecond(label))
+      begin(edge, system)
       return
     }
     let elapsed = edge - last
@@ -65,6 +63,8 @@ struct PulseLine: ~Copyable {
       + Int64(Double(elapsed) * PulseLine.crystalErrorMaximum)
     guard seconds >= 1, deviation < UInt64(allowed) else {
       rejectedEdges &+= 1
+      // One edge has taught nothing, and a chip may have kept it from before the start.
+      if line.count == 1 { begin(edge, system) }
       // Silent for so long, or wrong from the start: begin anew at the next edge.
       if elapsed > PulseLine.forgottenNanoseconds { forget() }
       return
@@ -72,6 +72,12 @@ struct PulseLine: ~Copyable {
     missedEdges &+= UInt32(clamping: seconds - 1)
     accept(edge, second: PulseLine.nearestSecond(line.y(at: edge)))
     if isUsable && line.slopeError.magnitude > PulseLine.crystalErrorMaximum { forget() }
+  }
+
+  private mutating func begin(_ edge: Int64, _ system: SystemClockReading) {
+    let label = system.realtime.nanoseconds + (edge - system.monotonicNanoseconds)
+    forget()
+    accept(edge, second: PulseLine.nearestSecond(label))
   }
 
   private mutating func accept(_ edge: Int64, second: Int64) {

@@ -18,7 +18,7 @@ public struct Estimator: ~Copyable {
   /// A pick this long after the last window's opens a new one; before, it is the same event's.
   private static let sameEventSamples = 300
   /// What has shaken counts for one to two such blocks.
-  private static let blockSamples = 3000
+  private static let blockSamples = 300
   /// Of acceleration, that more than a knock has.
   private static let sustainedSamples = 10
   /// When what is expected is compared with what comes.
@@ -217,7 +217,7 @@ public struct Estimator: ~Copyable {
       shearSeconds: shearSeconds)
   }
 
-  /// In the last half minute to minute.
+  /// In the last three to six seconds.
   public var observed: ObservedShaking {
     var observed = ObservedShaking()
     observed.acceleration = max(newerBlock.acceleration, olderBlock.acceleration)

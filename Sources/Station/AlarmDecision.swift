@@ -4,7 +4,7 @@
 //     │         │         │
 //     └─◄───────┴────◄────┘        when it fell, was taken back, or is over; never before the hold
 //
-// Measured shaking is always enough. Expectation needs an event that two saw: a pick of the network, or
+// Measured shaking is always enough, but for that which went on when an operator ended its alarm. Expectation needs an event that two saw: a pick of the network, or
 // one of STA/LTA that is still an event after two seconds.
 
 import Board
@@ -35,6 +35,8 @@ struct AlarmDecision {
   private var count: UInt32 = 0
   private var lastClear = UTC(nanoseconds: .min)
   private var nextRepeat: UTC?
+  /// An operator has ended an alarm: the shaking that raised it raises no other.
+  private var isReleased = false
   /// Of the event whose pick was taken back: nobody is to watch for it twice.
   private var retractedTime: UTC?
 
@@ -47,7 +49,8 @@ struct AlarmDecision {
   mutating func step(
     at now: UTC, estimate: Estimate?, observed: ObservedShaking
   ) -> AlertMessage? {
-    if observed.isAtLeast(settings), level != .alarm {
+    if !observed.isAtLeast(settings, times: AlarmDecision.hysteresis) { isReleased = false }
+    if observed.isAtLeast(settings), level != .alarm, !isReleased {
       return enter(.alarm, .measuredShaking, at: now, estimate)
     }
     if let estimate, let reason = expectation(estimate, at: now), level != .alarm {
@@ -84,7 +87,9 @@ struct AlarmDecision {
 
   /// By an operator: ends whatever is on, latched or not.
   mutating func release(at now: UTC) -> AlertMessage? {
-    level == nil ? nil : clear(.command, at: now)
+    guard level != nil else { return nil }
+    isReleased = true
+    return clear(.command, at: now)
   }
 
   /// The last message again, while it is one of those that are sent again.

@@ -1,6 +1,7 @@
 // Ping: an authenticated question to a running station, and its answer.
 
 import Core
+import Doctor
 import Uplink
 
 public struct Ping {
@@ -11,20 +12,29 @@ public struct Ping {
   }
 
   /// The station's answer as a JSON line.
-  public func run() throws -> String {
+  public func run() throws -> String { try ask { datagram, _ in try JsonLine.text(datagram) } }
+
+  /// What is well with it and what is not.
+  public func findings() throws -> [Finding] {
+    try ask { datagram, pong in HealthFindings.of(pong.health, datagram.header) }
+  }
+
+  private func ask<Answer>(
+    _ read: (OpenedDatagram, PongMessage) throws -> Answer
+  ) throws -> Answer {
     var random = SystemRandomNumberGenerator()
     let ping = PingMessage(nonce: random.next())
-    let line = try link.ask(.ping, payload: { ping.write(to: &$0) }) { datagram -> String? in
+    let answer = try link.ask(.ping, payload: { ping.write(to: &$0) }) { datagram -> Answer? in
       guard datagram.header.type == .pong, let pong = try? PongMessage(datagram.payload),
         pong.nonce == ping.nonce
       else { return nil }
-      return try JsonLine.text(datagram)
+      return try read(datagram, pong)
     }
-    guard let line else {
+    guard let answer else {
       throw ToolError(
         "no answer to \(StationLink.attempts) pings: the station is off, another listen_port, "
           + "another key, or a firewall between")
     }
-    return line
+    return answer
   }
 }

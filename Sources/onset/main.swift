@@ -3,8 +3,11 @@
 import Board
 import Conditioning
 import Core
+import Digitizer
+import Doctor
 import Estimator
 import Foundation
+import Kernels
 import Station
 import Tools
 import Uplink
@@ -21,6 +24,9 @@ let usage = """
   onset evaluate --strong-motion INDEX.csv [--station FILE] [--pickers NETWORK.onet|sta-lta] [--split NAME] [--json]
   onset evaluate [--synthetic COUNT] [--quiet-days DAYS] [--station FILE] [--seed N]
   onset check FILE…                       boards, calibrations, relations, station files
+  onset doctor --board FILE --station FILE [--relay] [--json]
+                                          tries each part of a station on this machine; onsetd must not run meanwhile
+  onset doctor HOST:PORT --key FILE [--json]   what is well with a running station and what is not
   onset ping HOST:PORT --key FILE         authenticated health request to a running station
   onset command HOST:PORT --key FILE --station NET.STA.LOC.BS PARAMETER [VALUE] [--expires SECONDS|never]
   onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines
@@ -216,6 +222,40 @@ func ping(_ arguments: [String]) throws {
   print(try Ping(target: parsed.rest[0], keyPath: key).run())
 }
 
+/// Exits with 1 when something is bad.
+func doctor(_ arguments: [String]) throws {
+  let parsed = try CommandLineArguments(
+    arguments, named: ["--board", "--station", "--key"], flags: ["--relay", "--json"])
+  let isJson = parsed.flags.contains("--json")
+  func tell(_ finding: Finding) {
+    let text = isJson ? finding.json.string : finding.line.string
+    FileHandle.standardOutput.write(Data(text.utf8))
+  }
+  if let target = parsed.rest.first {
+    guard parsed.rest.count == 1, let key = parsed.values["--key"],
+      parsed.values["--board"] == nil, parsed.values["--station"] == nil,
+      !parsed.flags.contains("--relay")
+    else { throw ToolError("doctor of a running station needs HOST:PORT and --key FILE alone") }
+    let findings = try Ping(target: target, keyPath: key).findings()
+    findings.forEach(tell)
+    if findings.contains(where: { $0.verdict == .bad }) { exit(1) }
+    return
+  }
+  guard let board = parsed.values["--board"], let station = parsed.values["--station"],
+    parsed.values["--key"] == nil
+  else {
+    throw ToolError("doctor needs --board FILE and --station FILE, or HOST:PORT and --key FILE")
+  }
+  for path in [board, station] where path.utf8.count > 256 {
+    throw ToolError("\(path): a path is longer than 256 bytes")
+  }
+  var test = SelfTest(
+    board: Path(board), station: Path(station),
+    mayMoveRelay: parsed.flags.contains("--relay"))
+  test.run(MachineClock(), kernels: KernelVariant.select(), tell: tell)
+  if !test.isFit { exit(1) }
+}
+
 func command(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(arguments, named: ["--key", "--station", "--expires"])
   guard (2...3).contains(parsed.rest.count), let key = parsed.values["--key"],
@@ -257,7 +297,7 @@ func bench(_ arguments: [String]) throws {
 
 let commands: [String: ([String]) throws -> Void] = [
   "demo": demo, "replay": replay, "check": check, "decode": decode, "ping": ping,
-  "command": command,
+  "command": command, "doctor": doctor,
   "bench": bench,
   "model": model, "evaluate": evaluate,
 ]

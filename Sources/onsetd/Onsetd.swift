@@ -5,6 +5,7 @@ import Board
 import CLinux
 import Core
 import Digitizer
+import Doctor
 import Kernels
 import Station
 
@@ -13,6 +14,7 @@ struct Onsetd {
   private static let usage: StaticString = """
     usage: onsetd --board BOARD.toml --station STATION.toml
            onsetd --board BOARD.toml --station STATION.toml --recording FRAMES.raw --wire OUT.bin
+           onsetd --board BOARD.toml --station STATION.toml --self-test [--relay] [--json]
            onsetd --version
 
     """
@@ -20,7 +22,7 @@ struct Onsetd {
   static func main() {
     var arguments = Arguments()
     guard arguments.parse() else {
-      Text<400>(usage).write(to: STDERR_FILENO)
+      Text<480>(usage).write(to: STDERR_FILENO)
       exit(2)
     }
     if arguments.wantsVersion {
@@ -30,6 +32,7 @@ struct Onsetd {
       text.write(to: STDOUT_FILENO)
       return
     }
+    if arguments.wantsSelfTest { test(arguments) }
     do throws(Diagnostic) {
       try run(arguments)
     } catch {
@@ -39,6 +42,19 @@ struct Onsetd {
       text.write(to: STDERR_FILENO)
       exit(1)
     }
+  }
+
+  private static func test(_ arguments: Arguments) {
+    var test = SelfTest(
+      board: arguments.board, station: arguments.station, mayMoveRelay: arguments.mayMoveRelay)
+    test.run(MachineClock(), kernels: KernelVariant.select()) { finding in
+      if arguments.wantsJson {
+        finding.json.write(to: STDOUT_FILENO)
+      } else {
+        finding.line.write(to: STDOUT_FILENO)
+      }
+    }
+    exit(test.isFit ? 0 : 1)
   }
 
   private static func run(_ arguments: Arguments) throws(Diagnostic) {
@@ -110,6 +126,9 @@ struct Arguments {
   var recording = Path()
   var wire = Path()
   var wantsVersion = false
+  var wantsSelfTest = false
+  var mayMoveRelay = false
+  var wantsJson = false
 
   /// False when the arguments make no sense together.
   mutating func parse() -> Bool {
@@ -121,7 +140,20 @@ struct Arguments {
         wantsVersion = true
         return index == 1 && clinux_argument(2) == nil
       }
-      guard let next = clinux_argument(index + 1) else { return false }
+      index += 1
+      if name.equals("--self-test") {
+        wantsSelfTest = true
+        continue
+      }
+      if name.equals("--relay") {
+        mayMoveRelay = true
+        continue
+      }
+      if name.equals("--json") {
+        wantsJson = true
+        continue
+      }
+      guard let next = clinux_argument(index) else { return false }
       var value = Path()
       value.append(cString: next)
       if name.equals("--board") {
@@ -135,8 +167,10 @@ struct Arguments {
       } else {
         return false
       }
-      index += 2
+      index += 1
     }
+    guard wantsSelfTest || !(mayMoveRelay || wantsJson) else { return false }
     return !board.isEmpty && !station.isEmpty && recording.isEmpty == wire.isEmpty
+      && !(wantsSelfTest && !recording.isEmpty)
   }
 }

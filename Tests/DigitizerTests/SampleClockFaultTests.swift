@@ -21,6 +21,24 @@ import Testing
     #expect(clock.counters.rejectedEdges > 29_000)
   }
 
+  /// GPIO chips keep an edge that came while nobody listened, and give it when the line is taken.
+  @Test func anEdgeFromBeforeTheStartCostsASecond() {
+    var line = PulseLine()
+    let begin: Int64 = 100 * nanosecondsPerSecond
+    let system = SystemClockReading(
+      monotonicNanoseconds: begin, realtime: UTC(nanoseconds: 1_700_000_000 * nanosecondsPerSecond),
+      isSynchronised: true, maximumErrorNanoseconds: 1_000_000)
+    line.observe(edge: begin - 3_300_000_000, system: system)
+    for second in 1...6 {
+      line.observe(edge: begin + Int64(second) * nanosecondsPerSecond, system: system)
+    }
+    line.observe(system)
+    let count = (line.edges, line.rejectedEdges)
+    #expect(count == (7, 1))
+    let (isUsable, time) = (line.isUsable, line.time(atMonotonic: begin + nanosecondsPerSecond))
+    #expect(isUsable && time == system.realtime + nanosecondsPerSecond)
+  }
+
   /// The antenna falls off later: the pulse is in holdover, not led away by what follows.
   @Test func humAfterAPulseIsHoldover() {
     var world = SimulatedWorld(seed: 2)

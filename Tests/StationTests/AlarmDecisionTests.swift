@@ -220,6 +220,18 @@ private final class Decider {
     #expect(decision.release(at: at(10_002)) == nil && !decision.isAlarm)
   }
 
+  /// What an operator has ended the same shaking does not raise again; the next does.
+  @Test func aReleaseHoldsUntilTheGroundIsStill() {
+    let decision = Decider()
+    _ = decision.step(at: at(1), estimate: nil, observed: shaking(2))
+    #expect(decision.release(at: at(3))?.reason == .command)
+    #expect(decision.step(at: at(3.1), estimate: nil, observed: shaking(2)) == nil)
+    #expect(decision.step(at: at(6), estimate: nil, observed: shaking(0.3)) == nil)
+    #expect(decision.step(at: at(7), estimate: nil, observed: shaking(0.6)) == nil)
+    #expect(decision.step(at: at(8), estimate: nil, observed: shaking(0.2)) == nil)
+    #expect(decision.step(at: at(9), estimate: nil, observed: shaking(0.6))?.level == .alarm)
+  }
+
   @Test func eachLevelIsToldThreeTimesMoreWithin200Milliseconds() {
     let decision = Decider()
     _ = decision.step(at: at(1), estimate: estimate(1), observed: still)

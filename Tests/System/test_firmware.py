@@ -160,6 +160,60 @@ class FirmwareTest(unittest.TestCase):
         self.assertIn("onset-estimator.onet cannot be read (No such file or directory); relations estimate alone",
                       station.said)
 
+    def examine(self, station, program, *options):
+        """Findings by part, and the exit status, of the doctor or of the firmware's self-test."""
+        done = subprocess.run([*program, *station.arguments()[1:], "--json", *options], cwd=station.folder,
+                              env=station.environment(), capture_output=True, text=True, timeout=60)
+        findings = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(done.returncode, int(any(f["verdict"] == "bad" for f in findings)), done.stderr)
+        return {f["part"]: f for f in findings}
+
+    def test_the_doctor_and_the_self_test_say_the_same(self):
+        station = self.station()
+        programs = [TOOLS / "onset", "doctor"], [ONSETD, "--self-test"]
+        by_tool, by_firmware = (self.examine(station, program) for program in programs)
+        station.socket.close()
+        verdicts = {part: found["verdict"] for part, found in by_tool.items()}
+        self.assertEqual(verdicts, {part: found["verdict"] for part, found in by_firmware.items()})
+        self.assertEqual(by_tool["picker"]["text"], by_firmware["picker"]["text"])
+        for part in ("board", "station", "calibration", "key", "picker", "estimator", "digitizer", "vertical", "north",
+                     "east", "disk", "uplink"):
+            self.assertEqual(verdicts[part], "good", by_tool[part]["text"])
+        self.assertEqual((verdicts["pps"], verdicts["relay"]), ("skipped", "skipped"))
+        self.assertFalse((station.host / "state/boot-counter").exists(), "no boot is used up")
+
+    def test_the_doctor_finds_what_is_wrong(self):
+        # Eight seconds: zeros on the vertical, the same value on the north, the largest on the east.
+        frames = b"".join((0).to_bytes(4, "little") + (77).to_bytes(4, "little") +
+                          (2147483647 if n % 2 else 5).to_bytes(4, "little") for n in range(8 * RATE))
+        station = self.station(frames)
+        (station.host / "station.key").chmod(0o644)
+        (station.folder / "calibration/models/onset-estimator.onet").unlink()
+        self.replace(station.host / "station.toml", 'directory = "state"', 'directory = "nowhere"')
+        self.replace(station.host / "station.toml", 'host = "127.0.0.1"', 'host = "255.255.255.255"')  # broadcasts are refused
+        found = self.examine(station, [TOOLS / "onset", "doctor"])
+        station.socket.close()
+        for part, phrase in {
+                "key": "open to everyone", "estimator": "cannot be read", "vertical": "nothing but zeros",
+                "north": "the same value all the time", "east": "at full scale", "disk": "cannot be written",
+                "uplink": "have no way"}.items():
+            self.assertEqual(found[part]["verdict"], "bad", part)
+            self.assertIn(phrase, found[part]["text"])
+        self.assertEqual(found["digitizer"]["verdict"], "good")
+
+    def test_the_doctor_of_a_running_station(self):
+        frames = b"".join((n % 977).to_bytes(4, "little") * 3 for n in range(20 * RATE))
+        with self.station(frames) as station:
+            station.receive(lambda m: m["type"] == "health" and m["frames"] > 6 * RATE)
+            done = subprocess.run([TOOLS / "onset", "doctor", f"127.0.0.1:{station.listen_port}", "--key",
+                                   station.host / "station.key", "--json"], capture_output=True, text=True)
+            findings = {f["part"]: f for f in map(json.loads, done.stdout.splitlines())}
+            self.assertEqual(station.stop(), 0)
+        self.assertEqual(set(findings), {"station", "clock", "digitizer", "channels", "networks", "uplink", "machine"})
+        self.assertEqual(findings["networks"]["verdict"], "good")
+        self.assertIn("live", findings["station"]["text"])
+        self.assertIn("0 gaps", findings["digitizer"]["text"])
+
     def test_the_network_picks(self):
         with self.station() as station:
             health = station.receive(lambda m: m["type"] == "health")

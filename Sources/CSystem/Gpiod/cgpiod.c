@@ -47,6 +47,19 @@ int cgpiod_edges_read(cgpiod_edges *e, int64_t *monotonic_nanoseconds) {
 
 void cgpiod_edges_close(cgpiod_edges *e) { gpiod_chip_close(e->chip); }
 
+int cgpiod_line_holder(const char *chip, unsigned int line, char *holder, size_t size) {
+  struct gpiod_chip *c = gpiod_chip_open_lookup(chip);
+  if (!c) return -1;
+  struct gpiod_line *l = gpiod_chip_get_line(c, line);
+  int used = l ? gpiod_line_is_used(l) : -1;
+  const char *who = l ? gpiod_line_consumer(l) : NULL;
+  snprintf(holder, size, "%s", who ? who : "the kernel");
+  int saved = errno;
+  gpiod_chip_close(c);
+  errno = saved;
+  return used;
+}
+
 static struct {
   struct gpiod_chip *chip;
   struct gpiod_line *line;
@@ -150,6 +163,20 @@ int cgpiod_edges_read(cgpiod_edges *e, int64_t *monotonic_nanoseconds) {
 void cgpiod_edges_close(cgpiod_edges *e) {
   gpiod_edge_event_buffer_free(e->buffer);
   gpiod_line_request_release(e->request);
+}
+
+int cgpiod_line_holder(const char *chip_name, unsigned int line, char *holder, size_t size) {
+  struct gpiod_chip *chip = open_by_path_name_or_label(chip_name);
+  if (!chip) return -1;
+  struct gpiod_line_info *info = gpiod_chip_get_line_info(chip, line);
+  int used = info ? gpiod_line_info_is_used(info) : -1;
+  const char *who = info ? gpiod_line_info_get_consumer(info) : NULL;
+  snprintf(holder, size, "%s", who ? who : "the kernel");
+  int saved = errno;
+  gpiod_line_info_free(info);
+  gpiod_chip_close(chip);
+  errno = saved;
+  return used;
 }
 
 static struct {

@@ -1,6 +1,7 @@
 // GPIO lines through libgpiod: edges of one, levels of others, the same over its v1 API (Debian 12) and its
 // v2 API (Debian 13). Only one of the two can be installed, so the preprocessor chooses.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct cgpiod_edges cgpiod_edges;
@@ -12,6 +13,9 @@ int cgpiod_edges_descriptor(const cgpiod_edges *edges);
 /// Takes one edge: 1 and its CLOCK_MONOTONIC time, 0 when none waits, -1 on error.
 int cgpiod_edges_read(cgpiod_edges *edges, int64_t *monotonic_nanoseconds);
 void cgpiod_edges_close(cgpiod_edges *edges);
+
+/// Whether somebody has `line` of `chip`: 1 and who as `holder`, 0 when it is free, -1 with errno set.
+int cgpiod_line_holder(const char *chip, unsigned int line, char *holder, size_t size);
 
 /// What a line is for: the relay, two lamps, and the switch that inhibits the relay.
 enum cgpiod_purpose { CGPIOD_RELAY, CGPIOD_WATCH, CGPIOD_HEARTBEAT, CGPIOD_INHIBIT, CGPIOD_PURPOSES };

@@ -100,6 +100,17 @@ static inline int clinux_bound_port(int socket) {
   if (getsockname(socket, (struct sockaddr *)&a, &n) != 0) return -1;
   return ntohs(a.sin_port);
 }
+/// 1 when the kernel knows a way to the address; 0 with errno set. Sends nothing.
+static inline int clinux_has_route(uint32_t address, uint16_t port) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+  a.sin_addr.s_addr = htonl(address);
+  int probe = clinux_udp_socket();
+  int failed = probe < 0 || connect(probe, (struct sockaddr *)&a, sizeof a) != 0;
+  int saved = errno;
+  if (probe >= 0) close(probe);
+  errno = saved;
+  return !failed;
+}
 static inline ssize_t clinux_send_to(int socket, const void *bytes, size_t count, uint32_t address, uint16_t port) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
   a.sin_addr.s_addr = htonl(address);

@@ -1,0 +1,278 @@
+// The self-test's ears: some seconds of the digitizer and of the pulse, and what they say of cables, levels, the
+// ground and the crystal.
+
+import Board
+import CLinux
+import Conditioning
+import Core
+import Digitizer
+
+extension SelfTest {
+  private static var listeningNanoseconds: Int64 { 6 * nanosecondsPerSecond }
+  private static var pollMilliseconds: Int32 { 200 }
+  /// Better crystals are within 50; a digitizer that is off by more is at another rate than is written.
+  private static var rateErrorMaximum: Double { 200e-6 }
+  private static var pulseErrorMaximum: Int64 { 1_000_000 }
+
+  mutating func listen(
+    to board: BoardFile, _ response: Response?, _ clock: MachineClock, _ tell: (Finding) -> Void
+  ) {
+    var pulse: PulseInput?
+    if let settings = board.pulse {
+      do throws(Diagnostic) { pulse = try PulseInput(settings) } catch {
+        note(Finding("pps", LineHolder.find(settings.chip, settings.line) ?? error), tell)
+      }
+    }
+    var edges = EdgeStatistics()
+    do throws(Diagnostic) {
+      var capture = try AlsaCapture(board.digitizer)
+      var levels = LevelStatistics(board.digitizer)
+      hear(&capture, &pulse, &levels, &edges, board.digitizer, clock)
+      note(digitizer(capture.counters, levels, board.digitizer), tell)
+      if levels.frames > 0 {
+        for lane in 0..<3 where board.digitizer.lanes[lane].channel >= 0 {
+          note(level(levels, lane, board.digitizer, response), tell)
+        }
+      }
+    } catch {
+      note(Finding("digitizer", error), tell)
+      waitForEdges(&pulse, &edges, clock)
+    }
+    guard let settings = board.pulse else {
+      note(Finding("pps", .skipped, "the board has no [pps]: time is the machine's clock's"), tell)
+      return
+    }
+    if hasPulse(pulse) { note(pulses(edges, settings), tell) }
+  }
+
+  private func hasPulse(_ pulse: borrowing PulseInput?) -> Bool {
+    switch pulse {
+    case .some: true
+    case .none: false
+    }
+  }
+
+  private func hear(
+    _ capture: inout AlsaCapture, _ pulse: inout PulseInput?, _ levels: inout LevelStatistics,
+    _ edges: inout EdgeStatistics, _ settings: DigitizerSettings, _ clock: MachineClock
+  ) {
+    let unpacker = FrameUnpacker(settings)
+    let chunk = settings.periodFrames
+    guard
+      var arena = Arena(
+        byteCount: chunk * (unpacker.bytesPerFrame + MemoryLayout<Frame>.stride) + 128)
+    else { return }
+    defer { arena.seal() }
+    let raw = UnsafeMutableRawBufferPointer(
+      arena.take(UInt8.self, count: chunk * unpacker.bytesPerFrame))
+    let frames = arena.take(Frame.self, count: chunk)
+    let end = clock.monotonicNanoseconds() + SelfTest.listeningNanoseconds
+    while clock.monotonicNanoseconds() < end {
+      wait(capture)
+      while let edge = pulse?.next() { edges.add(edge) }
+      let result = capture.read(
+        raw, bytesPerFrame: unpacker.bytesPerFrame, monotonicNow: clock.monotonicNanoseconds())
+      switch result {
+      case .frames(let count, let stampedFrames, let stamp):
+        let bytes = UnsafeRawBufferPointer(rebasing: raw[0..<(count * unpacker.bytesPerFrame)])
+        levels.note(
+          stamp: stamp ?? clock.monotonicNanoseconds(), frames: levels.frames + stampedFrames)
+        let unpacked = unpacker.unpack(bytes, into: frames)
+        for index in 0..<unpacked { levels.add(frames[index]) }
+      case .interrupted: levels.forgetRate()
+      case .lost: return
+      case .nothingYet: break
+      }
+    }
+  }
+
+  private func wait(_ capture: borrowing AlsaCapture) {
+    withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { descriptors in
+      memset(descriptors.baseAddress!, 0, 4 * MemoryLayout<pollfd>.stride)
+      let count = capture.pollDescriptors(descriptors)
+      _ = poll(descriptors.baseAddress, nfds_t(count), SelfTest.pollMilliseconds)
+      capture.acknowledge(UnsafeMutableBufferPointer(rebasing: descriptors[0..<count]))
+    }
+  }
+
+  private func waitForEdges(
+    _ pulse: inout PulseInput?, _ edges: inout EdgeStatistics, _ clock: MachineClock
+  ) {
+    guard hasPulse(pulse) else { return }
+    let end = clock.monotonicNanoseconds() + SelfTest.listeningNanoseconds
+    while clock.monotonicNanoseconds() < end {
+      _ = poll(nil, 0, SelfTest.pollMilliseconds)
+      while let edge = pulse?.next() { edges.add(edge) }
+    }
+  }
+
+  // MARK: What was heard
+
+  private func digitizer(
+    _ counters: DigitizerCounters, _ levels: LevelStatistics, _ settings: DigitizerSettings
+  ) -> Finding {
+    guard levels.frames > 0 else {
+      return Finding(
+        "digitizer", .bad,
+        "the device opens and gives no frame: is its clock running (I2S master), is the overlay the right one?"
+      )
+    }
+    var text = Text<320>()
+    text.append(settings.channelCount)
+    text.append(" channels, ")
+    text.append(levels.frames)
+    text.append(" frames")
+    if let error = levels.rateError {
+      text.append(", rate off by ")
+      text.append(thousandths: Elementary.nearestInteger(error * 1e9))
+      text.append(" ppm on the kernel's clock")
+      if error.magnitude > SelfTest.rateErrorMaximum {
+        text.append(": the digitizer does not run at sample_rate_millihertz")
+        return Finding("digitizer", .bad, text)
+      }
+    }
+    if counters.overruns > 0 {
+      text.append("; ")
+      text.append(Int(counters.overruns))
+      text.append(" overruns: this machine is busy, or buffer_frames is small")
+      return Finding("digitizer", .doubtful, text)
+    }
+    return Finding("digitizer", .good, text)
+  }
+
+  private func level(
+    _ levels: LevelStatistics, _ lane: Int, _ settings: DigitizerSettings, _ response: Response?
+  ) -> Finding {
+    let part: StaticString =
+      switch lane {
+      case 0: "vertical"
+      case 1: "north"
+      default: "east"
+      }
+    let lowest = Int(levels.lowest[lane])
+    let highest = Int(levels.highest[lane])
+    if lowest == highest {
+      return Finding(
+        part, .bad,
+        lowest == 0
+          ? "nothing but zeros: is the sensor's cable on, is it the right channel?"
+          : "the same value all the time: the input is saturated or the converter hangs")
+    }
+    let rms = levels.deviation(lane)
+    var text = Text<320>("noise of ")
+    text.append(thousandths: Elementary.nearestInteger(min(rms, 1e9) * 1000))
+    text.append(" counts rms around ")
+    text.append(Elementary.nearestInteger(levels.mean(lane)))
+    if let response, response.unitsPerCount[lane] != 0 {
+      let perCount = response.unitsPerCount[lane] * settings.lanes[lane].gain
+      let nano = rms * perCount.magnitude * 1e9
+      text.append(", ")
+      text.append(thousandths: Elementary.nearestInteger(min(nano, 1e12)))
+      text.append(response.quantity == .velocity ? " um/s" : " um/s2")
+    }
+    let largest = max(highest.magnitude, lowest.magnitude)
+    if largest >= settings.clipCounts.magnitude {
+      text.append(": at full scale; level the sensor, look at its supply, or turn the gain down")
+      return Finding(part, .bad, text)
+    }
+    if rms < 1 {
+      text.append(": less than the converter's step, so quiet ground is not resolved; more gain")
+      return Finding(part, .doubtful, text)
+    }
+    if 2 * levels.mean(lane).magnitude > Double(settings.clipCounts) {
+      text.append(": half of full scale is taken by the offset; level the sensor")
+      return Finding(part, .doubtful, text)
+    }
+    return Finding(part, .good, text)
+  }
+
+  private func pulses(_ edges: EdgeStatistics, _ settings: PulseSettings) -> Finding {
+    var text = Text<320>()
+    text.append(edges.count)
+    text.append(" edges on line ")
+    text.append(settings.line)
+    text.append(" of ")
+    text.append(settings.chip)
+    guard edges.count > 0 else {
+      text.append(
+        " in 6 s: does the receiver see the sky (its lamp blinks), is its pulse on this pin?")
+      return Finding("pps", .bad, text)
+    }
+    guard edges.worst <= SelfTest.pulseErrorMaximum, edges.count >= 3 else {
+      text.append(", not a second apart (")
+      text.append(thousandths: Int(min(edges.worst, 9_000_000_000) / 1000))
+      text.append(" ms off): a floating pin, mains hum, or another signal")
+      return Finding("pps", .bad, text)
+    }
+    text.append(", a second apart to ")
+    text.append(thousandths: Int(edges.worst))
+    text.append(" us")
+    return Finding("pps", .good, text)
+  }
+}
+
+/// Counts of each lane and the rate at which they came.
+struct LevelStatistics {
+  private let nominalNanosecondsPerFrame: Double
+  private(set) var frames = 0
+  private(set) var lowest = Frame(repeating: .max)
+  private(set) var highest = Frame(repeating: .min)
+  private var first = Frame.zero
+  /// Of what is beyond the first frame, which takes a large offset out.
+  private var sum = Lanes.zero
+  private var squares = Lanes.zero
+  private var begin: (stamp: Int64, frames: Int)?
+  private var last: (stamp: Int64, frames: Int)?
+
+  init(_ settings: DigitizerSettings) {
+    nominalNanosecondsPerFrame = 1e12 / Double(settings.sampleRateMillihertz)
+  }
+
+  mutating func add(_ frame: Frame) {
+    if frames == 0 { first = frame }
+    frames += 1
+    lowest.replace(with: frame, where: frame .< lowest)
+    highest.replace(with: frame, where: frame .> highest)
+    let beyond = Lanes(frame) - Lanes(first)
+    sum += beyond
+    squares += beyond * beyond
+  }
+
+  mutating func note(stamp: Int64, frames: Int) {
+    if begin == nil { begin = (stamp, frames) }
+    last = (stamp, frames)
+  }
+
+  mutating func forgetRate() { (begin, last) = (nil, nil) }
+
+  func mean(_ lane: Int) -> Double { Double(first[lane]) + sum[lane] / Double(max(frames, 1)) }
+
+  func deviation(_ lane: Int) -> Double {
+    let count = Double(max(frames, 1))
+    let mean = sum[lane] / count
+    return max(squares[lane] / count - mean * mean, 0).squareRoot()
+  }
+
+  /// nil before a second has been stamped.
+  var rateError: Double? {
+    guard let begin, let last, last.stamp - begin.stamp > nanosecondsPerSecond else { return nil }
+    let expected = Double(last.stamp - begin.stamp) / nominalNanosecondsPerFrame
+    return Double(last.frames - begin.frames) / expected - 1
+  }
+}
+
+struct EdgeStatistics {
+  private(set) var count = 0
+  private var previous: Int64 = 0
+  /// From a whole second, the largest.
+  private(set) var worst: Int64 = 0
+
+  mutating func add(_ edge: Int64) {
+    if count > 0 {
+      let off = edge - previous - nanosecondsPerSecond
+      worst = max(worst, off < 0 ? -off : off)
+    }
+    previous = edge
+    count += 1
+  }
+}

@@ -1,0 +1,280 @@
+// SelfTest: each part of a station in turn, and in plain words what is wrong with it and what to do. For
+// whoever stands before the station with a laptop: `onsetd --self-test`, or `onset doctor`.
+//
+// It opens what the station opens, so the station must not run meanwhile. It changes nothing: no boot counter,
+// and the relay only with consent.
+
+import Board
+import CLinux
+import Conditioning
+import Core
+import Digitizer
+import Estimator
+import Kernels
+import Network
+import Picker
+import Station
+import Uplink
+
+public struct SelfTest: ~Copyable {
+  private static let diskMebibytesMinimum: UInt32 = 100
+  /// A clock that stands before this program was written was never set.
+  private static let earliestYear = 2026
+
+  private let boardPath: Path
+  private let stationPath: Path
+  /// The relay may move.
+  private let mayMoveRelay: Bool
+  /// Nothing that was tried is bad.
+  public private(set) var isFit = true
+
+  public init(board: Path, station: Path, mayMoveRelay: Bool) {
+    boardPath = board
+    stationPath = station
+    self.mayMoveRelay = mayMoveRelay
+  }
+
+  /// Tells every finding as soon as it is there.
+  public mutating func run(
+    _ clock: MachineClock, kernels: KernelSelection, tell: (Finding) -> Void
+  ) {
+    let now = clock.systemClock()
+    note(arithmetic(kernels), tell)
+    var board: BoardFile?
+    do throws(Diagnostic) {
+      let read = try Configuration.read(boardPath) { file throws(Diagnostic) in
+        try BoardFile(&file)
+      }
+      board = read
+      var text = Text<320>("board ")
+      text.append(read.name)
+      note(Finding("board", .good, text), tell)
+    } catch {
+      note(Finding("board", error), tell)
+    }
+    var station: StationFile?
+    do throws(Diagnostic) {
+      let read = try Configuration.read(stationPath) { file throws(Diagnostic) in
+        try StationFile(&file)
+      }
+      station = read
+      var text = Text<320>("station ")
+      text.append(read.code)
+      note(Finding("station", .good, text), tell)
+    } catch {
+      note(Finding("station", error), tell)
+    }
+    var response: Response?
+    if let station {
+      do throws(Diagnostic) {
+        response = try Configuration.response(
+          station, board, now.realtime.date, isDateTrusted: now.isSynchronised)
+        _ = try Configuration.relations(station)
+        note(calibration(response), tell)
+      } catch {
+        note(Finding("calibration", error), tell)
+      }
+      note(key(station), tell)
+      tryNetworks(station, kernels.variant, tell)
+    }
+    if let board {
+      listen(to: board, response, clock, tell)
+      note(relay(board), tell)
+    }
+    note(time(now, hasPulse: board?.pulse != nil), tell)
+    if let station {
+      note(disk(station.stateDirectory), tell)
+      note(uplink(station.uplink), tell)
+    }
+    note(privileges(), tell)
+  }
+
+  mutating func note(_ finding: Finding, _ tell: (Finding) -> Void) {
+    if finding.verdict == .bad { isFit = false }
+    tell(finding)
+  }
+
+  // MARK: Parts without hardware
+
+  private func arithmetic(_ kernels: KernelSelection) -> Finding {
+    var text = Text<320>("the processor computes with ")
+    text.append(kernels.variant.name)
+    guard kernels.hasRejectedBetter else { return Finding("processor", .good, text) }
+    text.append(
+      "; a faster way fails its self-test: results are right, the processor is to be doubted")
+    return Finding("processor", .doubtful, text)
+  }
+
+  private func calibration(_ response: Response?) -> Finding {
+    guard let response else {
+      return Finding(
+        "calibration", .doubtful,
+        "no component is calibrated: picks come, estimates and alarms do not; name calibrations in [sensor]"
+      )
+    }
+    var count = 0
+    for lane in 0..<3 where response.unitsPerCount[lane] != 0 { count += 1 }
+    var text = Text<320>()
+    text.append(count)
+    text.append(" of 3 components calibrated as ")
+    text.append(response.quantity == .velocity ? "velocity" : "acceleration")
+    guard count == 3 else {
+      text.append(": without both horizontals nothing is expected of the shaking")
+      return Finding("calibration", .doubtful, text)
+    }
+    return Finding("calibration", .good, text)
+  }
+
+  private func key(_ station: StationFile) -> Finding {
+    do throws(Diagnostic) {
+      _ = try Key(file: station.uplink.keyFile)
+      return Finding("key", .good, "32 bytes that others cannot read")
+    } catch {
+      return Finding("key", error)
+    }
+  }
+
+  private mutating func tryNetworks(
+    _ station: StationFile, _ kernels: KernelVariant, _ tell: (Finding) -> Void
+  ) {
+    if station.network.isEmpty {
+      note(Finding("picker", .doubtful, "no [picker] network is named: STA/LTA picks alone"), tell)
+    } else {
+      note(network("picker", station.network, PickerModel.self, kernels), tell)
+    }
+    if station.estimatorNetwork.isEmpty {
+      note(
+        Finding("estimator", .doubtful, "no [estimator] network is named: events have no class"),
+        tell)
+    } else {
+      note(network("estimator", station.estimatorNetwork, EstimatorModel.self, kernels), tell)
+    }
+  }
+
+  private func network<Model: NetworkModel>(
+    _ part: StaticString, _ path: Path, _ type: Model.Type, _ kernels: KernelVariant
+  ) -> Finding {
+    let file = ModelFile<Model>(path, kernels: kernels)
+    if let problem = file.problem { return Finding(part, problem) }
+    var text = Text<320>("network ")
+    if let model = file.model { text.append(model.plan.header.name) }
+    text.append(" is whole and computes here what the reference does")
+    return Finding(part, .good, text)
+  }
+
+  // MARK: The machine
+
+  private func time(_ now: SystemClockReading, hasPulse: Bool) -> Finding {
+    var text = Text<320>("the machine's clock says ")
+    text.append(now.realtime.date)
+    guard now.realtime.date.year >= SelfTest.earliestYear else {
+      text.append(
+        ": it was never set. Give it a network with chrony, a GNSS receiver with gpsd, or a clock chip"
+      )
+      return Finding("clock", .bad, text)
+    }
+    guard now.isSynchronised else {
+      text.append(" and nobody keeps it right: see chronyc tracking")
+      text.append(
+        hasPulse ? ". The pulse says when a second begins, the clock has to say which" : "")
+      return Finding("clock", .bad, text)
+    }
+    text.append(", synchronised, wrong by at most ")
+    text.append(thousandths: Int(now.maximumErrorNanoseconds / 1000))
+    text.append(" ms")
+    text.append(hasPulse ? "; the pulse gives the rest" : "; there is no pulse to do better")
+    // Half a second labels the pulse; without one it is the picks' own error.
+    let isCoarse = now.maximumErrorNanoseconds > (hasPulse ? 400_000_000 : 20_000_000)
+    return Finding("clock", isCoarse ? .doubtful : .good, text)
+  }
+
+  private func disk(_ directory: Path) -> Finding {
+    var path = directory
+    path.append("/self-test")
+    let probe = Text<8>("probe\n")
+    let isWritten = probe.withBytes { File.replace(path, directory: directory, with: $0) }
+    guard isWritten else {
+      return Finding(
+        "disk",
+        Diagnostic(
+          "state directory ", directory,
+          " cannot be written: make the directory, let onsetd's user write to it, and look whether the disk is full"
+        ))
+    }
+    _ = path.withCString { unlink($0) }
+    let free = directory.withCString { clinux_disk_free_mebibytes($0) }
+    var text = Text<320>("state is kept; ")
+    text.append(Int(free))
+    text.append(" MiB are free")
+    guard free < 0 || free >= Int64(SelfTest.diskMebibytesMinimum) else {
+      text.append(": make room before it is full")
+      return Finding("disk", .doubtful, text)
+    }
+    return Finding("disk", .good, text)
+  }
+
+  private func uplink(_ settings: UplinkSettings) -> Finding {
+    do throws(Diagnostic) {
+      let socket = try UdpEndpoint(listenPort: settings.listenPort)
+      let address = try resolveAddress(settings.host)
+      var text = Text<320>("datagrams to ")
+      text.append(settings.host)
+      text.append(" port ")
+      text.append(settings.port)
+      guard clinux_has_route(address, UInt16(settings.port)) != 0 else {
+        text.append(" have no way (")
+        text.append(cString: UnsafePointer(strerror(clinux_errno())))
+        text.append("): look at the cable or modem, and at ip route")
+        return Finding("uplink", .bad, text)
+      }
+      text.append(" have a way; whether they arrive is seen there. Pings are answered on port ")
+      text.append(socket.boundPort)
+      return Finding("uplink", .good, text)
+    } catch {
+      return Finding("uplink", error)
+    }
+  }
+
+  private func privileges() -> Finding {
+    let isLocked = clinux_lock_memory() == 0
+    let isFirst = clinux_realtime_priority(50) == 0
+    if isLocked && isFirst {
+      return Finding("privileges", .good, "memory can be locked and the loop can have priority")
+    }
+    return Finding(
+      "privileges", .doubtful,
+      "without LimitMEMLOCK and LimitRTPRIO, as the unit file has them, a busy machine can delay the loop"
+    )
+  }
+
+  private func relay(_ board: BoardFile) -> Finding {
+    guard let settings = board.relay else {
+      return Finding("relay", .skipped, "the board has no [relay]")
+    }
+    guard mayMoveRelay else {
+      if let holder = LineHolder.find(settings.chip, settings.relay.line) {
+        return Finding("relay", holder)
+      }
+      return Finding(
+        "relay", .skipped,
+        "not moved: with --relay it is actuated for a second; see first that what it drives may move"
+      )
+    }
+    do throws(Diagnostic) {
+      var lines = try RelayLines(settings)
+      let isInhibited = lines.readInhibit()
+      let rest = settings.failSafeIsActive
+      let obeys = lines.set(relay: !rest)
+      _ = poll(nil, 0, 1000)
+      let returns = lines.set(relay: rest)
+      guard obeys && returns else {
+        return Finding("relay", .bad, "the relay's line does not obey: see gpioinfo and dmesg")
+      }
+      var text = Text<320>("the relay moved for a second and came back: it must have clicked")
+      if isInhibited { text.append("; its inhibiting switch is on, so alarms would not move it") }
+      return Finding("relay", isInhibited ? .doubtful : .good, text)
+    } catch {
+      return Finding("relay", error)
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// onset doctor HOST:PORT: what a running station's health says, in plain words and with what to do.
+
+import Core
+import Digitizer
+import Doctor
+import Uplink
+
+public enum HealthFindings {
+  private static let diskMebibytesMinimum: UInt32 = 100
+  private static let memoryMebibytesMinimum: UInt32 = 50
+  /// Where processors of such boards begin to slow down.
+  private static let temperatureMaximum: Int16 = 80_00
+  private static let uncertaintyMaximum: UInt32 = 5_000_000
+  private static let ringPerMilleMaximum: UInt16 = 500
+
+  public static func of(_ health: HealthMessage, _ header: Header) -> [Finding] {
+    [
+      running(health), clock(health, header), digitizer(health), channels(health), picker(health),
+      uplink(health), machine(health),
+    ]
+  }
+
+  private static func finding(
+    _ part: StaticString, _ verdict: Verdict, _ text: String
+  ) -> Finding {
+    Finding(part, verdict, Text<320>(text))
+  }
+
+  private static func running(_ h: HealthMessage) -> Finding {
+    let state = "onsetd \(h.software.string), up for \(duration(h.uptimeSeconds)), \(h.picks) picks"
+    guard h.isLive else {
+      return finding(
+        "station", .bad,
+        state + "; not live: no frames come, or the picker has just begun to settle")
+    }
+    return finding("station", .good, state + ", live")
+  }
+
+  private static func clock(_ h: HealthMessage, _ header: Header) -> Finding {
+    let uncertainty = header.clockUncertaintyNanoseconds
+    let source = ["nothing", "the machine's clock", "the pulse", "a record"][
+      Int(min(header.clockSource, 3))]
+    let figures =
+      "\(h.edges) pulses, \(h.missedEdges) missed, \(h.rejectedEdges) rejected, crystal "
+      + "\(decimal(Double(h.clockRatePartsPerBillion) / 1000, 1)) ppm off"
+    let off =
+      uncertainty == .max ? "unknown" : "\(decimal(Double(uncertainty) / 1e6, 3)) ms"
+    switch ClockState(rawValue: header.clockState) {
+    case .locked where uncertainty <= uncertaintyMaximum:
+      return finding("clock", .good, "locked to \(source), uncertain by \(off); \(figures)")
+    case .locked:
+      return finding(
+        "clock", .doubtful,
+        "locked to \(source), uncertain by \(off); \(figures): a pulse or a nearer time server would do better"
+      )
+    case .holdover:
+      return finding(
+        "clock", .doubtful,
+        "\(source) is gone and its rate carried on, uncertain by \(off); \(figures): look at the antenna and the receiver"
+      )
+    default:
+      return finding(
+        "clock", .bad,
+        "nobody tells the time, uncertain by \(off); \(figures): see chronyc tracking, the antenna and the pulse's pin"
+      )
+    }
+  }
+
+  private static func digitizer(_ h: HealthMessage) -> Finding {
+    let lost = h.frames > 0 ? Double(h.gapFrames) / Double(h.frames + h.gapFrames) : 0
+    let figures =
+      "\(h.frames) frames, \(h.gaps) gaps (\(decimal(100 * lost, 4)) % lost), \(h.overruns) overruns, "
+      + "\(h.reopenings) reopenings, buffer full to \(decimal(Double(h.ringFillPerMille) / 10, 1)) %"
+    if h.frames == 0 {
+      return finding(
+        "digitizer", .bad, figures + ": the card gives nothing; look at its power and overlay")
+    }
+    if h.reopenings > 0 {
+      return finding(
+        "digitizer", .doubtful, figures + ": the card went away and came back; look at its plug")
+    }
+    if h.overruns > 0 || h.ringFillPerMille > ringPerMilleMaximum {
+      return finding(
+        "digitizer", .doubtful,
+        figures + ": something holds the loop up; is its priority real-time?")
+    }
+    return finding("digitizer", h.gaps > 0 ? .doubtful : .good, figures)
+  }
+
+  private static func channels(_ h: HealthMessage) -> Finding {
+    func lanes(_ mask: UInt8) -> String {
+      ["vertical", "north", "east", "auxiliary"].enumerated()
+        .filter { mask & (1 << UInt8($0.offset)) != 0 }.map(\.element).joined(separator: " and ")
+    }
+    let noise = "noise \(decimal(Double(Float(bitPattern: h.noiseCountsBits)), 1)) counts rms"
+    if h.deadLanes != 0 {
+      return finding("channels", .bad, "\(lanes(h.deadLanes)): nothing but zeros; is the cable on?")
+    }
+    if h.stuckLanes != 0 {
+      return finding(
+        "channels", .bad,
+        "\(lanes(h.stuckLanes)): always the same value; saturated, or the converter hangs")
+    }
+    if h.clippedLanes != 0 {
+      return finding(
+        "channels", .doubtful,
+        "\(lanes(h.clippedLanes)): at full scale; strong shaking, or too much gain; \(noise)")
+    }
+    if h.spikedLanes != 0 {
+      return finding(
+        "channels", .doubtful,
+        "\(lanes(h.spikedLanes)): spikes (\(h.spikes) since the start); look at ground and power; \(noise)"
+      )
+    }
+    return finding("channels", .good, noise)
+  }
+
+  private static func picker(_ h: HealthMessage) -> Finding {
+    if h.lacksNetwork {
+      return finding(
+        "networks", .bad,
+        "one that the station file names is missing or damaged; \(h.model.string) picks: copy it again, see onset model verify"
+      )
+    }
+    if h.hasRejectedKernels {
+      return finding(
+        "networks", .doubtful,
+        "a way of computing failed its self-test and is not used; the processor is to be doubted")
+    }
+    return finding("networks", .good, "\(h.model.string) picks")
+  }
+
+  private static func uplink(_ h: HealthMessage) -> Finding {
+    let figures =
+      "\(h.datagramsSent) datagrams sent, \(h.sendFailures) refused by the network; "
+      + "\(h.datagramsAccepted) received and \(h.datagramsRejected) rejected"
+    if h.sendFailures > 0 {
+      return finding(
+        "uplink", .doubtful, figures + ": the link was down, or the name does not resolve")
+    }
+    if h.datagramsRejected > h.datagramsAccepted {
+      return finding("uplink", .doubtful, figures + ": somebody asks with another key")
+    }
+    return finding("uplink", .good, figures)
+  }
+
+  private static func machine(_ h: HealthMessage) -> Finding {
+    let hot = h.temperatureCentidegrees
+    let temperature =
+      hot == Wire.unknownTemperature ? "" : ", \(decimal(Double(hot) / 100, 1)) °C"
+    let loop =
+      h.loopMaximumNanoseconds == Wire.unknownDuration
+      ? "" : ", slowest turn of the loop \(decimal(Double(h.loopMaximumNanoseconds) / 1e6, 1)) ms"
+    let figures =
+      "\(known(h.diskFreeMebibytes)) MiB of disk and \(known(h.memoryAvailableMebibytes)) of memory free"
+      + temperature.replacingOccurrences(of: "°C", with: "degrees") + loop
+    if h.diskFreeMebibytes < diskMebibytesMinimum {
+      return finding("machine", .bad, figures + ": make room on the disk")
+    }
+    if h.memoryAvailableMebibytes < memoryMebibytesMinimum {
+      return finding("machine", .doubtful, figures + ": something else eats the memory")
+    }
+    if hot != Wire.unknownTemperature && hot > temperatureMaximum {
+      return finding("machine", .doubtful, figures + ": too hot; shade it, or give it air")
+    }
+    return finding("machine", .good, figures)
+  }
+
+  private static func known(_ value: UInt32) -> String {
+    value == Wire.unknownSize ? "unknown" : "\(value)"
+  }
+
+  private static func duration(_ seconds: UInt32) -> String {
+    seconds < 2 * 86_400
+      ? "\(decimal(Double(seconds) / 3600, 1)) hours"
+      : "\(decimal(Double(seconds) / 86_400, 1)) days"
+  }
+}

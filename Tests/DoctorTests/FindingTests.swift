@@ -1,0 +1,129 @@
+// What is said of a part, as a line and as JSON, and what is made of a running station's health. The self-test
+// itself needs a card in real time: Tests/System/test_firmware.py and test_board.py run it.
+
+import Board
+import Core
+import Digitizer
+import Foundation
+import Testing
+import Tools
+import Uplink
+
+@testable import Doctor
+
+private func healthy() -> (HealthMessage, Header) {
+  var health = HealthMessage()
+  (health.isLive, health.frames, health.uptimeSeconds) = (true, 8_000_000, 90_000)
+  (health.diskFreeMebibytes, health.memoryAvailableMebibytes) = (5000, 400)
+  health.noiseCountsBits = Float(12.5).bitPattern
+  health.temperatureCentidegrees = 41_50
+  health.model.append("onset-picker")
+  let header = Header(
+    type: .pong, station: StationCode("XX.T..HN"), bootCounter: 1, sequence: 1,
+    emitted: UTC(nanoseconds: 0), clockState: ClockState.locked.rawValue,
+    clockSource: ClockSource.pulse.rawValue, clockUncertaintyNanoseconds: 1200)
+  return (health, header)
+}
+
+private func verdicts(
+  _ change: (inout HealthMessage, inout Header) -> Void = { _, _ in }
+) -> [String: (Verdict, String)] {
+  var (health, header) = healthy()
+  change(&health, &header)
+  let findings = HealthFindings.of(health, header)
+  return Dictionary(
+    uniqueKeysWithValues: findings.map { ("\($0.part)", ($0.verdict, $0.text.string)) })
+}
+
+@Suite struct FindingTests {
+  @Test func aLineIsForPeople() {
+    #expect(
+      Finding("key", .bad, "is open").line.string == "BAD      key         is open\n")
+    #expect(
+      Finding("calibration", .doubtful, "old").line.string == "doubtful calibration old\n")
+    #expect(Finding("pps", .skipped, "none").line.string == "skipped  pps         none\n")
+  }
+
+  @Test func jsonIsJsonWhateverAFileIsCalled() throws {
+    let nasty = Diagnostic("key file ", Text<40>("a\"b\\c\u{1}ä"), " cannot be read")
+    let text = Finding("key", nasty).json.string
+    let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: String]
+    #expect(object?["text"] == "key file a\"b\\c??? cannot be read")
+    #expect(object?["verdict"] == "bad" && object?["part"] == "key" && object?["type"] == "finding")
+    var long = Text<320>()
+    for _ in 0..<320 { long.append(byte: UInt8(ascii: "\"")) }
+    let full = Finding("calibration", .doubtful, long).json.string
+    #expect(try JSONSerialization.jsonObject(with: Data(full.utf8)) is [String: String])
+  }
+
+  @Test func allIsWell() {
+    let all = verdicts()
+    #expect(all.count == 7)
+    for (part, found) in all { #expect(found.0 == .good, "\(part): \(found.1)") }
+    #expect(all["clock"]!.1.contains("locked to the pulse, uncertain by 0.001 ms"))
+    #expect(all["station"]!.1.contains("25.0 hours"))
+  }
+
+  @Test func whatIsWrongIsNamed() {
+    typealias Change = (inout HealthMessage, inout Header) -> Void
+    let cases: [(String, Verdict, String, Change)] = [
+      ("station", .bad, "not live", { h, _ in h.isLive = false }),
+      ("clock", .doubtful, "is gone", { _, header in header.clockState = 2 }),
+      ("clock", .bad, "nobody tells", { _, header in header.clockState = 0 }),
+      (
+        "clock", .doubtful, "nearer time server",
+        { _, header in header.clockUncertaintyNanoseconds = 6_000_000 }
+      ),
+      ("digitizer", .bad, "gives nothing", { h, _ in h.frames = 0 }),
+      ("digitizer", .doubtful, "went away", { h, _ in h.reopenings = 1 }),
+      ("digitizer", .doubtful, "holds the loop up", { h, _ in h.overruns = 2 }),
+      ("digitizer", .doubtful, "3 gaps", { h, _ in h.gaps = 3 }),
+      ("channels", .bad, "vertical and east: nothing but zeros", { h, _ in h.deadLanes = 0b101 }),
+      ("channels", .bad, "north: always the same", { h, _ in h.stuckLanes = 0b010 }),
+      ("channels", .doubtful, "full scale", { h, _ in h.clippedLanes = 1 }),
+      ("channels", .doubtful, "spikes", { h, _ in h.spikedLanes = 1 }),
+      ("networks", .bad, "missing or damaged", { h, _ in h.lacksNetwork = true }),
+      ("networks", .doubtful, "self-test", { h, _ in h.hasRejectedKernels = true }),
+      ("uplink", .doubtful, "link was down", { h, _ in h.sendFailures = 1 }),
+      ("uplink", .doubtful, "another key", { h, _ in h.datagramsRejected = 1 }),
+      ("machine", .bad, "make room", { h, _ in h.diskFreeMebibytes = 99 }),
+      ("machine", .doubtful, "memory", { h, _ in h.memoryAvailableMebibytes = 49 }),
+      ("machine", .doubtful, "too hot", { h, _ in h.temperatureCentidegrees = 80_01 }),
+    ]
+    for (part, verdict, phrase, change) in cases {
+      let all = verdicts(change)
+      #expect(all[part]!.0 == verdict && all[part]!.1.contains(phrase), "\(part): \(all[part]!.1)")
+      #expect(all.filter { $0.value.0 != .good }.count == 1, "\(phrase)")
+    }
+  }
+
+  @Test func edgesAreASecondApart() {
+    var edges = EdgeStatistics()
+    for edge: Int64 in [5_000_000_000, 6_000_010_000, 6_999_990_000] { edges.add(edge) }
+    #expect(edges.count == 3 && edges.worst == 20_000)
+  }
+
+  @Test func levelsOfALargeOffsetAreExact() {
+    var levels = LevelStatistics(settings())
+    for index in 0..<1000 {
+      levels.add(Frame(1_000_000_000 + (index % 2 == 0 ? 3 : -3), 0, 7, 0))
+    }
+    #expect(abs(levels.mean(0) - 1e9) < 1e-3 && abs(levels.deviation(0) - 3) < 1e-9)
+    #expect(levels.deviation(1) == 0 && levels.lowest[2] == 7 && levels.highest[2] == 7)
+  }
+
+  @Test func theRateIsThatOfTheStamps() throws {
+    var levels = LevelStatistics(settings())
+    levels.note(stamp: 1_000_000_000, frames: 80)
+    #expect(levels.rateError == nil)
+    // Two frames more than there should be in four seconds.
+    levels.note(stamp: 5_000_000_000, frames: 80 + 32_002)
+    #expect(abs(try #require(levels.rateError) - 62.5e-6) < 1e-9)
+  }
+
+  private func settings() -> DigitizerSettings {
+    var settings = DigitizerSettings()
+    settings.sampleRateMillihertz = 8_000_000
+    return settings
+  }
+}
