@@ -97,7 +97,8 @@ class HealthyBoard(BoardTest):
         print(f"picks off by {', '.join(f'{e / 1e6:+.3f}' for e in errors)} ms, "
               f"rate by {rate_error_ppm(health):+.2f} ppm; "
               f"relay {(closed - warned['decided_ns']) / 1e6:.1f} ms after the decision; "
-              f"{health['edges']} pulses, {health['rejected_edges']} of them rejected", file=sys.stderr)
+              f"{health['edges']} pulses, {health['rejected_edges']} rejected, {pins.left_out()} left out",
+              file=sys.stderr)
         self.assertGreater(len(pins.changes(HEARTBEAT)), 50)
         self.assertEqual(board.stop(), 0)
         self.assertEqual(pins.changes(RELAY)[-1][0], 0)

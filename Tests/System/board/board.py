@@ -19,7 +19,7 @@ PPS, INHIBIT, RELAY, WATCH, HEARTBEAT = 0, 1, 4, 5, 6  # as boards/emulated wire
 CODE = "XX.EMUL..HN"
 LISTEN_PORT = 6465
 KEY = bytes(range(32))
-WAIT_S = 60  # a wait ends with what was waited for; this only ends one that is in vain
+WAIT_S = 120  # a wait ends with what was waited for; this only ends one that is in vain
 NANOSECONDS_PER_FRAME = 125_000  # of the board's own clock, which is what drives the loopback card
 # The board's crystal, and with it the sample clock, is so much faster than it should be. (The loopback card can shift
 # its rate too, but it rounds to frames on both of its sides, and where they differ the shift is lost for seconds.)

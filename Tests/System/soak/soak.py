@@ -12,6 +12,7 @@ HOUR_S = 3600
 SETTLED_S = 60
 LOCKED = 3
 INTERVAL_ERROR_S_MAX = 0.002
+STRONG_CENTIDECIBELS = 5000
 
 
 def datagrams(data):
@@ -77,7 +78,9 @@ class Judge:
                      f"resident memory, from the first minute to the end: {sorted(set(settled))} KiB")
 
     def earthquakes(self):
-        picks = [m for m in self.messages if m["type"] == "pick" and m["phase"] == 1 and m["status"] == 2]
+        """Of strong ones: where their quiet begins after the player's noise there is a weak onset, picked or not."""
+        picks = [m for m in self.messages if m["type"] == "pick" and m["phase"] == 1 and m["status"] == 2
+                 and m["snr_centidecibels"] > STRONG_CENTIDECIBELS]
         self.require(len(picks) == self.hours, f"{len(picks)} confirmed P of {self.hours} earthquakes")
         errors = [(b["time_ns"] - a["time_ns"]) * 1e-9 - crystal_interval_s(hour)
                   for hour, (a, b) in enumerate(zip(picks, picks[1:]))]
