@@ -266,9 +266,10 @@ class FaultyBoard(BoardTest):
         silences = [later - earlier for earlier, later in zip(fed, fed[1:])]
         self.assertEqual(sum(s > 1.4e9 for s in silences), 3, silences)
 
-    def test_stuck_channel(self):
+    def test_dead_and_stuck_channels(self):
         self.start(pulses="none")
         self.board.stop_player()
+        self.health(lambda m: m["dead_lanes"] == 0b111)
         self.board.play(None, "--stuck 1")
         self.health(lambda m: m["stuck_lanes"] == 0b010)
         self.board.stop_player()

@@ -1,8 +1,11 @@
-// upstream PORT: writes every datagram that comes to this port of the machine to standard output, one after another.
+// upstream PORT: writes every datagram that comes to this port of the machine to standard output, one after another, each
+// behind the CLOCK_MONOTONIC_RAW nanoseconds at which it came, as eight bytes.
 #include <arpa/inet.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 int main(int count, char **arguments) {
@@ -17,6 +20,10 @@ int main(int count, char **arguments) {
   for (;;) {
     char datagram[401];
     ssize_t length = recv(descriptor, datagram, sizeof datagram, 0);
-    if (length < 0 || write(1, datagram, (size_t)length) != length) return 1;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+    int64_t came = t.tv_sec * 1000000000LL + t.tv_nsec;
+    if (length < 0 || write(1, &came, sizeof came) != sizeof came) return 1;
+    if (write(1, datagram, (size_t)length) != length) return 1;
   }
 }
