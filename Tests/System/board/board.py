@@ -178,9 +178,12 @@ class Board:
     # What it hears
 
     def play(self, frames=None, *options):
-        """Plays a file of the share, then noise."""
+        """Plays a file of the share, then noise; returns when it plays."""
         file = f"/host/{frames}" if frames else ""
-        self.machine.run(f"player hw:Loopback,0 /run/player.log {file} {' '.join(options)} > /run/player.said 2>&1 &")
+        self.machine.run(
+            f"player hw:Loopback,0 /run/player.log {file} {' '.join(options)} > /run/player.said 2>&1 & "
+            "while pidof player > /dev/null && ! grep -q RUNNING /proc/asound/Loopback/pcm0p/sub0/status; do "
+            "usleep 10000; done; cat /run/player.said; pidof player")
 
     def stop_player(self):
         self.machine.run("killall -q player; while pidof player > /dev/null; do usleep 20000; done")

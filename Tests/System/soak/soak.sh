@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # soak.sh CACHE OUT ONSETD TOOLS HOURS PERIOD: so many hours of the firmware, in virtual time; OUT/root/out is what it
 # left behind, for soak.py to judge. The firmware is the x86-64 one, because User Mode Linux runs on its host's
-# processor. PERIOD is the digitizer's, in frames: what a soak costs is wake-ups, and of 80 there are a hundred a second.
-# On two shared cores an hour takes 32 s with 800 frames and 142 s with 80; QEMU with -icount, whose board the other
-# tests use, would take 310 s.
+# processor. PERIOD is the digitizer's, in frames: what a soak costs is wake-ups, and of 80 there are a hundred a
+# second. On two shared cores an hour takes 17 to 34 s with 800 frames and 142 s with 80; QEMU with -icount, whose board
+# the other tests use, would take 310 s.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")"; pwd)
 TOP=$HERE/../../..

@@ -1,5 +1,5 @@
-// upstream PORT: writes every datagram that comes to this port of the machine to standard output, one after another, each
-// behind the CLOCK_MONOTONIC_RAW nanoseconds at which it came, as eight bytes.
+// upstream PORT: writes every datagram that comes to this port of the machine to standard output, one after another,
+// each behind the CLOCK_MONOTONIC_RAW nanoseconds at which it came, as eight bytes.
 #include <arpa/inet.h>
 #include <stdint.h>
 #include <stdio.h>
