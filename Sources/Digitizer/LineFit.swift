@@ -21,8 +21,10 @@ struct LineFit: ~Copyable {
   private var offset = 0.0
   private(set) var slopeError = 0.0
   private(set) var residualNanoseconds = 0.0
+  /// Of the newest point, which may have been taken for an outlier.
+  private(set) var newestResidualNanoseconds = 0.0
 
-  /// Forgets the points, keeps the slope until there are enough new ones for a better.
+  /// Forgets the points, keeps the slope and its residual until there are enough new ones for a better.
   mutating func restart() {
     count = 0
     next = 0
@@ -64,7 +66,7 @@ struct LineFit: ~Copyable {
       var sum = 0.0
       for index in 0..<count { sum += deviation(index) - slopeError * distance(index) }
       offset = sum / Double(count)
-      residualNanoseconds = 0
+      newestResidualNanoseconds = residual(latest).magnitude
       return
     }
     var weights = InlineArray<64, Double>(repeating: 1)
@@ -87,6 +89,7 @@ struct LineFit: ~Copyable {
       used += kept[index]
     }
     residualNanoseconds = (sum / max(used, 1)).squareRoot()
+    newestResidualNanoseconds = residual(latest).magnitude
   }
 
   private func distance(_ index: Int) -> Double { Double(xs[index] - xOrigin) }

@@ -33,11 +33,18 @@ struct PulseLine: ~Copyable {
   private var pendingSeconds: Int64 = 0
   private var pendingCount = 0
   private var disagreements = 0
+  /// The line has once had edges enough for a rate.
+  private var knowsRate = false
+  /// Since pulses came back; 0 when that is long ago.
+  private var edgesSinceHole = 0
 
   /// There are edges enough for a rate, and somebody who knows the time has seen the labels.
-  var isUsable: Bool { line.count >= PulseLine.minimumEdges && labelsAreTrusted }
+  var isUsable: Bool { knowsRate && labelsAreTrusted }
   var slopeError: Double { line.slopeError }
-  var residualNanoseconds: Double { line.residualNanoseconds }
+  /// Where the newest edge is further off, it may be the line that is wrong.
+  var residualNanoseconds: Double {
+    max(line.residualNanoseconds, line.newestResidualNanoseconds)
+  }
   func time(atMonotonic monotonic: Int64) -> UTC { UTC(nanoseconds: line.y(at: monotonic)) }
 
   private static func nearestSecond(_ nanoseconds: Int64) -> Int64 {
@@ -70,7 +77,12 @@ struct PulseLine: ~Copyable {
       return
     }
     missedEdges &+= UInt32(clamping: seconds - 1)
-    accept(edge, second: PulseLine.nearestSecond(line.y(at: edge)))
+    let second = PulseLine.nearestSecond(line.y(at: edge))
+    if elapsed > PulseLine.forgottenNanoseconds { edgesSinceHole = 1 }
+    // The crystal has gone its own way since: what is old would hold the line where it was.
+    if edgesSinceHole == PulseLine.agreement { line.restart() }
+    if edgesSinceHole > 0 { edgesSinceHole = (edgesSinceHole + 1) % (PulseLine.agreement + 1) }
+    accept(edge, second: second)
     if isUsable && line.slopeError.magnitude > PulseLine.crystalErrorMaximum { forget() }
   }
 
@@ -84,6 +96,7 @@ struct PulseLine: ~Copyable {
     line.add(x: edge, y: second * nanosecondsPerSecond)
     lastEdge = edge
     edges &+= 1
+    if line.count >= PulseLine.minimumEdges { knowsRate = true }
   }
 
   /// Nothing of the line is believed any longer, neither its rate nor its labels.
@@ -92,6 +105,8 @@ struct PulseLine: ~Copyable {
     lastEdge = nil
     labelsAreTrusted = false
     disagreements = 0
+    knowsRate = false
+    edgesSinceHole = 0
   }
 
   /// Compares with the system clock. A whole second's difference that lasts moves the labels: a

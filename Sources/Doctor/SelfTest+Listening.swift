@@ -261,13 +261,19 @@ struct LevelStatistics {
   }
 }
 
+/// The first edge is not counted: a chip may have kept it from before anybody listened.
 struct EdgeStatistics {
   private(set) var count = 0
+  private var isFirst = true
   private var previous: Int64 = 0
   /// From a whole second, the largest.
   private(set) var worst: Int64 = 0
 
   mutating func add(_ edge: Int64) {
+    if isFirst {
+      isFirst = false
+      return
+    }
     if count > 0 {
       let off = edge - previous - nanosecondsPerSecond
       worst = max(worst, off < 0 ? -off : off)

@@ -74,6 +74,29 @@ import Testing
     #expect(clock.reading.source == .pulse)
   }
 
+  /// Two hours without a pulse, in which the crystal goes its own way: when it is back the line follows at once,
+  /// and no stamp states less than it is off by.
+  @Test func aPulseThatComesBackIsFollowed() {
+    var world = SimulatedWorld(seed: 9)
+    world.systemMaximumErrorNanoseconds = 50_000_000
+    var clock = clock()
+    world.advance(&clock, tenths: 1200) { _ in }
+    world.hasPulse = false
+    world.monotonicPartsPerMillion = 0.4
+    world.advance(&clock, tenths: 72_000) { _ in }
+    world.hasPulse = true
+    var honest = true
+    var last: UInt64 = 0
+    world.advance(&clock, tenths: 600) {
+      // Beside what is stated, the jitter of the edge that it stands on and of that which it is measured with.
+      if $0.error.magnitude > $0.uncertainty + 100_000 { honest = false }
+      last = $0.error.magnitude
+    }
+    #expect(honest)
+    #expect(last < 100_000)
+    #expect(clock.reading.state == .locked && clock.reading.source == .pulse)
+  }
+
   /// The receiver comes back without a fix and pulses a third of a second off, while nobody else
   /// knows the time: what nobody has checked is not believed.
   @Test func pulseThatComesBackUnalignedIsNotTrusted() {

@@ -166,7 +166,7 @@ struct LossyClock: HostClock {
     var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
     for _ in 0..<50 { _ = runner.step() }
     allocation_guard_begin()
-    for _ in 0..<200 { _ = runner.step() }
+    for _ in 0..<5000 { _ = runner.step() }
     let count = allocation_guard_end()
     #expect(count.allocations == 0, "\(count)")
     // Far from the end of the file, where the card would be opened again.

@@ -290,12 +290,10 @@ class FaultyBoard(BoardTest):
         self.board.play()
         for line, section in ((RELAY, "relay"), (HEARTBEAT, "relay"), (PPS, "pps")):
             with self.subTest(line=line):
-                self.board.machine.run(
-                    f"gpioset --mode=signal gpiochip0 {line}=0 > /dev/null 2>&1 & "
-                    f"while ! gpioinfo | grep -q 'line *{line}:.*gpioset'; do usleep 20000; done")
+                self.board.take_line(line)
                 self.refuse(f"{section}: line {line} of gpiochip0 cannot be taken (Device or resource busy): "
                             "see gpioinfo for its name and who holds it")
-                self.board.machine.run("killall gpioset; while pidof gpioset > /dev/null; do usleep 20000; done")
+                self.board.release_lines()
 
     def test_key(self):
         self.board.play()
@@ -340,6 +338,101 @@ class FaultyBoard(BoardTest):
         self.assertEqual(health["send_failures"], lost)
         self.assertEqual((health["gaps"], health["clock_state"], health["clock_source"]), (0, LOCKED, PULSE))
         self.assertEqual(self.board.ping().returncode, 0)
+        self.assertEqual(self.board.stop(), 0)
+
+
+class SelfTest(BoardTest):
+    """The firmware's self-test, before the station runs: a healthy board, and each fault by name."""
+
+    def prepare(self, pulses="one"):
+        self.board.machine.set_clock()
+        self.pins.order(f"pulses {pulses}")
+        self.board.play()
+
+    def find(self, bad, *options):
+        """Exactly these parts are bad, and say so in these words."""
+        status, found = self.board.examine(*options)
+        said = {part: f["text"] for part, f in found.items() if f["verdict"] == "bad"}
+        self.assertEqual(set(said), set(bad), found)
+        for part, phrase in bad.items():
+            self.assertIn(phrase, said[part])
+        self.assertEqual(status, int(bool(bad)))
+        return found
+
+    def test_healthy(self):
+        self.prepare()
+        found = self.find({}, "--relay")
+        self.assertEqual({f["verdict"] for f in found.values()}, {"good"}, found)
+        self.assertIn("3 channels", found["digitizer"]["text"])
+        self.assertIn("a second apart", found["pps"]["text"])
+        levels = [level for level, _ in self.pins.changes(RELAY)]
+        self.assertEqual(levels[-2:], [1, 0])
+        status = self.board.machine.status("ls /run/station/boards/emulated/state/boot-counter")[0]
+        self.assertEqual(status, 1, "no boot is used up")
+
+    def test_the_relay_moves_with_consent_alone(self):
+        self.prepare()
+        before = self.pins.changes(RELAY)
+        self.assertEqual(self.find({})["relay"]["verdict"], "skipped")
+        self.assertEqual(self.pins.changes(RELAY), before)
+        self.pins.order(f"level {INHIBIT} 1")
+        self.assertIn("switch is on", self.find({}, "--relay")["relay"]["text"])
+
+    def test_pulses(self):
+        self.prepare(pulses="none")
+        self.find({"pps": "does the receiver see the sky"})
+        self.pins.order("pulses double")
+        self.find({"pps": "not a second apart"})
+
+    def test_lines_taken(self):
+        self.prepare()
+        for line, part in ((RELAY, "relay"), (PPS, "pps")):
+            with self.subTest(part=part):
+                self.board.take_line(line)
+                self.find({part: "is held by gpioset"})
+                self.board.release_lines()
+
+    def test_channels(self):
+        self.prepare()
+        self.board.stop_player()
+        self.find({part: "nothing but zeros" for part in ("vertical", "north", "east")})
+        self.board.play(None, "--stuck 1")
+        self.find({"north": "the same value all the time"})
+
+    def test_no_card(self):
+        self.prepare()
+        self.board.stop_player()
+        self.board.unplug_card()
+        self.find({"digitizer": "refuses open"})
+
+    def test_clock_never_set(self):
+        self.prepare()
+        self.board.machine.set_clock(error_us=-1)
+        self.find({"clock": "nobody keeps it right"})
+
+    def test_files_and_network(self):
+        self.prepare()
+        folder = "/run/station/boards/emulated"
+        self.board.machine.run(
+            f"cd {folder} && chmod 604 station.key && rm -r state && ifconfig eth0 down && "
+            "cd ../../calibration/models && mv onset-estimator.onet kept && echo damaged > onset-estimator.onet")
+        try:
+            self.find({"key": "open to everyone", "disk": "cannot be written", "uplink": "have no way",
+                       "estimator": "is not a regular file of 80 bytes"})
+        finally:
+            self.board.machine.run("cd /run/station/calibration/models && mv kept onset-estimator.onet")
+
+    def test_doctor_of_a_running_station(self):
+        self.prepare()
+        self.board.start()
+        self.upstream.health(lambda m: m["state"] & 1 and m["clock_source"] == PULSE, self.mark)
+        status, found = self.board.doctor()
+        self.assertEqual(status, 0, found)
+        self.assertIn("locked to the pulse", found["clock"]["text"])
+        self.board.stop_player()
+        self.upstream.health(lambda m: m["dead_lanes"] == 0b111, self.mark)
+        status, found = self.board.doctor()
+        self.assertEqual((status, found["channels"]["verdict"]), (1, "bad"))
         self.assertEqual(self.board.stop(), 0)
 
 

@@ -139,6 +139,11 @@ class Board:
     def said(self):
         return self.machine.run("cat /run/said")
 
+    def examine(self, *options):
+        """The firmware's self-test: its exit status, and its findings by part."""
+        status, text = self.machine.status(f"{self.command_line()} --self-test --json {' '.join(options)} 2>&1")
+        return status, {found["part"]: found for found in map(json.loads, text.splitlines())}
+
     def signal(self, name):
         self.machine.run(f"kill -{name} $(pidof onsetd)")
 
@@ -212,6 +217,15 @@ class Board:
         self.machine.run("while [ -e /sys/bus/platform/drivers/snd_aloop/snd_aloop.0 ]; do usleep 20000; done; "
                          "echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/bind")
 
+    # Its neighbours
+
+    def take_line(self, line):
+        self.machine.run(f"gpioset --mode=signal gpiochip0 {line}=0 > /dev/null 2>&1 & "
+                         f"while ! gpioinfo | grep -q 'line *{line}:.*gpioset'; do usleep 20000; done")
+
+    def release_lines(self):
+        self.machine.run("killall gpioset; while pidof gpioset > /dev/null; do usleep 20000; done")
+
     # Its operator
 
     def onset(self, *arguments):
@@ -219,6 +233,11 @@ class Board:
 
     def ping(self):
         return self.onset("ping", f"127.0.0.1:{self.port}", "--key", self.key_file)
+
+    def doctor(self):
+        """What the operator's program says of the running station, by part."""
+        done = self.onset("doctor", f"127.0.0.1:{self.port}", "--key", self.key_file, "--json")
+        return done.returncode, {found["part"]: found for found in map(json.loads, done.stdout.splitlines())}
 
     def order(self, *arguments):
         return self.onset("command", f"127.0.0.1:{self.port}", "--key", self.key_file, "--station", CODE, *arguments)
