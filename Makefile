@@ -21,6 +21,7 @@ SOAK_HOURS ?= 24
 # Of the digitizer, in frames; 80 as on a board makes it four times slower.
 SOAK_PERIOD ?= 800
 FIRMWARE := .build/firmware
+AARCH64 := .build/aarch64/onsetd
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000
 SWIFT_FILES = Package.swift $(shell find Sources Tests -name '*.swift')
@@ -42,7 +43,7 @@ demo: packages
 	swift build -c release --product asound_module_pcm_onset
 	.build/release/onset demo --svg .build/demo.svg
 
-test: packages-test lint test-swift test-firmware test-aarch64 test-training fuzz
+test: packages-test lint test-swift test-firmware test-aarch64 test-training fuzz board-test
 
 test-swift:
 	swift build --build-tests
@@ -70,12 +71,14 @@ test-aarch64: firmware
 	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release
 
 # In QEMU, with a stock Debian kernel; CASES="FaultyBoard.test_no_pulse …" chooses among Tests/System/test_board.py.
-board-test: packages-board
+$(AARCH64): $(shell find Sources -type f) Tests/System/aarch64.sh Tests/System/private-apt.sh
+	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64
+
+board-test: packages-board $(AARCH64)
 	swift build -c release --product onset
 	swift build -c release --product asound_module_pcm_onset
-	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64
 	Tests/System/board/prepare.sh .cache/board .cache/aarch64/root .build/board
-	/usr/bin/python3 Tests/System/test_board.py .build/aarch64/onsetd .build/release .build/board $(CASES)
+	/usr/bin/python3 Tests/System/test_board.py $(AARCH64) .build/release .build/board $(CASES)
 
 # In User Mode Linux with virtual time; the first call builds its kernel, which takes five minutes.
 soak: packages-soak firmware

@@ -16,15 +16,18 @@ INTERVAL_ERROR_S_MAX = 0.01
 # From the end of a block, which is the time that a datagram carries, to its arrival nothing takes time here.
 CLOCK_ERROR_NS_MAX = 2e6
 STRONG_CENTIDECIBELS = 5000
-RETURNING_S = (8 * HOUR_S - 10, 8 * HOUR_S)  # onsetd starts some seconds after the world, so this is its age then
+# The station sees that a second was inserted when the system's clock has said so three times, and works it off within
+# 25 s, stating what is left.
+UNSEEN_S, LEAP_S = 10, 40
 STAMP_NS = 20_000  # reading clocks and sending take some microseconds of virtual time all the same
 
 
-def datagrams(data, offset):
-    """Each with the UTC at which it came."""
+def datagrams(data, offsets):
+    """Each with the UTC at which it came, of which `offsets` says how far it is from the clock of the stamps."""
     view = memoryview(data)
     while view:
-        came = int.from_bytes(view[:8], "little") + offset
+        stamp = int.from_bytes(view[:8], "little")
+        came = stamp + [offset for offset, begin in offsets if stamp >= begin][-1]
         found, length = message(bytes(view[8:408]), KEY)
         view = view[8 + length:]
         yield found | {"received_ns": came}
@@ -39,8 +42,11 @@ def crystal_interval_s(hour):
 class Judge:
     def __init__(self, out, hours):
         self.out, self.hours = pathlib.Path(out), hours
-        offset, *self.relay = (self.out / "relay").read_text().splitlines()
-        self.messages = list(datagrams((self.out / "datagrams.bin").read_bytes(), int(offset.split()[1])))
+        lines = [line.split() for line in (self.out / "relay").read_text().splitlines()]
+        self.relay = [level for what, level, *_ in lines if what == "relay"]
+        offsets = [(int(offset), int(begin)) for what, offset, begin in lines if what == "offset"]
+        self.leap_ns = offsets[1][1] + offsets[1][0]
+        self.messages = list(datagrams((self.out / "datagrams.bin").read_bytes(), offsets))
         self.health = [m for m in self.messages if m["type"] == "health"]
         self.faults = 0
 
@@ -76,17 +82,17 @@ class Judge:
             return m["uptime_s"] % (8 * HOUR_S) < 7 * HOUR_S - 10 and m["uptime_s"] % (8 * HOUR_S) > 10
         self.require(all(m["clock_state"] == LOCKED for m in settled if pulses(m)), "locked while there were pulses")
         self.require(all(m["clock_source"] == 2 for m in settled), "the pulse was the source throughout")
+        def leaps(m, seconds):
+            return 0 <= m["received_ns"] - self.leap_ns < seconds * 10**9
+        everything, settled = settled, [m for m in settled if not leaps(m, LEAP_S)]
         worst = max((m["clock_uncertainty_ns"] for m in settled), default=0)
         self.require(worst < 5e6, f"the largest stated uncertainty of time: {worst / 1e6:.3f} ms")
         errors = [m["emitted_ns"] - m["received_ns"] for m in settled]
         self.require(max(map(abs, errors)) < CLOCK_ERROR_NS_MAX,
                      f"its time against UTC: {min(errors) / 1e6:+.3f} to {max(errors) / 1e6:+.3f} ms")
-        # When the pulse comes back the line does not yet follow it, and the station does not know how far off it is.
-        def returning(m):
-            return RETURNING_S[0] < m["uptime_s"] % (8 * HOUR_S) < RETURNING_S[1]
-        honest = all(abs(e) < m["clock_uncertainty_ns"] + STAMP_NS
-                     for e, m in zip(errors, settled) if not returning(m))
-        self.require(honest, "never further off than it said, but for seconds after an hour without pulse")
+        honest = all(abs(m["emitted_ns"] - m["received_ns"]) < m["clock_uncertainty_ns"] + STAMP_NS
+                     for m in everything if not leaps(m, UNSEEN_S))
+        self.require(honest, f"never further off than it said, but for {UNSEEN_S} s after a leap second")
         counts = {name: self.health[-1][name] for name in ("forward_steps", "refused_backward_steps", "rejected_edges")}
         self.require(counts["forward_steps"] == counts["refused_backward_steps"] == 0, str(counts))
 
@@ -94,19 +100,22 @@ class Judge:
         settled = [m["resident_kib"] for m in self.health if m["uptime_s"] > SETTLED_S]
         self.require(len(set(settled)) == 1,
                      f"resident memory, from the first minute to the end: {sorted(set(settled))} KiB")
+        descriptors = set((self.out / "descriptors").read_text().split())
+        self.require(len(descriptors) == 1, f"open descriptors, every ten minutes: {sorted(descriptors)}")
 
     def earthquakes(self):
         """Of strong ones: where their quiet begins after the player's noise there is a weak onset, picked or not."""
         picks = [m for m in self.messages if m["type"] == "pick" and m["phase"] == 1 and m["status"] == 2
                  and m["snr_centidecibels"] > STRONG_CENTIDECIBELS]
         self.require(len(picks) == self.hours, f"{len(picks)} confirmed P of {self.hours} earthquakes")
-        errors = [(b["time_ns"] - a["time_ns"]) * 1e-9 - crystal_interval_s(hour)
+        # In the first of these hours a second has the number of the one before.
+        errors = [(b["time_ns"] - a["time_ns"]) * 1e-9 - crystal_interval_s(hour) + (hour == 0)
                   for hour, (a, b) in enumerate(zip(picks, picks[1:]))]
         worst = max(map(abs, errors), default=0)
         self.require(worst < INTERVAL_ERROR_S_MAX,
                      f"from each to the next, the picks are off by at most {worst * 1e3:.3f} ms")
         alarms = {m["alert_id"] for m in self.messages if m["type"] == "alert" and m["level"] == 2}
-        levels = [line.split()[1] for line in self.relay]
+        levels = self.relay
         self.require(levels == ["1", "0"] * len(alarms) and len(alarms) == self.hours,
                      f"{len(alarms)} alarms, the relay closed and opened {len(levels) // 2} times")
 

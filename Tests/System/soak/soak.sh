@@ -18,7 +18,7 @@ if [ ! -e "$CACHE/busybox/bin/busybox" ]; then  # not installed, because it woul
   (cd "$CACHE/busybox"; apt-get -qq download busybox-static; dpkg-deb -x busybox-static_*.deb .)
 fi
 cp "$CACHE/busybox/bin/busybox" "$root/bin"
-for applet in cat ifconfig kill mkdir mount poweroff sh; do ln -s busybox "$root/bin/$applet"; done
+for applet in cat ifconfig kill ls mkdir mount poweroff sh sleep wc; do ln -s busybox "$root/bin/$applet"; done
 gcc -O2 "$HERE/world.c" -o "$root/bin/world" -lm
 gcc -O2 "$HERE/upstream.c" -o "$root/bin/upstream"
 gcc -O2 "$HERE/../board/guest/player.c" -o "$root/bin/player" -lasound
@@ -35,12 +35,13 @@ sed -e 's/"gpiochip0"/"soak-gpio"/' -e "s/^period_frames = 80 /period_frames = $
   > "$root/station/board.toml"
 sed -e 's/"10.0.2.2"/"127.0.0.1"/' -e 's#"../../calibration/models/#"#' "$board/station.toml" \
   > "$root/station/station.toml"
-cp "$board/accelerometer.toml" "$TOP/calibration/models/onset-picker.onet" "$root/station"
+cp "$board/accelerometer.toml" "$TOP"/calibration/models/*.onet "$root/station"
 (umask 077; printf 'the key of the soak, 32 bytes it.' | head -c 32 > "$root/station/station.key")
 "$TOOLS/onset" demo --raw "$root/station/quake.raw" > /dev/null
 
+# The station's time begins half an hour before 2027, so that the leap second falls where one would.
 start=$(date +%s)
 "$CACHE/linux" mem=128M rootfstype=hostfs rootflags="$root" rw init=/init con0=null,fd:1 con=null ssl=null quiet \
-  time-travel=inf-cpu time-travel-start=1800000000000000000 SOAK_SECONDS=$((HOURS * 3600)) < /dev/null
+  time-travel=inf-cpu time-travel-start=1798759800000000000 SOAK_SECONDS=$((HOURS * 3600)) < /dev/null
 took=$(($(date +%s) - start))
 echo "$HOURS hours of the station's time took $took s: $((HOURS * 3600 / (took > 0 ? took : 1))) times as fast"

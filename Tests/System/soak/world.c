@@ -3,8 +3,10 @@
 //   crystal   20 ppm fast at the mean and 2 ppm more or less over a day, by adjtimex, as a board's is in a shelter
 //   UTC       the clock that no adjtimex touches, CLOCK_MONOTONIC_RAW, on from the time at the start
 //   pulse     at each full second of UTC, on line 0 of the simulated GPIO chip; none in one hour of every eight
-//   daemon    every minute sets the system's clock right and says so to the kernel
-//   relay     its changes, line 4, are printed with their UTC nanoseconds; before them, what UTC is more than RAW
+//   daemon    every minute sets the system's clock right and says so to the kernel; once, after three quarters of an
+//             hour, it is 50 ms off, and says that it may be
+//   leap      half an hour after the start a second is inserted: UTC, and the system's clock, go back by one
+//   relay     its changes, line 4, are printed with their UTC nanoseconds; and what UTC is more than RAW, from which RAW on
 //
 // After so many seconds it ends, and with it the soak.
 #define _GNU_SOURCE
@@ -18,8 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { pps = 0, relay = 4, daemon_seconds = 60, tick_nanoseconds = 100000000 };
+enum { pps = 0, relay = 4, daemon_seconds = 60, leap_seconds = 1800, step_seconds = 2700, tick_nanoseconds = 100000000 };
 static const long long second = 1000000000;
+static const long usual_error = 20000;  // microseconds
 
 static long long now(clockid_t clock) {
   struct timespec t;
@@ -53,10 +56,10 @@ static void temper_crystal(long long seconds) {
   adjtimex(&state);
 }
 
-static void set_clock(long long utc) {
+static void set_clock(long long utc, long error_microseconds) {
   struct timespec t = {utc / second, utc % second};
   clock_settime(CLOCK_REALTIME, &t);
-  struct timex state = {.modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR, .maxerror = 20000};
+  struct timex state = {.modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR, .maxerror = error_microseconds};
   adjtimex(&state);
 }
 
@@ -67,17 +70,26 @@ int main(int count, char **arguments) {
   int watched = open_line(arguments[1], relay, "value", O_RDONLY);
   long long offset = now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC_RAW), seconds = atoll(arguments[2]);
   const long long start = (now(CLOCK_REALTIME) / second + 1) * second, end = start + seconds * second;
-  printf("offset %lld\n", offset);
+  printf("offset %lld 0\n", offset);
   char level = '0', seen = '0';
+  int has_leapt = 0;
   for (long long utc = start; utc < end; utc += tick_nanoseconds) {
     long long elapsed = (utc - start) / second;
     sleep_until(utc, offset);
+    if (!has_leapt && utc == start + leap_seconds * second) {
+      has_leapt = 1;
+      offset -= second;
+      utc -= second;
+      printf("offset %lld %lld\n", offset, now(CLOCK_MONOTONIC_RAW));
+      set_clock(now(CLOCK_MONOTONIC_RAW) + offset, usual_error);
+    }
     int tenth = (int)(utc / tick_nanoseconds % 10), has_pulse = elapsed / 3600 % 8 != 7;
     if (tenth == 0 && has_pulse && pwrite(pulse, "pull-up", 7, 0) < 0) return 1;
     if (tenth == 1 && pwrite(pulse, "pull-down", 9, 0) < 0) return 1;
     if (tenth == 5 && elapsed % daemon_seconds == 0) {
       temper_crystal(elapsed);
-      set_clock(now(CLOCK_MONOTONIC_RAW) + offset);
+      int is_off = elapsed == step_seconds;
+      set_clock(now(CLOCK_MONOTONIC_RAW) + offset + is_off * second / 20, is_off ? 100000 : usual_error);
     }
     if (pread(watched, &seen, 1, 0) == 1 && seen != level) {
       level = seen;
