@@ -79,7 +79,7 @@ var targets: [Target] = [
     dependencies: [
       "Core", "Kernels", "Network", "Board", "Digitizer", "Picker", "Station", "Doctor", "CLinux",
     ],
-    swiftSettings: stationSettings + [.unsafeFlags(["-parse-as-library"])]),
+    swiftSettings: setUpSettings + [.unsafeFlags(["-parse-as-library"])]),
 ]
 
 var products: [Product] = [.executable(name: "onsetd", targets: ["onsetd"])]

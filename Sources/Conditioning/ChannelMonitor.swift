@@ -7,7 +7,7 @@
 //
 // A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for
 // two. From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does. So spikes come alone, the
-// next one twelve frames later at the earliest: of a near event's onset one frame is lost, not its
+// next one twelve frames later at the earliest (up to 500 samples a second): of a near event's onset one frame is lost, not its
 // displacement.
 
 import Board
@@ -39,6 +39,7 @@ public struct ChannelMonitor: ~Copyable {
   private let clip: SIMD4<Int32>
   private let stuckFrames: Int32
   private let levelWeight: Double
+  private let aloneFrames: Int32
 
   // x[n−1], x[n], x[n+1] before the newest, x[n+2].
   private var before = Lanes.zero
@@ -61,6 +62,8 @@ public struct ChannelMonitor: ~Copyable {
   private static let learningFrames: Int32 = 16
 
   private static let aloneFrames: Int32 = 12
+  /// A digitizer this fast sees no onset within a frame.
+  private static let aloneHertzMaximum = 500.0
 
   /// How many frames later than its input the output is.
   public static let delayFrames = 2
@@ -70,6 +73,7 @@ public struct ChannelMonitor: ~Copyable {
     for lane in 0..<4 where presentLanes & (1 << UInt8(lane)) != 0 { mask[lane] = -1 }
     present = mask
     clip = SIMD4(repeating: Int32(clamping: clipCounts))
+    aloneFrames = rateHertz <= ChannelMonitor.aloneHertzMaximum ? ChannelMonitor.aloneFrames : 0
     stuckFrames = Int32(rateHertz < 1 ? 1 : rateHertz)
     levelWeight = 1 / (rateHertz < 10 ? 10 : rateHertz)  // the mean step follows within a second
   }
@@ -134,7 +138,7 @@ public struct ChannelMonitor: ~Copyable {
         (newest[lane] - before[lane]).magnitude < allowed
       else { continue }
       candidate[lane] = 0.5 * (before[lane] + after[lane])
-      framesAlone[lane] = ChannelMonitor.aloneFrames
+      framesAlone[lane] = aloneFrames
       recent.spiked |= 1 << UInt8(lane)
       counters.spikes &+= 1
     }

@@ -16,6 +16,10 @@ struct PulseLine: ~Copyable {
   /// take tens of microseconds; crystals are sold at 50 ppm).
   private static let crystalErrorMaximum = 200e-6
   private static let latencyNanosecondsMaximum: Int64 = 1_000_000
+  /// Of a rate that was known, while there was no pulse: temperature, and the rate's own error. More
+  /// than a fifth of a second nobody is off by chance.
+  private static let driftMaximum = 20e-6
+  private static let driftNanosecondsMaximum: Int64 = 200_000_000
   private static let silenceNanoseconds: Int64 = nanosecondsPerSecond / 2
   private static let forgottenNanoseconds: Int64 = 10 * nanosecondsPerSecond
   /// Beyond this a system clock cannot tell one second from the next.
@@ -64,14 +68,17 @@ struct PulseLine: ~Copyable {
     }
     let elapsed = edge - last
     let seconds = PulseLine.nearestSecond(elapsed)
-    let deviation = (elapsed - seconds * nanosecondsPerSecond).magnitude
+    // From the line where it has a rate, else from the last edge.
+    let place = knowsRate ? line.y(at: edge) : elapsed
+    let deviation = (place - PulseLine.nearestSecond(place) * nanosecondsPerSecond).magnitude
+    let rateError = knowsRate ? PulseLine.driftMaximum : PulseLine.crystalErrorMaximum
     let allowed =
       PulseLine.latencyNanosecondsMaximum
-      + Int64(Double(elapsed) * PulseLine.crystalErrorMaximum)
+      + min(Int64(Double(elapsed) * rateError), PulseLine.driftNanosecondsMaximum)
     guard seconds >= 1, deviation < UInt64(allowed) else {
       rejectedEdges &+= 1
       // One edge has taught nothing, and a chip may have kept it from before the start.
-      if line.count == 1 { begin(edge, system) }
+      if line.count == 1 && !knowsRate { begin(edge, system) }
       // Silent for so long, or wrong from the start: begin anew at the next edge.
       if elapsed > PulseLine.forgottenNanoseconds { forget() }
       return

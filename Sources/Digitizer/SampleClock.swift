@@ -222,6 +222,13 @@ public struct SampleClock: ~Copyable {
   /// Time passes without frames: state and uncertainty go on.
   public mutating func refresh(monotonicNow: Int64) {
     chooseSource(monotonicNow)
+    // A pulse that has just come back has moved the target, and the next frames are still to come.
+    if let served, frames.count > 0 {
+      let number = Double(frames.x(at: monotonicNow)) / nominalNanosecondsPerFrame
+      let target = target(ofFrame: Int64(number))
+      let error = target.time - served.time(atFrame: number) + refusedOffsetNanoseconds
+      if error.magnitude <= UInt64(SampleClock.jumpNanoseconds) { lastError = error }
+    }
     report()
   }
 

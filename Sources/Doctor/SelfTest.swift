@@ -203,10 +203,12 @@ public struct SelfTest: ~Copyable {
     }
     _ = path.withCString { unlink($0) }
     let free = directory.withCString { clinux_disk_free_mebibytes($0) }
-    var text = Text<320>("state is kept; ")
+    var text = Text<320>("state is kept")
+    guard free >= 0 else { return Finding("disk", .good, text) }
+    text.append("; ")
     text.append(Int(free))
     text.append(" MiB are free")
-    guard free < 0 || free >= Int64(SelfTest.diskMebibytesMinimum) else {
+    guard free >= Int64(SelfTest.diskMebibytesMinimum) else {
       text.append(": make room before it is full")
       return Finding("disk", .doubtful, text)
     }
@@ -247,14 +249,21 @@ public struct SelfTest: ~Copyable {
     )
   }
 
+  private func holder(_ settings: RelaySettings) -> Diagnostic? {
+    func find(_ line: LineSettings?) -> Diagnostic? {
+      guard let line else { return nil }
+      return LineHolder.find("relay", settings.chip, line.line)
+    }
+    return find(settings.relay) ?? find(settings.watchLamp) ?? find(settings.heartbeatLamp)
+      ?? find(settings.inhibit)
+  }
+
   private func relay(_ board: BoardFile) -> Finding {
     guard let settings = board.relay else {
       return Finding("relay", .skipped, "the board has no [relay]")
     }
     guard mayMoveRelay else {
-      if let holder = LineHolder.find(settings.chip, settings.relay.line) {
-        return Finding("relay", holder)
-      }
+      if let holder = holder(settings) { return Finding("relay", holder) }
       return Finding(
         "relay", .skipped,
         "not moved: with --relay it is actuated for a second; see first that what it drives may move"
@@ -262,7 +271,11 @@ public struct SelfTest: ~Copyable {
     }
     do throws(Diagnostic) {
       var lines = try RelayLines(settings)
-      let isInhibited = lines.readInhibit()
+      if lines.readInhibit() {
+        return Finding(
+          "relay", .doubtful,
+          "not moved: its inhibiting switch is on, so alarms would not move it either")
+      }
       let rest = settings.failSafeIsActive
       let obeys = lines.set(relay: !rest)
       _ = poll(nil, 0, 1000)
@@ -270,9 +283,8 @@ public struct SelfTest: ~Copyable {
       guard obeys && returns else {
         return Finding("relay", .bad, "the relay's line does not obey: see gpioinfo and dmesg")
       }
-      var text = Text<320>("the relay moved for a second and came back: it must have clicked")
-      if isInhibited { text.append("; its inhibiting switch is on, so alarms would not move it") }
-      return Finding("relay", isInhibited ? .doubtful : .good, text)
+      return Finding(
+        "relay", .good, "the relay moved for a second and came back: it must have clicked")
     } catch {
       return Finding("relay", error)
     }

@@ -51,8 +51,9 @@ public struct Estimate: Equatable, Sendable {
   public var hasShear = false
   /// The window is shorter than half of such a source lasts: its magnitude is a lower bound.
   public var isSaturated = false
-  /// The likeliest, and how likely it is; nil without a network. A fault is one as well when the ground cannot
-  /// move as it did, however likely.
+  /// No motion of the ground does this: the sensor was moved, or its offset has changed.
+  public var isFault = false
+  /// The likeliest, and how likely it is; nil without a network. A fault is told as one, however likely.
   public var eventClass: EventClass?
   public var classProbability: Double?
   public var earthquakeProbability: Double?

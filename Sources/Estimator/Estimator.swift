@@ -31,6 +31,7 @@ public struct Estimator: ~Copyable {
     var motion = Motion()
     var tauP = 0.0
     var weighted = 0.0
+    var isClipped = false
     /// Of the vertical's displacement, squared, until then.
     var noise = 0.0
   }
@@ -67,6 +68,7 @@ public struct Estimator: ~Copyable {
   private var olderBlock = Shaking()
 
   private var isOpen = false
+  private var isRetracted = false
   private var onset = 0
   private var window = WaveParameters()
   private var shaking = Shaking()
@@ -133,12 +135,12 @@ public struct Estimator: ~Copyable {
       noiseSquared += Estimator.noiseWeight * (d * d - noiseSquared)
     }
     past.noise = noiseSquared
+    past.isClipped = sample.flags.clipped != 0
     history[end % Estimator.historySamples] = past
     end += 1
     observe(past)
     if isOpen {
       take(past)
-      if sample.flags.clipped != 0 { estimate.isClipped = true }
       let length = end - 1 - onset
       if length >= Estimator.firstSamples && length % Estimator.stepSamples == 0 { evaluate() }
       if length == Estimator.lastSamples { isOpen = false }
@@ -156,6 +158,7 @@ public struct Estimator: ~Copyable {
       return
     }
     isOpen = true
+    isRetracted = false
     awaited = nil
     onset = place
     window = WaveParameters()
@@ -257,9 +260,11 @@ public struct Estimator: ~Copyable {
   /// A pick that was none teaches nothing.
   public mutating func forget(pickID: UInt32) {
     if let event = awaited, event.pickID == pickID { awaited = nil }
+    if isOpen && estimate.pickID == pickID { isRetracted = true }
   }
 
   private mutating func take(_ past: Past) {
+    if past.isClipped { estimate.isClipped = true }
     window.step(past.motion, tauP: past.tauP)
     shaking.add(past)
   }
@@ -294,6 +299,7 @@ public struct Estimator: ~Copyable {
 
   /// What no ground does is known without a network.
   private mutating func classify(_ answer: EstimatorNetwork.Answer?) {
+    estimate.isFault = window.isStep
     estimate.eventClass = window.isStep ? .instrumentFault : answer?.likeliest
     estimate.earthquakeProbability = window.isStep ? 0 : answer?.earthquakeProbability
     let isOwn = !window.isStep || answer?.likeliest == .instrumentFault
@@ -387,7 +393,7 @@ public struct Estimator: ~Copyable {
       max(expected, estimate.observed.intensity ?? expected),
       sigma: (propagated * propagated + ofIntensity.sigma * ofIntensity.sigma).squareRoot())
     let isWorthLearning =
-      estimate.pickID != 0 && estimate.eventClass != .instrumentFault && !estimate.isClipped
+      estimate.pickID != 0 && !isRetracted && !estimate.isFault && !estimate.isClipped
       && estimate.noiseShare < Estimator.learningNoiseShare
     if end - 1 - onset == Estimator.learningSamples && isWorthLearning {
       awaited = AwaitedShaking(

@@ -102,6 +102,12 @@ public enum Intensity {
     return min(max((ofAcceleration + ofVelocity) / 2, 1), 10)
   }
 
+  /// What both say: of an offset that was moved, velocity alone says a lot.
+  public static func lesserMercalli(acceleration: Double, velocity: Double) -> Double? {
+    guard acceleration > 0, velocity > 0 else { return nil }
+    return min(modifiedMercalli(acceleration: acceleration), modifiedMercalli(velocity: velocity))
+  }
+
   static func modifiedMercalli(acceleration: Double) -> Double {
     let x = Elementary.logarithm10(acceleration * 100)
     if x < 0.14 { return 1.71 + 2.08 * x }

@@ -4,8 +4,9 @@
 //     │         │         │
 //     └─◄───────┴────◄────┘        when it fell, was taken back, or is over; never before the hold
 //
-// Measured shaking is always enough, but for that which went on when an operator ended its alarm. Expectation needs an event that two saw: a pick of the network, or
-// one of STA/LTA that is still an event after two seconds.
+// Measured shaking is always enough, but for that of which an operator ended the alarm. Expectation
+// needs an event that two saw: a pick of the network, or one of STA/LTA that is still an event after
+// two seconds.
 
 import Board
 import Core
@@ -35,9 +36,13 @@ struct AlarmDecision {
   private var count: UInt32 = 0
   private var lastClear = UTC(nanoseconds: .min)
   private var nextRepeat: UTC?
-  /// An operator has ended an alarm: the shaking that raised it raises no other.
-  private var isReleased = false
-  /// Of the event whose pick was taken back: nobody is to watch for it twice.
+  /// What had been measured when an operator ended an alarm: that raises no other, before the
+  /// ground is still or shakes twice as much.
+  private var released: Double?
+  private static let renewal = 2.0
+  private var lastMeasured = 0.0
+  /// Of the event whose pick was taken back: nobody is to watch for it twice. An alarm it may still
+  /// raise, if so much is expected: the network misses emergent P of large events.
   private var retractedTime: UTC?
 
   init(_ settings: AlarmSettings) { self.settings = settings }
@@ -49,12 +54,18 @@ struct AlarmDecision {
   mutating func step(
     at now: UTC, estimate: Estimate?, observed: ObservedShaking
   ) -> AlertMessage? {
-    if !observed.isAtLeast(settings, times: AlarmDecision.hysteresis) { isReleased = false }
-    if observed.isAtLeast(settings), level != .alarm, !isReleased {
+    if !observed.isAtLeast(settings, times: AlarmDecision.hysteresis) { released = nil }
+    lastMeasured = observed.sustainedAcceleration
+    let isKnown = released.map { lastMeasured <= AlarmDecision.renewal * $0 } ?? false
+    if observed.isAtLeast(settings), level != .alarm, !isKnown {
       return enter(.alarm, .measuredShaking, at: now, estimate)
     }
     if let estimate, let reason = expectation(estimate, at: now), level != .alarm {
       return enter(.alarm, reason, at: now, estimate)
+    }
+    // A pick of the network may name the event for which STA/LTA had raised the watch.
+    if let estimate, level != nil, message.pickID == 0, estimate.pickTime == message.pickTime {
+      message.pickID = estimate.pickID
     }
     switch level {
     case nil:
@@ -88,7 +99,7 @@ struct AlarmDecision {
   /// By an operator: ends whatever is on, latched or not.
   mutating func release(at now: UTC) -> AlertMessage? {
     guard level != nil else { return nil }
-    isReleased = true
+    if level == .alarm { released = lastMeasured }
     return clear(.command, at: now)
   }
 
@@ -126,7 +137,7 @@ struct AlarmDecision {
       estimate.pickID != 0 || estimate.seconds >= AlarmDecision.unsupportedSeconds
     let mayBeEarthquake =
       (estimate.earthquakeProbability ?? 1) >= settings.earthquakeProbability
-    return isSeen && estimate.eventClass != .instrumentFault && mayBeEarthquake
+    return isSeen && !estimate.isFault && mayBeEarthquake
       && (lastClear.nanoseconds == .min || now - lastClear >= settings.refractoryNanoseconds)
   }
 
@@ -192,7 +203,7 @@ extension ObservedShaking {
       return true
     }
     guard let limit = settings.modifiedMercalli else { return false }
-    let mercalli = Intensity.modifiedMercalli(
+    let mercalli = Intensity.lesserMercalli(
       acceleration: sustainedAcceleration, velocity: velocity)
     return mercalli.map { $0 >= limit - 1.5 * less } ?? false
   }

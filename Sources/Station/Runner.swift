@@ -133,7 +133,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       pulseDelayNanoseconds: Int64(configuration.board.pulse?.delayNanoseconds ?? 0))
     pickerProblem = networks.pickerProblem
     estimatorProblem = networks.estimatorProblem
-    station.host.lacksNetwork = pickerProblem != nil || estimatorProblem != nil
+    station.host.lacksNetwork = pickerProblem != nil
+    station.host.lacksEstimator = estimatorProblem != nil
     self.networks = networks
     station.host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0

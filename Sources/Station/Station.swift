@@ -68,6 +68,7 @@ public struct HostStatus: Sendable {
   public var hasRejectedKernels = false
   /// The network that the station file names is not there or failed its test.
   public var lacksNetwork = false
+  public var lacksEstimator = false
   public var relay = RelayHealth.none
   /// Somebody keeps the relay from closing.
   public var isInhibited = false
@@ -343,6 +344,7 @@ public struct Station: ~Copyable {
     message.software.append(softwareVersion)
     message.model.append(picker.name)
     message.lacksNetwork = host.lacksNetwork
+    message.lacksEstimator = host.lacksEstimator
     return message
   }
 }

@@ -84,7 +84,10 @@ public enum HealthFindings {
         "digitizer", .doubtful,
         figures + ": something holds the loop up; is its priority real-time?")
     }
-    return finding("digitizer", h.gaps > 0 ? .doubtful : .good, figures)
+    return h.gaps > 0
+      ? finding(
+        "digitizer", .doubtful, figures + ": see the journal for when, and what else happened then")
+      : finding("digitizer", .good, figures)
   }
 
   private static func channels(_ h: HealthMessage) -> Finding {
@@ -119,7 +122,13 @@ public enum HealthFindings {
     if h.lacksNetwork {
       return finding(
         "networks", .bad,
-        "one that the station file names is missing or damaged; \(h.model.string) picks: copy it again, see onset model verify"
+        "the picker's is missing or damaged; \(h.model.string) picks: copy it again, see onset model verify"
+      )
+    }
+    if h.lacksEstimator {
+      return finding(
+        "networks", .bad,
+        "the estimator's is missing or damaged; relations estimate alone: copy it again, see onset model verify"
       )
     }
     if h.hasRejectedKernels {
@@ -147,13 +156,13 @@ public enum HealthFindings {
   private static func machine(_ h: HealthMessage) -> Finding {
     let hot = h.temperatureCentidegrees
     let temperature =
-      hot == Wire.unknownTemperature ? "" : ", \(decimal(Double(hot) / 100, 1)) °C"
+      hot == Wire.unknownTemperature ? "" : ", \(decimal(Double(hot) / 100, 1)) degrees"
     let loop =
       h.loopMaximumNanoseconds == Wire.unknownDuration
       ? "" : ", slowest turn of the loop \(decimal(Double(h.loopMaximumNanoseconds) / 1e6, 1)) ms"
     let figures =
       "\(known(h.diskFreeMebibytes)) MiB of disk and \(known(h.memoryAvailableMebibytes)) of memory free"
-      + temperature.replacingOccurrences(of: "°C", with: "degrees") + loop
+      + temperature + loop
     if h.diskFreeMebibytes < diskMebibytesMinimum {
       return finding("machine", .bad, figures + ": make room on the disk")
     }

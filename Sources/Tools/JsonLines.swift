@@ -146,6 +146,7 @@ public enum JsonLine {
       ("station", quoted(header.station)), ("live", h.isLive ? "true" : "false"),
       ("kernels_rejected", h.hasRejectedKernels ? "true" : "false"),
       ("network_missing", h.lacksNetwork ? "true" : "false"),
+      ("estimator_network_missing", h.lacksEstimator ? "true" : "false"),
       ("clock_source", "\"\(source)\""),
       ("clock_offset_s", decimal(Double(h.clockOffsetNanoseconds) * 1e-9, 9)),
       ("clock_rate_ppm", decimal(Double(h.clockRatePartsPerBillion) * 1e-3, 3)),

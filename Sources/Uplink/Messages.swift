@@ -119,6 +119,8 @@ public struct HealthMessage: Equatable, Sendable {
   public var hasRejectedKernels = false
   /// The network that was to pick is not there or failed its test: STA/LTA picks.
   public var lacksNetwork = false
+  /// That which was to estimate: relations do alone.
+  public var lacksEstimator = false
   public var software = Text<16>()
   public var model = Text<31>()
   public init() {}
@@ -172,7 +174,9 @@ public struct HealthMessage: Equatable, Sendable {
     writer.write(noiseCountsBits)
     writer.write(lastPick.nanoseconds)
     writer.write(
-      UInt8((isLive ? 1 : 0) | (hasRejectedKernels ? 2 : 0) | (lacksNetwork ? 4 : 0)))
+      UInt8(
+        (isLive ? 1 : 0) | (hasRejectedKernels ? 2 : 0) | (lacksNetwork ? 4 : 0)
+          | (lacksEstimator ? 8 : 0)))
     writer.write(software)
     writer.write(model)
   }
@@ -219,8 +223,9 @@ public struct HealthMessage: Equatable, Sendable {
     let state = reader.read(UInt8.self)
     (isLive, hasRejectedKernels) = (state & 1 != 0, state & 2 != 0)
     lacksNetwork = state & 4 != 0
+    lacksEstimator = state & 8 != 0
     let flags = clippedLanes | spikedLanes | stuckLanes | deadLanes
-    guard flags <= 15, state <= 7, ringFillPerMille <= 1000,
+    guard flags <= 15, state <= 15, ringFillPerMille <= 1000,
       let software = reader.readText(Text<16>.self), let model = reader.readText(Text<31>.self)
     else { throw .malformed }
     self.software = software

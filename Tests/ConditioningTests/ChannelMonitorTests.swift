@@ -100,6 +100,14 @@ import Testing
     #expect(monitor.counters.spikes == removed)
   }
 
+  @Test func aFastDigitizersSpikesNeedNotBeAlone() {
+    var frames = background(4000, rateHertz: 8000, seed: 4)
+    for index in [2000, 2004] { frames[index][0] = 1_000_000 }
+    var monitor = monitor(8000)
+    _ = run(&monitor, frames)
+    #expect(monitor.counters.spikes == 2)
+  }
+
   @Test func aStepIsNoSpike() {
     var frames = background(4000, rateHertz: 1000, seed: 3)
     for index in 2000..<4000 { frames[index] &+= Frame(repeating: 5_000_000) }

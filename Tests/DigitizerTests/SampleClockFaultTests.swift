@@ -97,15 +97,35 @@ import Testing
     #expect(clock.reading.state == .locked && clock.reading.source == .pulse)
   }
 
+  /// Between its first edge and the next frames, too.
+  @Test func howFarAPulseThatComesBackIsOffIsKnownAtOnce() {
+    var world = SimulatedWorld(seed: 12)
+    world.edgeJitterNanoseconds = 0
+    world.systemMaximumErrorNanoseconds = 50_000_000
+    var clock = clock()
+    world.advance(&clock, tenths: 1200) { _ in }
+    world.hasPulse = false
+    world.monotonicPartsPerMillion = 0.3
+    world.advance(&clock, tenths: 36_000) { _ in }
+    let now = world.elapsed
+    clock.observe(edgeMonotonicNanoseconds: world.monotonic(now))
+    clock.refresh(monotonicNow: world.monotonic(now))
+    let error =
+      clock.time(ofMonotonicNanoseconds: world.monotonic(now)) - (SimulatedWorld.start + now)
+    #expect(error.magnitude > 500_000)
+    #expect(clock.reading.state == .locked)
+    #expect(error.magnitude <= UInt64(clock.reading.uncertaintyNanoseconds) + 50_000)
+  }
+
   /// The receiver comes back without a fix and pulses a third of a second off, while nobody else
   /// knows the time: what nobody has checked is not believed.
-  @Test func pulseThatComesBackUnalignedIsNotTrusted() {
+  @Test(arguments: [300, 72_000]) func pulseThatComesBackUnalignedIsNotTrusted(tenths: Int) {
     var world = SimulatedWorld(seed: 10)
     var clock = clock()
     world.advance(&clock, tenths: 700) { _ in }
     world.hasPulse = false
     world.isSynchronised = false
-    world.advance(&clock, tenths: 300) { _ in }
+    world.advance(&clock, tenths: tenths) { _ in }
     var worst: UInt64 = 0
     for _ in 0..<60 {
       world.advance(&clock, tenths: 10) { worst = max(worst, $0.error.magnitude) }

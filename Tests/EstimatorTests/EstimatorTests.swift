@@ -19,7 +19,7 @@ struct Listener {
     magnitude: Double = 6, kilometres: Double = 40, lanes: UInt8 = 0b111, delay: Double = 0.4,
     seconds: Double = 40, gapAt: Int? = nil, pickID: UInt32 = 7, shear: Bool = false,
     siteTerm: Double = 0, retractAt: Double = .infinity, model: EstimatorModel? = nil,
-    step: Double = 0
+    step: Double = 0, clippedAt: Double = .infinity
   ) throws {
     var settings = SyntheticSettings()
     (settings.magnitude, settings.epicentralKilometres) = (magnitude, kilometres)
@@ -44,10 +44,12 @@ struct Listener {
       let counts = 1e6 * (earthquake.next() + offset) * mask
       if index == 0 { filter.restart(at: counts) }
       let time = start + Int64(index) * 10_000_000
+      var flags = ChannelFlags()
+      if Double(index) == (100 * clippedAt).rounded() { flags.clipped = 1 }
       estimator.pointee.step(
         Sample(
           number: Int64(index), time: time, counts: counts, motion: filter.step(counts),
-          flags: ChannelFlags(), isRestart: index == 0 || index == gapAt))
+          flags: flags, isRestart: index == 0 || index == gapAt))
       if index == Int((1500 + 100 * delay).rounded()) {
         estimator.pointee.begin(id: pickID, at: start + 15_000_000_000)
       }
@@ -172,7 +174,11 @@ struct Listener {
     #expect(abs(listener.siteTerm - expected) < 1e-6 && expected != 0)
     #expect(try Listener(seconds: 74).siteTerm == 0, "not before")
     #expect(try Listener(seconds: 80, pickID: 0).siteTerm == 0, "STA/LTA alone teaches nothing")
-    #expect(try Listener(seconds: 80, retractAt: 20).siteTerm == 0, "nor does a pick that was none")
+    for seconds in [17.5, 20] {
+      #expect(
+        try Listener(seconds: 80, retractAt: seconds).siteTerm == 0, "nor does a pick that was none"
+      )
+    }
     #expect(try Listener(seconds: 80, gapAt: 3000).siteTerm == 0, "nor half a record")
   }
 
@@ -184,6 +190,12 @@ struct Listener {
       #expect(abs(b.logVelocity!.value - a.logVelocity!.value - 0.2) < 1e-9)
       #expect(a.magnitude == b.magnitude)
     }
+  }
+
+  /// Between the onset and its pick, too.
+  @Test func whatWasClippedBeforeThePickIsSaid() throws {
+    #expect(try #require(try Listener(clippedAt: 15.2).estimates.first).isClipped)
+    #expect(!(try #require(try Listener(clippedAt: 14.9).estimates.first).isClipped))
   }
 
   /// The network's number is that of the event that STA/LTA's trigger had opened.

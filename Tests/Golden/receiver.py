@@ -25,7 +25,7 @@ UNKNOWN = {name: value for value, names in {
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "none": (0, 0), "status": (1, 3),
           "phase": (1, 2), "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000),
           "first_motion_probability": (0, 10_000), "class_probability": (0, 10_000), "picker": (1, 2),
-          "pick_flags": (0, 1), "state": (0, 7), "counter": (1, 2**63 - 1), "result": (0, 5), "event_class": (0, 6),
+          "pick_flags": (0, 1), "state": (0, 15), "counter": (1, 2**63 - 1), "result": (0, 5), "event_class": (0, 6),
           "estimate_flags": (0, 7), "back_azimuth": (0, 35_999), "back_azimuth_sigma": (0, 18_000), "mmi": (0, 1200),
           "alert_id": (1, 2**32 - 1), "level": (1, 3), "reason": (1, 8), "relay": (0, 3), "drill": (0, 1),
           "ring_fill_per_mille": (0, 1000)

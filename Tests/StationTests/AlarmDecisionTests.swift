@@ -99,7 +99,7 @@ private final class Decider {
   @Test func faultsAndNoiseRaiseNothing() {
     let decision = Decider()
     var moved = estimate(5, tauC: 2, displacement: 0.1)
-    moved.eventClass = .instrumentFault
+    moved.isFault = true
     #expect(decision.step(at: at(1), estimate: moved, observed: still) == nil)
     var noisy = estimate(0.4, tauC: 2, displacement: 0.1)
     noisy.noiseShare = 0.5
@@ -146,11 +146,11 @@ private final class Decider {
     #expect(Decider().step(at: at(1), estimate: nil, observed: felt) == nil)
     let jma = Decider { $0.jmaIntensity = 3 }
     #expect(jma.step(at: at(1), estimate: nil, observed: felt)?.reason == .measuredShaking)
-    // (3.33 + 3.78) / 2 by Worden et al. (2012).
-    let mercalli = Decider { $0.modifiedMercalli = 3.5 }
+    // 3.33 and 3.78 by Worden et al. (2012): both must say so, because an offset that moved has velocity.
+    let mercalli = Decider { $0.modifiedMercalli = 3.3 }
     #expect(mercalli.step(at: at(1), estimate: nil, observed: felt)?.reason == .measuredShaking)
-    let high = Decider { $0.modifiedMercalli = 3.6 }
-    #expect(high.step(at: at(1), estimate: nil, observed: felt) == nil)
+    let high = Decider { $0.modifiedMercalli = 3.4 }
+    #expect(high.step(at: at(1), estimate: nil, observed: felt) == nil, "not by acceleration")
     // Half of the shaking keeps it, less does not.
     felt.intensity = 2.41
     #expect(jma.step(at: at(100), estimate: nil, observed: felt) == nil && jma.isAlarm)
@@ -230,6 +230,27 @@ private final class Decider {
     #expect(decision.step(at: at(7), estimate: nil, observed: shaking(0.6)) == nil)
     #expect(decision.step(at: at(8), estimate: nil, observed: shaking(0.2)) == nil)
     #expect(decision.step(at: at(9), estimate: nil, observed: shaking(0.6))?.level == .alarm)
+  }
+
+  /// Nor does what grows to twice of it wait, and a watch that was ended hides no shaking.
+  @Test func aReleaseHidesNothingNew() {
+    let decision = Decider()
+    _ = decision.step(at: at(1), estimate: nil, observed: shaking(0.6))
+    _ = decision.release(at: at(2))
+    #expect(decision.step(at: at(3), estimate: nil, observed: shaking(1.2)) == nil)
+    #expect(decision.step(at: at(4), estimate: nil, observed: shaking(1.3))?.level == .alarm)
+    let watching = Decider()
+    _ = watching.step(at: at(1), estimate: estimate(0.4), observed: shaking(0.3))
+    #expect(watching.level == .watch && watching.release(at: at(2)) != nil)
+    #expect(watching.step(at: at(3), estimate: nil, observed: shaking(0.5))?.level == .alarm)
+  }
+
+  @Test func aWatchTakesTheNameOfThePickThatSupportsIt() {
+    let decision = Decider()
+    _ = decision.step(at: at(2), estimate: estimate(0.4, pickID: 0), observed: still)
+    #expect(decision.level == .watch)
+    _ = decision.step(at: at(3), estimate: estimate(0.4, pickID: 9), observed: still)
+    #expect(decision.retract(pickID: 9, at: at(4))?.reason == .pickRetracted)
   }
 
   @Test func eachLevelIsToldThreeTimesMoreWithin200Milliseconds() {

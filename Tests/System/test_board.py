@@ -263,7 +263,7 @@ class FaultyBoard(BoardTest):
         self.assertEqual((words[0], words[-1], set(words[1:-1])), ("READY=1", "STOPPING=1", {"WATCHDOG=1"}))
         fed = [stamp for stamp, said in notifications if said == "WATCHDOG=1"]
         silences = [later - earlier for earlier, later in zip(fed, fed[1:])]
-        self.assertEqual(sum(s > 1.4e9 for s in silences), 3, silences)
+        self.assertGreaterEqual(sum(s > 1.4e9 for s in silences), 3, silences)
 
     def test_dead_and_stuck_channels(self):
         self.start(pulses="none")
@@ -377,6 +377,7 @@ class SelfTest(BoardTest):
         self.assertEqual(self.pins.changes(RELAY), before)
         self.pins.order(f"level {INHIBIT} 1")
         self.assertIn("switch is on", self.find({}, "--relay")["relay"]["text"])
+        self.assertNotIn(1, [level for level, _ in self.pins.changes(RELAY)[len(before):]])
 
     def test_pulses(self):
         self.prepare(pulses="none")
@@ -386,8 +387,8 @@ class SelfTest(BoardTest):
 
     def test_lines_taken(self):
         self.prepare()
-        for line, part in ((RELAY, "relay"), (PPS, "pps")):
-            with self.subTest(part=part):
+        for line, part in ((RELAY, "relay"), (HEARTBEAT, "relay"), (PPS, "pps")):
+            with self.subTest(line=line):
                 self.board.take_line(line)
                 self.find({part: "is held by gpioset"})
                 self.board.release_lines()

@@ -144,7 +144,7 @@ class FirmwareTest(unittest.TestCase):
         model.write_bytes(damaged)
         with station:
             health = station.receive(lambda m: m["type"] == "health")
-            self.assertEqual((health["state"] & 4, health["model"]), (4, "sta-lta"))
+            self.assertEqual((health["state"] & 12, health["model"]), (4, "sta-lta"))
             pick = station.receive(lambda m: m["type"] == "pick")
             self.assertEqual((pick["picker"], pick["pick_flags"]), (1, 0))
             self.assertEqual(station.stop(), 0)
@@ -155,7 +155,7 @@ class FirmwareTest(unittest.TestCase):
         (station.folder / "calibration/models/onset-estimator.onet").unlink()
         with station:
             health = station.receive(lambda m: m["type"] == "health")
-            self.assertEqual((health["state"] & 4, health["model"]), (4, "onset-picker"))
+            self.assertEqual((health["state"] & 12, health["model"]), (8, "onset-picker"))
             self.assertEqual(station.stop(), 0)
         self.assertIn("onset-estimator.onet cannot be read (No such file or directory); relations estimate alone",
                       station.said)
@@ -204,15 +204,16 @@ class FirmwareTest(unittest.TestCase):
     def test_the_doctor_of_a_running_station(self):
         frames = b"".join((n % 977).to_bytes(4, "little") * 3 for n in range(20 * RATE))
         with self.station(frames) as station:
-            station.receive(lambda m: m["type"] == "health" and m["frames"] > 6 * RATE)
+            station.receive(lambda m: m["type"] == "health" and m["state"] & 1)
             done = subprocess.run([TOOLS / "onset", "doctor", f"127.0.0.1:{station.listen_port}", "--key",
                                    station.host / "station.key", "--json"], capture_output=True, text=True)
             findings = {f["part"]: f for f in map(json.loads, done.stdout.splitlines())}
             self.assertEqual(station.stop(), 0)
         self.assertEqual(set(findings), {"station", "clock", "digitizer", "channels", "networks", "uplink", "machine"})
         self.assertEqual(findings["networks"]["verdict"], "good")
-        self.assertIn("live", findings["station"]["text"])
-        self.assertIn("0 gaps", findings["digitizer"]["text"])
+        self.assertEqual(findings["station"]["verdict"], "good", findings["station"])
+        self.assertIn(", 0 gaps", findings["digitizer"]["text"])
+        self.assertEqual(done.returncode, int(findings["clock"]["verdict"] == "bad"), findings)
 
     def test_the_network_picks(self):
         with self.station() as station:

@@ -105,7 +105,7 @@ import Uplink
     #expect(
       line == """
         {"type":"health","station":"XX.ONST1.00.EH","live":true,\
-        "kernels_rejected":true,"network_missing":false,"clock_source":"pps",\
+        "kernels_rejected":true,"network_missing":false,"estimator_network_missing":false,"clock_source":"pps",\
         "clock_offset_s":-0.000001234,"clock_rate_ppm":-12.345,"pps_edges":1000,"pps_missed":2,\
         "pps_rejected":3,"clock_steps":4,"clock_steps_refused":5,"frames":8000000,"gaps":6,\
         "gap_frames":480,"overruns":7,"short_reads":8,"suspends":9,"reopenings":10,\
@@ -129,7 +129,7 @@ import Uplink
     #expect(
       line == """
         {"type":"health","station":"XX.ONST1.00.EH","live":false,\
-        "kernels_rejected":false,"network_missing":false,"clock_source":"none",\
+        "kernels_rejected":false,"network_missing":false,"estimator_network_missing":false,"clock_source":"none",\
         "clock_offset_s":0.000000000,"clock_rate_ppm":0.000,"pps_edges":0,"pps_missed":0,\
         "pps_rejected":0,"clock_steps":0,"clock_steps_refused":0,"frames":0,"gaps":0,\
         "gap_frames":0,"overruns":0,"short_reads":0,"suspends":0,"reopenings":0,\

@@ -119,7 +119,7 @@ import Tools
       try never.withUnsafeBufferPointer { _ = try CommandMessage($0) }
     }
     let health = Golden.datagram(.health).withBytes { Array($0[56..<248]) }
-    for (offset, value) in [(76, 16), (144, 8), (93, 4), (145, 7)] {
+    for (offset, value) in [(76, 16), (144, 16), (93, 4), (145, 7)] {
       var bytes = health
       bytes[offset] = UInt8(value)
       #expect(throws: DatagramError.malformed, "offset \(offset)") {

@@ -14,12 +14,14 @@ if [ ! -e "$CACHE/source/Makefile" ]; then
     tar xJ -C "$CACHE/source" --strip-components=1
   rm "$CACHE/$package"_*.deb
 fi
-# Debian's source forbids sound in User Mode Linux; with the memory-mapped access above it works.
+# Debian's source forbids sound in User Mode Linux; with the memory-mapped access of kernel.config it works.
 sed -i 's/^if !UML$/if !UML || INDIRECT_IOMEM/' "$CACHE/source/sound/Kconfig"
 # A simulated interrupt waits for the next tick of 10 ms, because this architecture cannot interrupt itself. A pulse
 # must not; it may be handled on the spot, where there is one processor and no pre-emption.
 sed -i 's/irq_work_queue(&irq_ctx->work_ctx->work);/handle_simple_irq(irq_data_to_desc(data));/' \
   "$CACHE/source/kernel/irq/irq_sim.c"
+grep -q INDIRECT_IOMEM "$CACHE/source/sound/Kconfig" && grep -q 'handle_simple_irq(irq_data' "$CACHE/source/kernel/irq/irq_sim.c" ||
+  { echo "kernel.sh: this kernel's source is not the one that the two changes above were made for" >&2; exit 1; }
 make -s -C "$CACHE/source" ARCH=um O="$CACHE/build" KCONFIG_ALLCONFIG="$HERE/kernel.config" allnoconfig
 grep -v '^#' "$HERE/kernel.config" | while read -r wanted; do
   if ! grep -qx "$wanted" "$CACHE/build/.config"; then

@@ -93,8 +93,8 @@ class Judge:
         honest = all(abs(m["emitted_ns"] - m["received_ns"]) < m["clock_uncertainty_ns"] + STAMP_NS
                      for m in everything if not leaps(m, UNSEEN_S))
         self.require(honest, f"never further off than it said, but for {UNSEEN_S} s after a leap second")
-        counts = {name: self.health[-1][name] for name in ("forward_steps", "refused_backward_steps", "rejected_edges")}
-        self.require(counts["forward_steps"] == counts["refused_backward_steps"] == 0, str(counts))
+        for counter in ("forward_steps", "refused_backward_steps", "rejected_edges"):
+            self.require(self.health[-1][counter] == 0, f"{counter}: {self.health[-1][counter]}")
 
     def memory(self):
         settled = [m["resident_kib"] for m in self.health if m["uptime_s"] > SETTLED_S]
