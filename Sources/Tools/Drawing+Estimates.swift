@@ -65,10 +65,12 @@ extension Drawing {
     let color = colors[Int(alert.message.level.rawValue) - 1]
     let px = decimal(x(alert.emitted), 1)
     let top = panelTop(panel)
+    // A line each: an alarm often comes right behind its watch.
+    let baseline = top + 14 * Double(alert.message.level.rawValue)
     return """
       <line x1="\(px)" x2="\(px)" y1="\(decimal(top, 0))" \
       y2="\(decimal(top + Drawing.panelHeight, 0))" stroke="\(color)" stroke-width="2"/>
-      <text x="\(decimal(x(alert.emitted) + 4, 1))" y="\(decimal(top + 14, 0))" font-size="11" \
+      <text x="\(decimal(x(alert.emitted) + 4, 1))" y="\(decimal(baseline, 0))" font-size="11" \
       fill="\(color)">\(alert.message.level)</text>
 
       """

@@ -29,6 +29,10 @@ class FirmwareTest(unittest.TestCase):
     def station(self, frames=None):
         return LiveStation(ONSETD, TOOLS, self.folder, frames)
 
+    @staticmethod
+    def ramp(seconds):
+        return b"".join((n % 977).to_bytes(4, "little") * 3 for n in range(seconds * RATE))
+
     def replace(self, path, old, new):
         text = path.read_text()
         self.assertIn(old, text)
@@ -169,7 +173,7 @@ class FirmwareTest(unittest.TestCase):
         return {f["part"]: f for f in findings}
 
     def test_the_doctor_and_the_self_test_say_the_same(self):
-        station = self.station()
+        station = self.station(self.ramp(seconds=8))
         programs = [TOOLS / "onset", "doctor"], [ONSETD, "--self-test"]
         by_tool, by_firmware = (self.examine(station, program) for program in programs)
         station.socket.close()
@@ -202,8 +206,7 @@ class FirmwareTest(unittest.TestCase):
         self.assertEqual(found["digitizer"]["verdict"], "good")
 
     def test_the_doctor_of_a_running_station(self):
-        frames = b"".join((n % 977).to_bytes(4, "little") * 3 for n in range(20 * RATE))
-        with self.station(frames) as station:
+        with self.station(self.ramp(seconds=20)) as station:
             station.receive(lambda m: m["type"] == "health" and m["state"] & 1)
             done = subprocess.run([TOOLS / "onset", "doctor", f"127.0.0.1:{station.listen_port}", "--key",
                                    station.host / "station.key", "--json"], capture_output=True, text=True)
