@@ -224,9 +224,9 @@ public struct SampleClock: ~Copyable {
     chooseSource(monotonicNow)
     // A pulse that has just come back has moved the target, and the next frames are still to come.
     if let served, frames.count > 0 {
-      let number = Double(frames.x(at: monotonicNow)) / nominalNanosecondsPerFrame
-      let target = target(ofFrame: Int64(number))
-      let error = target.time - served.time(atFrame: number) + refusedOffsetNanoseconds
+      let frame = Int64(Double(frames.x(at: monotonicNow)) / nominalNanosecondsPerFrame)
+      let error =
+        target(ofFrame: frame).time - served.time(atFrame: Double(frame)) + refusedOffsetNanoseconds
       if error.magnitude <= UInt64(SampleClock.jumpNanoseconds) { lastError = error }
     }
     report()

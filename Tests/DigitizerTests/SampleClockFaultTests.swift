@@ -114,7 +114,12 @@ import Testing
       clock.time(ofMonotonicNanoseconds: world.monotonic(now)) - (SimulatedWorld.start + now)
     #expect(error.magnitude > 500_000)
     #expect(clock.reading.state == .locked)
+    // 50 µs is what the stamps of the frames are late by.
     #expect(error.magnitude <= UInt64(clock.reading.uncertaintyNanoseconds) + 50_000)
+    let known = clock.reading.offsetNanoseconds
+    clock.refresh(monotonicNow: world.monotonic(now) + 100_000)
+    #expect(
+      (clock.reading.offsetNanoseconds - known).magnitude < 1000, "whatever part of a frame it is")
   }
 
   /// The receiver comes back without a fix and pulses a third of a second off, while nobody else

@@ -3,7 +3,7 @@
 
 A stock Debian kernel in QEMU, real libasound, libgpiod and sockets; the tests give the pulse per second, watch relay
 and lamps, receive the datagrams, and break things. ONSETD is the firmware, TOOLS a folder with `onset`, FILES what
-board/prepare.sh made. Nothing waits for a fixed time: every wait ends with what it waits for.
+board/prepare.sh made. Every wait ends with what it waits for; a time is fixed only where something is held up on purpose.
 """
 import os
 import pathlib
