@@ -3,7 +3,7 @@
 
 A stock Debian kernel in QEMU, real libasound, libgpiod and sockets; the tests give the pulse per second, watch relay
 and lamps, receive the datagrams, and break things. ONSETD is the firmware, TOOLS a folder with `onset`, FILES what
-board/prepare.sh made. Every wait ends with what it waits for; a time is fixed only where something is held up on purpose.
+board/prepare.sh made. Nothing waits for a fixed time: every wait ends with what it waits for.
 """
 import os
 import pathlib
@@ -17,7 +17,7 @@ import machine
 from board import CODE, CRYSTAL_PPM, HEARTBEAT, INHIBIT, NANOSECONDS_PER_FRAME, PPS, RELAY, WATCH, Board, json_line
 
 ONSETD, TOOLS, FILES = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
-FRAME_BYTES, RATE = 12, 8000
+FRAME_BYTES, RATE, BUFFER_FRAMES = 12, 8000, 8000
 RECORDING_START_NS = 1_767_225_600 * 10**9  # 2026-01-01, the beginning of every recording
 UNSYNCHRONISED, HOLDOVER, LOCKED = 0, 2, 3
 SYSTEM, PULSE = 1, 2
@@ -247,23 +247,23 @@ class FaultyBoard(BoardTest):
         self.assertIn("the digitizer is there again", self.board.said())
 
     def test_overruns_and_watchdog(self):
-        """A program that is held up for longer than the buffer lasts: each time one overrun, and no watchdog fed."""
+        """A program that is held up until the card has overrun: each time one overrun, and meanwhile no watchdog fed."""
         self.board.listen_to_notifications()
         self.start(environment="NOTIFY_SOCKET=/run/notify")
         for count in (1, 2, 3):
-            self.board.machine.run("kill -STOP $(pidof onsetd); usleep 1500000; kill -CONT $(pidof onsetd)")
+            self.board.signal("STOP")
+            fed = len(self.board.notifications())
+            self.board.wait_for_overrun()
+            self.assertEqual(len(self.board.notifications()), fed)
+            self.board.signal("CONT")
             # A gap is known when the frames after it come.
             health = self.health(lambda m: m["gaps"] == count)
         self.assertEqual((health["overruns"], health["reopenings"], health["forward_steps"]), (3, 0, 0))
-        # Nothing of what was held up can be had any more.
-        self.assertGreater(health["gap_frames"], 3 * 1.4 * RATE)
+        # A buffer each time: nothing of what was held up can be had any more.
+        self.assertGreaterEqual(health["gap_frames"], 3 * BUFFER_FRAMES)
         self.assertEqual(self.board.stop(), 0)
-        notifications = self.board.notifications()
-        words = [said for _, said in notifications]
+        words = [said for _, said in self.board.notifications()]
         self.assertEqual((words[0], words[-1], set(words[1:-1])), ("READY=1", "STOPPING=1", {"WATCHDOG=1"}))
-        fed = [stamp for stamp, said in notifications if said == "WATCHDOG=1"]
-        silences = [later - earlier for earlier, later in zip(fed, fed[1:])]
-        self.assertGreaterEqual(sum(s > 1.4e9 for s in silences), 3, silences)
 
     def test_dead_and_stuck_channels(self):
         self.start(pulses="none")

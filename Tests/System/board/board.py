@@ -209,6 +209,10 @@ class Board:
         points = [tuple(map(int, line.split())) for line in self.machine.run("cat /run/player.log").splitlines()]
         return min(stamp - frame * NANOSECONDS_PER_FRAME for frame, stamp in points if stamp > 0)
 
+    def wait_for_overrun(self):
+        """Until the kernel says that the capture's buffer was full."""
+        self.machine.run("while ! grep -q XRUN /proc/asound/Loopback/pcm1c/sub0/status; do usleep 20000; done")
+
     def unplug_card(self):
         """The driver waits until everybody has let go of the card, so it is told in the background."""
         self.machine.run("echo snd_aloop.0 > /sys/bus/platform/drivers/snd_aloop/unbind 2> /dev/null &")
