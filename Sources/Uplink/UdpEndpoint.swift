@@ -8,7 +8,13 @@ public struct UdpEndpoint: ~Copyable {
 
   /// Listens on a port; 0 lets the kernel choose one. `address` is in host order; 0 means all.
   public init(listenPort: Int, address: UInt32 = 0) throws(Diagnostic) {
-    descriptor = clinux_udp_socket()
+    // From elsewhere, because Swift 6.3 also runs `deinit` when an initialiser throws that has set
+    // every member.
+    descriptor = try UdpEndpoint.open(listenPort, address)
+  }
+
+  private static func open(_ listenPort: Int, _ address: UInt32) throws(Diagnostic) -> Int32 {
+    let descriptor = clinux_udp_socket()
     guard descriptor >= 0, clinux_bind_any(descriptor, address, UInt16(listenPort)) == 0 else {
       var diagnostic = Diagnostic("uplink: UDP port ")
       diagnostic.text.append(listenPort)
@@ -18,6 +24,7 @@ public struct UdpEndpoint: ~Copyable {
       if descriptor >= 0 { close(descriptor) }
       throw diagnostic
     }
+    return descriptor
   }
 
   deinit { close(descriptor) }
