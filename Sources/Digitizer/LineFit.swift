@@ -126,18 +126,19 @@ struct LineFit: ~Copyable {
   }
 
   private func dropOutliers(_ weights: inout InlineArray<64, Double>) {
+    var residuals = InlineArray<64, Double>(repeating: 0)
+    for index in 0..<count { residuals[index] = residual(index).magnitude }
     // The median by counting: for each residual, how many are not larger. 64² comparisons once a
-    // second.
-    var median = 0.0
-    for candidate in 0..<count {
-      let r = residual(candidate).magnitude
+    // second. It may be zero, where most points lie on the line.
+    var median = Double.infinity
+    for candidate in 0..<count where residuals[candidate] < median {
       var notLarger = 0
-      for index in 0..<count where residual(index).magnitude <= r { notLarger += 1 }
-      if notLarger * 2 >= count && (median == 0 || r < median) { median = r }
+      for index in 0..<count where residuals[index] <= residuals[candidate] { notLarger += 1 }
+      if notLarger * 2 >= count { median = residuals[candidate] }
     }
     // Four medians are 2.7 σ of Gaussian residuals and twice the largest of uniform ones; a
     // microsecond is what kernel stamps resolve.
-    for index in 0..<count where residual(index).magnitude > 4 * median + 1000 {
+    for index in 0..<count where residuals[index] > 4 * median + 1000 {
       weights[index] = 0
     }
   }

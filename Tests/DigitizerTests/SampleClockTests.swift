@@ -215,4 +215,16 @@ import Testing
     #expect((fit.y(at: x) - (x + x / 50_000)).magnitude < 5000)
     #expect((fit.x(at: fit.y(at: x)) - x).magnitude <= 1)
   }
+
+  /// Whose median residual is exactly zero, because most points lie on the line; the newest does
+  /// not.
+  @Test func lineFitDropsOutliersOfAPerfectLine() {
+    var fit = LineFit()
+    for index in 0..<9 {
+      let late: Int64 = index == 4 ? -80_000 : index % 8 == 0 ? 40_000 : 0
+      fit.add(x: Int64(index) * 1_000_000, y: Int64(index) * 1_000_000 + late)
+    }
+    #expect(fit.residualNanoseconds < 1)
+    #expect((fit.newestResidualNanoseconds - 40_000).magnitude < 1)
+  }
 }
