@@ -21,7 +21,9 @@ public enum CaptureResult {
 
 public struct AlsaCapture: ~Copyable {
   public private(set) var counters = DigitizerCounters()
+  /// As the card granted them, which may be others than were asked for.
   public private(set) var periodFrames: Int
+  public private(set) var bufferFrames: Int
   private var handle: OpaquePointer?
   private let settings: DigitizerSettings
   private let definition: UnsafePointer<CChar>?
@@ -43,6 +45,7 @@ public struct AlsaCapture: ~Copyable {
     self.settings = settings
     self.definition = definition
     periodFrames = settings.periodFrames
+    bufferFrames = settings.bufferFrames
     let period = Int64(settings.periodFrames) * 1_000_000_000_000
     stallNanoseconds = max(
       2 * nanosecondsPerSecond, 4 * period / Int64(settings.sampleRateMillihertz))
@@ -91,6 +94,7 @@ public struct AlsaCapture: ~Copyable {
     if code >= 0 {
       handle = opened
       periodFrames = Int(shape.period_frames)
+      bufferFrames = Int(shape.buffer_frames)
     }
     return code
   }

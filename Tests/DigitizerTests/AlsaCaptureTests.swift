@@ -138,6 +138,19 @@ func digitizer(
     #expect(Int(listener.frames[499][0]) == rampValue(499, channels - 1))
   }
 
+  /// No card has a buffer of less than two periods, and this one none between whole ones.
+  @Test func theBufferIsAsLongAsTheCardGrants() throws {
+    let fixture = try CardFixture(ramp(frames: 400, channels: 2, format: .signed32))
+    var settings = digitizer(channels: 2, format: .signed32)
+    var granted: [Int] = []
+    for frames in [800, 100, 330] {
+      settings.bufferFrames = frames
+      let capture = try AlsaCapture(settings, definition: try fixture.card(channels: 2))
+      granted.append(capture.bufferFrames)
+    }
+    #expect(granted == [800, 160, 320])
+  }
+
   @Test func overrunIsRestartedCountedAndNothingShifts() throws {
     let fixture = try CardFixture(ramp(frames: 3000, channels: 2, format: .signed32))
     let settings = digitizer(channels: 2, format: .signed32)
