@@ -134,6 +134,7 @@ public struct Estimator: ~Copyable {
       let d = motion.displacement[0]
       noiseSquared += Estimator.noiseWeight * (d * d - noiseSquared)
     }
+    if sample.number % 100 == 0 { flushTinyStates() }
     past.noise = noiseSquared
     past.isClipped = sample.flags.clipped != 0
     history[end % Estimator.historySamples] = past
@@ -145,6 +146,13 @@ public struct Estimator: ~Copyable {
       if length >= Estimator.firstSamples && length % Estimator.stepSamples == 0 { evaluate() }
       if length == Estimator.lastSamples { isOpen = false }
     }
+  }
+
+  /// At the conditioner's rhythm, because subnormal states cost time.
+  private mutating func flushTinyStates() {
+    tauP.flushTinyStates()
+    intensity.flushTinyStates()
+    if noiseSquared < 1e-100 { noiseSquared = 0 }
   }
 
   /// A P, of the network or of STA/LTA. One soon after the last belongs to that event, unless the

@@ -37,6 +37,11 @@ struct IntensityFilter: ~Copyable {
       second = b2 * x - a2 * y
       return y
     }
+
+    mutating func flushTinyStates() {
+      first.replace(with: 0, where: (first .< 1e-100) .& (first .> -1e-100))
+      second.replace(with: 0, where: (second .< 1e-100) .& (second .> -1e-100))
+    }
   }
 
   @inline(__always)
@@ -44,6 +49,11 @@ struct IntensityFilter: ~Copyable {
     var x = IntensityFilter.gain * acceleration
     for index in 0..<6 { x = stages[index].step(x) }
     return x
+  }
+
+  /// As Biquad does.
+  mutating func flushTinyStates() {
+    for index in 0..<6 { stages[index].flushTinyStates() }
   }
 }
 

@@ -180,4 +180,10 @@ struct TauP: Sendable {
     guard derivativeSquared > 0 else { return 0 }
     return twoPi * (velocitySquared / derivativeSquared).squareRoot()
   }
+
+  /// As Biquad does; nothing that is squared here is negative.
+  mutating func flushTinyStates() {
+    if velocitySquared < 1e-100 { velocitySquared = 0 }
+    if derivativeSquared < 1e-100 { derivativeSquared = 0 }
+  }
 }

@@ -203,4 +203,28 @@ struct Listener {
     let estimates = try Listener(pickID: 0).estimates
     #expect(estimates.allSatisfy { $0.pickID == 0 })
   }
+
+  /// Half an hour without a sound: the filters' states are flushed as they pass, and nothing
+  /// moves.
+  @Test func afterLongSilenceNothingMoves() throws {
+    guard var arena = Arena(byteCount: Estimator.arenaByteCount()) else {
+      throw ToolError("no memory")
+    }
+    let response = Response(quantity: .acceleration, unitsPerCount: Lanes(repeating: 1e-6))
+    let conditioner = ConditionerSettings(
+      rateMillihertz: 100_000, presentLanes: 0b111, response: response)
+    let made = Estimator.make(Relations(), for: conditioner, arena: &arena)
+    let estimator = try #require(made)
+    for index in 0..<60_000 {
+      var motion = Motion()
+      motion.acceleration = Lanes(repeating: index < 100 ? 1e-98 : 0)
+      motion.velocity = motion.acceleration
+      estimator.pointee.step(
+        Sample(
+          number: Int64(index), time: UTC(nanoseconds: Int64(index) * 10_000_000), counts: .zero,
+          motion: motion, flags: ChannelFlags(), isRestart: index == 0))
+    }
+    #expect(estimator.pointee.observed.intensity == nil)
+    withExtendedLifetime(arena) {}
+  }
 }

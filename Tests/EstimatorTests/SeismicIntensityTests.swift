@@ -32,6 +32,18 @@ import Testing
     #expect(abs(amplitude / Self.definition(hertz) - 1) < 0.003)
   }
 
+  /// Subnormal states cost a hundred cycles an operation. What has decayed so far is zero before; the
+  /// slowest stage would need half a day for it, so that this begins with next to nothing.
+  @Test func silenceBecomesZero() {
+    var filter = IntensityFilter()
+    _ = filter.step(Lanes(repeating: 1e-98))
+    for index in 1...60_000 {
+      _ = filter.step(.zero)
+      if index % 100 == 0 { filter.flushTinyStates() }
+    }
+    #expect(filter.step(.zero) == .zero)
+  }
+
   @Test func aLevelIsExceededForAThirdOfASecond() {
     var level = ExceededLevel()
     var random = RandomGenerator(seed: 3)

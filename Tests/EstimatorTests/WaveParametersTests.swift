@@ -88,6 +88,16 @@ private func sine(
     #expect(!isStep { _ in 0 })
   }
 
+  @Test func silenceHasNoPeriod() {
+    var tauP = TauP()
+    _ = tauP.step(1)
+    for index in 1...60_000 {
+      _ = tauP.step(0)
+      if index % 100 == 0 { tauP.flushTinyStates() }
+    }
+    #expect(tauP.step(0) == 0)
+  }
+
   @Test func nothingIsSaidOfNothing() {
     var parameters = WaveParameters()
     #expect(parameters.seconds == 0)
