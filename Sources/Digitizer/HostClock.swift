@@ -18,10 +18,7 @@ public struct MachineClock: HostClock {
   public func monotonicNanoseconds() -> Int64 { clinux_monotonic_nanoseconds() }
 
   public func systemClock() -> SystemClockReading {
-    var status: Int32 = 0
-    var maximumErrorMicroseconds = 0
-    // Negative where a container forbids to ask, which must not read as synchronised.
-    let state = clinux_kernel_clock(&status, &maximumErrorMicroseconds)
+    let kernel = KernelClock.now
     // The realtime clock between two readings of the monotonic one: the middle is right to half
     // their distance, which preemption can stretch, so the closest of three tries counts.
     var best = Int64.max
@@ -38,9 +35,7 @@ public struct MachineClock: HostClock {
       }
     }
     return SystemClockReading(
-      monotonicNanoseconds: monotonic, realtime: UTC(nanoseconds: realtime),
-      isSynchronised: state >= 0 && status & clinux_kernel_clock_unsynchronised_bit() == 0,
-      maximumErrorNanoseconds: Int64(maximumErrorMicroseconds) * 1000)
+      monotonicNanoseconds: monotonic, realtime: UTC(nanoseconds: realtime), kernel: kernel)
   }
 
   public func delivered(frames: Int) {}

@@ -2,6 +2,8 @@
 //
 //   edge      a pulse's rising (or falling) flank, on the monotonic clock
 //   label     the UTC second that an edge stands for: from the system clock first, then counted on
+//   trusted   a synchronised system clock has agreed with the labels once
+//   doubt     the whole seconds by which a synchronised system clock contradicts trusted labels
 //
 // An edge says where a second begins, not which. And a line that floats says nothing, often: mains
 // hum at 49.98 Hz has an edge near every second. So an edge needs half a second of silence before
@@ -24,6 +26,17 @@ struct PulseLine: ~Copyable {
   private static let forgottenNanoseconds: Int64 = 10 * nanosecondsPerSecond
   /// Beyond this a system clock cannot tell one second from the next.
   private static let labelErrorMaximum: Int64 = 400_000_000
+  /// A clock as sure as this tells a pulse's leading edge from the trailing one, 100 ms later in
+  /// most receivers.
+  private static let confirmingErrorMaximum: Int64 = 50_000_000
+  /// After a longer hole an edge may be so far from the line that one in forty of somebody else's
+  /// would be let by.
+  private static let confirmedNanoseconds: Int64 = 600 * nanosecondsPerSecond
+  /// Who insists on another second must be this sure, and for so long that systemd-timesyncd has
+  /// asked its server twice more (it polls every 2048 s at the longest): a server that was wrong
+  /// once does not move the labels, nor does a clock that is wrong for an hour.
+  private static let insistingErrorMaximum: Int64 = 100_000_000
+  private static let insistenceNanoseconds: Int64 = 4096 * nanosecondsPerSecond
   /// How many readings in a row must say the same before it is believed.
   private static let agreement = 3
 
@@ -34,8 +47,15 @@ struct PulseLine: ~Copyable {
   private var line = LineFit()
   private var lastFlank: Int64?
   private var labelsAreTrusted = false
+  /// A sure clock has seen that the edges are the second's. No other can deny it afterwards.
+  private var isConfirmed = false
+  /// Whole seconds by which a synchronised system clock contradicts labels that are trusted.
+  private(set) var doubtNanoseconds: Int64 = 0
   private var pendingSeconds: Int64 = 0
   private var pendingCount = 0
+  private var insistsSince: Int64?
+  /// The leap second that is still announced has moved the labels.
+  private var hasLeapt = false
   private var disagreements = 0
   /// The line has once had edges enough for a rate.
   private var knowsRate = false
@@ -86,6 +106,7 @@ struct PulseLine: ~Copyable {
     missedEdges &+= UInt32(clamping: seconds - 1)
     let second = PulseLine.nearestSecond(line.y(at: edge))
     if elapsed > PulseLine.forgottenNanoseconds { edgesSinceHole = 1 }
+    if elapsed > PulseLine.confirmedNanoseconds { isConfirmed = false }
     // The crystal has gone its own way since: what is old would hold the line where it was.
     if edgesSinceHole == PulseLine.agreement { line.restart() }
     if edgesSinceHole > 0 { edgesSinceHole = (edgesSinceHole + 1) % (PulseLine.agreement + 1) }
@@ -111,33 +132,87 @@ struct PulseLine: ~Copyable {
     line = LineFit()
     lastEdge = nil
     labelsAreTrusted = false
+    isConfirmed = false
+    dispel()
     disagreements = 0
     knowsRate = false
     edgesSinceHole = 0
   }
 
-  /// Compares with the system clock. A whole second's difference that lasts moves the labels: a
-  /// leap second, or a clock that learnt the time after the first edges. Any other difference
-  /// beyond what the system clock states of itself means that the edges are not the second's.
+  /// Compares with the system clock. Labels that nobody has confirmed follow it. Trusted ones move
+  /// by a whole second only for a leap second that is announced, or for a clock that insists;
+  /// until then the difference is doubt. Any other difference beyond what the system clock states
+  /// of itself means that the edges are not the second's, unless a pulse was confirmed.
   mutating func observe(_ reading: SystemClockReading) {
     let isGood =
       reading.isSynchronised && reading.maximumErrorNanoseconds < PulseLine.labelErrorMaximum
+    if labelsAreTrusted && !reading.isSynchronised { dispel() }
     guard line.count > 0, isGood || !labelsAreTrusted else { return }
     let difference = reading.realtime.nanoseconds - line.y(at: reading.monotonicNanoseconds)
     let seconds = PulseLine.nearestSecond(difference)
     let rest = (difference - seconds * nanosecondsPerSecond).magnitude
-    let tolerated = UInt64(
-      reading.maximumErrorNanoseconds + PulseLine.latencyNanosecondsMaximum)
-    disagreements = isGood && rest > tolerated ? disagreements + 1 : 0
+    let agrees =
+      isGood
+      && rest <= UInt64(reading.maximumErrorNanoseconds + PulseLine.latencyNanosecondsMaximum)
+    let mayDisprove = isGood && !isConfirmed && !(labelsAreTrusted && reading.isErrorAssumed)
+    disagreements = mayDisprove && !agrees ? disagreements + 1 : 0
     if disagreements >= PulseLine.agreement {
       forget()
       return
     }
+    if agrees && knowsRate && reading.maximumErrorNanoseconds <= PulseLine.confirmingErrorMaximum {
+      isConfirmed = true
+    }
+    if labelsAreTrusted {
+      doubt(seconds, reading, agrees: agrees)
+    } else {
+      label(seconds, agrees: agrees)
+    }
+  }
+
+  /// Labels that were never trusted go where three readings say.
+  private mutating func label(_ seconds: Int64, agrees: Bool) {
     pendingCount = seconds == pendingSeconds ? pendingCount + 1 : 1
     pendingSeconds = seconds
-    if isGood && seconds == 0 { labelsAreTrusted = true }
+    if agrees && seconds == 0 {
+      labelsAreTrusted = true
+      dispel()
+      return
+    }
     guard seconds != 0, pendingCount >= PulseLine.agreement else { return }
     line.shift(by: seconds * nanosecondsPerSecond)
     pendingCount = 0
+  }
+
+  private mutating func doubt(_ seconds: Int64, _ reading: SystemClockReading, agrees: Bool) {
+    if reading.leapSeconds == 0 { hasLeapt = false }
+    guard seconds != 0 else {
+      dispel()
+      return
+    }
+    if seconds != pendingSeconds { dispel() }
+    doubtNanoseconds = Int64(min(seconds.magnitude, 1_000_000_000)) * nanosecondsPerSecond
+    pendingSeconds = seconds
+    pendingCount += 1
+    let isLeap = seconds == reading.leapSeconds && !hasLeapt && pendingCount >= PulseLine.agreement
+    let isSure = reading.maximumErrorNanoseconds < PulseLine.insistingErrorMaximum
+    if isSure && !agrees { insistsSince = nil }
+    let since = insistsSince ?? reading.monotonicNanoseconds
+    if isSure && agrees { insistsSince = since }
+    let hasInsisted =
+      isSure && agrees
+      && reading.monotonicNanoseconds - since >= PulseLine.insistenceNanoseconds
+    guard isLeap || hasInsisted else { return }
+    line.shift(by: seconds * nanosecondsPerSecond)
+    if isLeap { hasLeapt = true }
+    dispel()
+  }
+
+  /// Nobody says any longer that the labels are wrong.
+  private mutating func dispel() {
+    doubtNanoseconds = 0
+    pendingSeconds = 0
+    pendingCount = 0
+    insistsSince = nil
   }
 }

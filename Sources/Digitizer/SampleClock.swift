@@ -20,23 +20,6 @@ public struct ClockCounters: Equatable, Sendable {
   public init() {}
 }
 
-/// One look at the system's clock: both clocks read together, and what the kernel says of its
-/// quality.
-public struct SystemClockReading: Sendable {
-  public var monotonicNanoseconds: Int64
-  public var realtime: UTC
-  public var isSynchronised: Bool
-  public var maximumErrorNanoseconds: Int64
-  public init(
-    monotonicNanoseconds: Int64, realtime: UTC, isSynchronised: Bool, maximumErrorNanoseconds: Int64
-  ) {
-    self.monotonicNanoseconds = monotonicNanoseconds
-    self.realtime = realtime
-    self.isSynchronised = isSynchronised
-    self.maximumErrorNanoseconds = maximumErrorNanoseconds
-  }
-}
-
 public struct SampleClock: ~Copyable {
   public static let holdoverLimitNanoseconds: Int64 = 3600 * nanosecondsPerSecond
   /// An error is worked off with this time constant: long against the jitter of a refit, short
@@ -44,6 +27,8 @@ public struct SampleClock: ~Copyable {
   /// matters.
   private static let correctionSeconds = 5.0
   private static let correctionRateMaximum = 0.05
+  /// A source that was heard within this time is there: at most two edges are missing.
+  private static let lockedNanoseconds: Int64 = 3 * nanosecondsPerSecond
   private static let jumpNanoseconds: Int64 = 2 * nanosecondsPerSecond
   /// How long a source must insist on a time far behind before a restart follows it.
   private static let doubtNanoseconds: Int64 = 300 * nanosecondsPerSecond
@@ -252,11 +237,16 @@ public struct SampleClock: ~Copyable {
     return (system.realtime + (monotonic - system.monotonicNanoseconds), rate)
   }
 
-  /// The source with the smaller stated error, and from it the state.
+  /// A pulse that is there, whatever the system's clock says of itself; else the source with the
+  /// smaller stated error. From it the state.
   private mutating func chooseSource(_ now: Int64) {
     let pulseAge = pulse.lastEdge.map { now - $0 } ?? .max
     let systemAge = lastSynchronisedMonotonic.map { now - $0 } ?? .max
     let pulseIsUsable = pulse.isUsable && pulse.lastEdge != nil
+    // A clock that is whole seconds off is not turned to because some edges are missing.
+    let isPreferred =
+      pulseAge < SampleClock.lockedNanoseconds
+      || (pulse.doubtNanoseconds > 0 && pulseAge < SampleClock.holdoverLimitNanoseconds)
     let pulseError =
       pulseIsUsable
       ? 2000 + pulse.residualNanoseconds
@@ -267,17 +257,17 @@ public struct SampleClock: ~Copyable {
       ? .infinity
       : Double(system?.maximumErrorNanoseconds ?? 0)
         + SampleClock.holdoverRateError * Double(max(systemAge - 2 * nanosecondsPerSecond, 0))
-    let usesPulse = pulseError <= systemError && pulseIsUsable
+    let usesPulse = pulseIsUsable && (isPreferred || pulseError <= systemError)
     let age = usesPulse ? pulseAge : systemAge
     reading.source = usesPulse ? .pulse : systemError < .infinity ? .system : .none
     if reading.source == .none {
       reading.state = .unsynchronised
-    } else if age < 3 * nanosecondsPerSecond {
+    } else if age < SampleClock.lockedNanoseconds {
       reading.state = .locked
     } else {
       reading.state = age < SampleClock.holdoverLimitNanoseconds ? .holdover : .freeRunning
     }
-    let error = min(pulseError, systemError)
+    let error = (usesPulse ? pulseError : systemError) + Double(pulse.doubtNanoseconds)
     reading.uncertaintyNanoseconds = error < 4e9 ? UInt32(error) : .max
     let composite = (1 + frames.slopeError) * (usesPulse ? 1 + pulse.slopeError : 1)
     reading.rateErrorPartsPerBillion = Int32(

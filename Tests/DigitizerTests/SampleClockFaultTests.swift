@@ -199,13 +199,16 @@ import Testing
     #expect(needs3)
   }
 
-  /// A step back of an hour that lasts, at a station that was locked: five minutes of doubt.
+  /// A step back of an hour that lasts, at a station that was locked: five minutes of doubt. They
+  /// begin when a pulse's labels have moved, for which the system's clock must insist for more
+  /// than an hour.
   @Test(arguments: [true, false]) func lastingStepBackAsksForARestartAfterDoubt(hasPulse: Bool) {
     var world = SimulatedWorld(seed: 7)
     world.hasPulse = hasPulse
     var clock = clock()
     world.advance(&clock, tenths: 700) { _ in }
     world.systemErrorNanoseconds = -3600 * nanosecondsPerSecond
+    if hasPulse { world.advance(&clock, tenths: 40_960) { _ in } }
     world.advance(&clock, tenths: 2900) { _ in }
     let needs4 = clock.needsRestart(monotonicNow: world.monotonic(world.elapsed))
     #expect(!needs4)

@@ -28,6 +28,8 @@ struct SimulatedWorld {
   /// What the system clock shows minus the truth.
   var systemErrorNanoseconds: Int64 = 0
   var systemMaximumErrorNanoseconds: Int64 = 2_000_000
+  /// As SystemClockReading has it.
+  var leapSeconds: Int64 = 0
   /// Seconds at which an edge is swallowed, and at which a second one follows 30 ms later.
   var missingEdges: Set<Int> = []
   var doubledEdges: Set<Int> = []
@@ -110,11 +112,12 @@ struct SimulatedWorld {
   }
 
   private func observeSystem(_ clock: inout SampleClock, _ exact: Int64) {
-    clock.observe(
-      SystemClockReading(
-        monotonicNanoseconds: monotonic(exact),
-        realtime: SimulatedWorld.start + (exact + systemErrorNanoseconds),
-        isSynchronised: isSynchronised, maximumErrorNanoseconds: systemMaximumErrorNanoseconds))
+    var reading = SystemClockReading(
+      monotonicNanoseconds: monotonic(exact),
+      realtime: SimulatedWorld.start + (exact + systemErrorNanoseconds),
+      isSynchronised: isSynchronised, maximumErrorNanoseconds: systemMaximumErrorNanoseconds)
+    reading.leapSeconds = leapSeconds
+    clock.observe(reading)
   }
 
   private mutating func observePulse(_ clock: inout SampleClock, _ exact: Int64) {

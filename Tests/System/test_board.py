@@ -209,14 +209,9 @@ class FaultyBoard(BoardTest):
         self.assertEqual(self.board.stop(), 0)
 
     def test_clock_steps(self):
-        """A step that nobody vouches for is not followed. One that a time daemon vouches for is, but never back."""
-        self.start()
+        """Where there is no pulse, a step that a time daemon vouches for is followed, but never back."""
+        self.start(pulses="none")
         hour = 3600
-        self.board.machine.set_clock(ahead_s=hour, error_us=-1)
-        health = self.next_health(lambda m: m["edges"] >= 12)
-        self.assertEqual((health["clock_state"], health["clock_source"]), (LOCKED, PULSE))
-        self.assertEqual((health["forward_steps"], health["refused_backward_steps"]), (0, 0))
-        self.assertLess(abs(health["received_ns"] - health["emitted_ns"]), 1e9)
         self.board.machine.set_clock(ahead_s=hour)
         health = self.next_health(lambda m: m["forward_steps"] == 1)
         self.assertLess(abs(health["received_ns"] + hour * 10**9 - health["emitted_ns"]), 1e9)
@@ -224,6 +219,21 @@ class FaultyBoard(BoardTest):
         health = self.next_health(lambda m: m["refused_backward_steps"] == 1)
         self.assertEqual(health["clock_state"], UNSYNCHRONISED)
         self.assertLess(abs(health["clock_offset_ns"] + hour * 10**9), 1e9)
+        self.assertEqual(self.board.stop(), 0)
+
+    def test_clock_steps_beside_a_pulse(self):
+        """Whoever vouches for it: the pulse goes on, and the contradiction is stated as long as there is one."""
+        self.start()
+        for error_us in (-1, 20_000):
+            self.board.machine.set_clock(ahead_s=3600, error_us=error_us)
+            edges = self.next_health()["edges"]
+            health = self.next_health(lambda m: m["edges"] >= edges + 8)
+            self.assertEqual((health["clock_state"], health["clock_source"]), (LOCKED, PULSE))
+            self.assertEqual((health["forward_steps"], health["refused_backward_steps"]), (0, 0))
+            self.assertLess(abs(health["received_ns"] - health["emitted_ns"]), 1e9)
+            self.assertEqual(health["clock_uncertainty_ns"] == 2**32 - 1, error_us > 0)
+        self.board.machine.set_clock()
+        self.next_health(lambda m: m["clock_uncertainty_ns"] < 5e6)
         self.assertEqual(self.board.stop(), 0)
 
     # The digitizer

@@ -16,8 +16,8 @@ INTERVAL_ERROR_S_MAX = 0.01
 # From the end of a block, which is the time that a datagram carries, to its arrival nothing takes time here.
 CLOCK_ERROR_NS_MAX = 2e6
 STRONG_CENTIDECIBELS = 5000
-# The station sees that a second was inserted when the system's clock has said so three times, and works it off within
-# 25 s, stating what is left.
+# The station sees that an announced second was inserted when the system's clock has said so three times, and works it
+# off within 25 s, stating what is left.
 UNSEEN_S, LEAP_S = 10, 40
 STAMP_NS = 20_000  # reading clocks and sending take some microseconds of virtual time all the same
 

@@ -5,7 +5,8 @@
 //   pulse     at each full second of UTC, on line 0 of the simulated GPIO chip; none in one hour of every eight
 //   daemon    every minute sets the system's clock right and says so to the kernel; once, after three quarters of an
 //             hour, it is 50 ms off, and says that it may be
-//   leap      half an hour after the start a second is inserted: UTC, and the system's clock, go back by one
+//   leap      half an hour after the start a second is inserted: UTC, and the system's clock, go back by one; the
+//             daemon has the kernel announce it for two minutes more
 //   relay     its changes, line 4, are printed with their UTC nanoseconds; and what UTC is more than RAW, from which RAW on
 //
 // After so many seconds it ends, and with it the soak.
@@ -20,7 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { pps = 0, relay = 4, daemon_seconds = 60, leap_seconds = 1800, step_seconds = 2700, tick_nanoseconds = 100000000 };
+enum { pps = 0, relay = 4, daemon_seconds = 60, leap_seconds = 1800, announced_seconds = 120, step_seconds = 2700,
+       tick_nanoseconds = 100000000 };
 static const long long second = 1000000000;
 static const long usual_error = 20000;  // microseconds
 
@@ -56,10 +58,11 @@ static void temper_crystal(long long seconds) {
   adjtimex(&state);
 }
 
-static void set_clock(long long utc, long error_microseconds) {
+static void set_clock(long long utc, long error_microseconds, int status) {
   struct timespec t = {utc / second, utc % second};
   clock_settime(CLOCK_REALTIME, &t);
-  struct timex state = {.modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR, .maxerror = error_microseconds};
+  struct timex state = {.modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR, .maxerror = error_microseconds,
+                        .status = status};
   adjtimex(&state);
 }
 
@@ -81,7 +84,7 @@ int main(int count, char **arguments) {
       offset -= second;
       utc -= second;
       printf("offset %lld %lld\n", offset, now(CLOCK_MONOTONIC_RAW));
-      set_clock(now(CLOCK_MONOTONIC_RAW) + offset, usual_error);
+      set_clock(now(CLOCK_MONOTONIC_RAW) + offset, usual_error, STA_INS);
     }
     int tenth = (int)(utc / tick_nanoseconds % 10), has_pulse = elapsed / 3600 % 8 != 7;
     if (tenth == 0 && has_pulse && pwrite(pulse, "pull-up", 7, 0) < 0) return 1;
@@ -89,7 +92,9 @@ int main(int count, char **arguments) {
     if (tenth == 5 && elapsed % daemon_seconds == 0) {
       temper_crystal(elapsed);
       int is_off = elapsed == step_seconds;
-      set_clock(now(CLOCK_MONOTONIC_RAW) + offset + is_off * second / 20, is_off ? 100000 : usual_error);
+      int is_announced = has_leapt && elapsed < leap_seconds + announced_seconds;
+      set_clock(now(CLOCK_MONOTONIC_RAW) + offset + is_off * second / 20, is_off ? 100000 : usual_error,
+                is_announced ? STA_INS : 0);
     }
     if (pread(watched, &seen, 1, 0) == 1 && seen != level) {
       level = seen;

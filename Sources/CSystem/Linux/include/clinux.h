@@ -59,16 +59,19 @@ static inline int64_t clinux_realtime_nanoseconds(void) { return clinux_clock_na
 static inline int64_t clinux_thread_cpu_nanoseconds(void) {
   return clinux_clock_nanoseconds(CLOCK_THREAD_CPUTIME_ID);
 }
-/// The kernel's view of its own clock: ntp_adjtime's return state, status bits and maximum error in microseconds.
-static inline int clinux_kernel_clock(int *status, long *maximum_error_microseconds) {
+/// The kernel's view of its own clock: ntp_adjtime's return state, status bits and both errors in microseconds.
+static inline int clinux_kernel_clock(int *status, long *maximum_error_microseconds,
+                                      long *estimated_error_microseconds) {
   struct timex t;
   memset(&t, 0, sizeof t);
   int state = adjtimex(&t);
   *status = t.status;
   *maximum_error_microseconds = t.maxerror;
+  *estimated_error_microseconds = t.esterror;
   return state;
 }
-static inline int clinux_kernel_clock_unsynchronised_bit(void) { return STA_UNSYNC; }
+/// Its unit has this folder for as long as it runs.
+static inline int clinux_timesyncd_runs(void) { return access("/run/systemd/timesync", F_OK) == 0; }
 /// Pages stay once they have been touched. (Locking whole libraries at once would hold 10 MB that nobody uses.)
 static inline int clinux_lock_memory(void) {
   return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
