@@ -81,7 +81,9 @@ public struct SelfTest: ~Copyable {
       listen(to: board, response, clock, tell)
       note(relay(board), tell)
     }
-    note(time(now, hasPulse: board?.pulse != nil), tell)
+    note(
+      SelfTest.time(
+        now, hasPulse: board?.pulse != nil, hasTimesyncd: clinux_timesyncd_runs() != 0), tell)
     if let station {
       note(disk(station.stateDirectory), tell)
       note(uplink(station.uplink), tell)
@@ -164,7 +166,10 @@ public struct SelfTest: ~Copyable {
 
   // MARK: The machine
 
-  private func time(_ now: SystemClockReading, hasPulse: Bool) -> Finding {
+  /// `hasTimesyncd`: systemd-timesyncd runs here.
+  static func time(
+    _ now: SystemClockReading, hasPulse: Bool, hasTimesyncd: Bool
+  ) -> Finding {
     var text = Text<320>("the machine's clock says ")
     text.append(now.realtime.date)
     guard now.realtime.date.year >= SelfTest.earliestYear else {
@@ -179,8 +184,18 @@ public struct SelfTest: ~Copyable {
         hasPulse ? ". The pulse says when a second begins, the clock has to say which" : "")
       return Finding("clock", .bad, text)
     }
+    let error = Int(now.maximumErrorNanoseconds / 1000)
+    if hasTimesyncd || now.isErrorAssumed {
+      text.append(", synchronised by ")
+      text.append(hasTimesyncd ? "systemd-timesyncd" : "what seems to be systemd-timesyncd")
+      text.append(", which does not say how far it is off: ")
+      text.append(thousandths: error)
+      text.append(" ms is assumed. Install chrony, which says it and comes nearer")
+      text.append(hasPulse ? "; the pulse gives the rest" : "; there is no pulse to do better")
+      return Finding("clock", .doubtful, text)
+    }
     text.append(", synchronised, wrong by at most ")
-    text.append(thousandths: Int(now.maximumErrorNanoseconds / 1000))
+    text.append(thousandths: error)
     text.append(" ms")
     text.append(hasPulse ? "; the pulse gives the rest" : "; there is no pulse to do better")
     // Half a second labels the pulse; without one it is the picks' own error.

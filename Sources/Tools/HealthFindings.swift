@@ -11,6 +11,8 @@ public enum HealthFindings {
   /// Where processors of such boards begin to slow down.
   private static let temperatureMaximum: Int16 = 80_00
   private static let uncertaintyMaximum: UInt32 = 5_000_000
+  /// What a station assumes of systemd-timesyncd, which states nothing.
+  private static let unstatedUncertainty: UInt32 = 50_000_000
   private static let ringPerMilleMaximum: UInt16 = 500
 
   public static func of(_ health: HealthMessage, _ header: Header) -> [Finding] {
@@ -51,8 +53,7 @@ public enum HealthFindings {
     case .locked:
       return finding(
         "clock", .doubtful,
-        "locked to \(source), uncertain by \(off); \(figures): a pulse or a nearer time server would do better"
-      )
+        "locked to \(source), uncertain by \(off); \(figures): " + advice(header))
     case .holdover:
       return finding(
         "clock", .doubtful,
@@ -64,6 +65,19 @@ public enum HealthFindings {
         "nobody tells the time, uncertain by \(off); \(figures): see chronyc tracking, the antenna and the pulse's pin"
       )
     }
+  }
+
+  /// What would make a clock better that is locked and uncertain.
+  private static func advice(_ header: Header) -> String {
+    let uncertainty = header.clockUncertaintyNanoseconds
+    if header.clockSource == ClockSource.pulse.rawValue && uncertainty >= nanosecondsPerSecond {
+      return "the machine's clock contradicts the pulse by whole seconds; see chronyc tracking"
+    }
+    if header.clockSource == ClockSource.system.rawValue && uncertainty >= unstatedUncertainty {
+      return "a pulse or a nearer time server would do better, and chrony where it is "
+        + "systemd-timesyncd that keeps the clock"
+    }
+    return "a pulse or a nearer time server would do better"
   }
 
   private static func digitizer(_ h: HealthMessage) -> Finding {

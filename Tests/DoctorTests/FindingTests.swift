@@ -74,6 +74,17 @@ private func verdicts(
         "clock", .doubtful, "nearer time server",
         { _, header in header.clockUncertaintyNanoseconds = 6_000_000 }
       ),
+      (
+        "clock", .doubtful, "chrony where it is systemd-timesyncd",
+        { _, header in
+          header.clockSource = ClockSource.system.rawValue
+          header.clockUncertaintyNanoseconds = 50_000_000
+        }
+      ),
+      (
+        "clock", .doubtful, "contradicts the pulse by whole seconds",
+        { _, header in header.clockUncertaintyNanoseconds = 1_000_001_200 }
+      ),
       ("digitizer", .bad, "gives nothing", { h, _ in h.frames = 0 }),
       ("digitizer", .doubtful, "went away", { h, _ in h.reopenings = 1 }),
       ("digitizer", .doubtful, "holds the loop up", { h, _ in h.overruns = 2 }),
@@ -96,6 +107,37 @@ private func verdicts(
       #expect(all[part]!.0 == verdict && all[part]!.1.contains(phrase), "\(part): \(all[part]!.1)")
       #expect(all.filter { $0.value.0 != .good }.count == 1, "\(phrase)")
     }
+  }
+
+  /// What the self-test says of the kernel's words about its clock, with and without a pulse.
+  @Test func whoKeepsTheClockIsNamed() {
+    func time(
+      maximum: Int, estimated: Int, status: Int32 = 0, hasPulse: Bool = true,
+      hasTimesyncd: Bool = false
+    ) -> (Verdict, String) {
+      let reading = SystemClockReading(
+        monotonicNanoseconds: 1, realtime: UTC(CalendarDate(year: 2026, month: 11, day: 25)),
+        kernel: KernelClock(
+          state: 0, status: status, maximumErrorMicroseconds: maximum,
+          estimatedErrorMicroseconds: estimated))
+      let finding = SelfTest.time(reading, hasPulse: hasPulse, hasTimesyncd: hasTimesyncd)
+      return (finding.verdict, finding.text.string)
+    }
+    let chrony = time(maximum: 12_500, estimated: 300)
+    #expect(chrony.0 == .good && chrony.1.contains("wrong by at most 12.5 ms; the pulse gives"))
+    let far = time(maximum: 20_001, estimated: 300, hasPulse: false)
+    #expect(far.0 == .doubtful && far.1.contains("no pulse to do better"))
+    for hasPulse in [true, false] {
+      let silent = time(maximum: 0, estimated: 0, hasPulse: hasPulse)
+      #expect(silent.0 == .doubtful && silent.1.contains("seems to be systemd-timesyncd"))
+      #expect(silent.1.contains("50 ms is assumed. Install chrony"))
+    }
+    // Between two polls its zeros have grown, and another daemon may have written the same.
+    let running = time(maximum: 4000, estimated: 0, hasTimesyncd: true)
+    #expect(running.0 == .doubtful && running.1.contains("by systemd-timesyncd, which"))
+    #expect(running.1.utf8.count < 320)
+    let nobody = time(maximum: 16_000_000, estimated: 16_000_000, status: 0x40)
+    #expect(nobody.0 == .bad && nobody.1.contains("nobody keeps it right"))
   }
 
   @Test func edgesAreASecondApart() {
