@@ -1,7 +1,8 @@
 // datagram: what arrives over the network and what lies in files of datagrams.
 //
 // Promised of every input: what opens is encoded again to the same bytes, its JSON line is
-// well-formed, and a station that receives it neither stops nor answers more than once.
+// well-formed, and a station that receives it neither stops nor answers more than once, nor closes
+// its relay unless a signed command whose counter is stored asks for it.
 
 import Board
 import CSodium
@@ -17,6 +18,8 @@ struct DatagramTarget: Target, ~Copyable {
   private static let keyBytes: [UInt8] = (0..<32).map { 7 &* $0 &+ 1 }
   private let key: Key
   private var station: Station
+  private var relayTests = 0
+  var summary: String { "\(relayTests) relay tests" }
   let corpus: [[UInt8]]
   let dialect = Dialect(
     tokens: [
@@ -32,11 +35,18 @@ struct DatagramTarget: Target, ~Copyable {
     for index in 0..<32 { bytes[index] = Self.keyBytes[index] }
     key = Key(bytes)
     corpus = Self.makeCorpus(key)
-    station = Station(
+    station = Self.makeStation(key)
+  }
+
+  /// With a relay.
+  private static func makeStation(_ key: Key) -> Station {
+    var station = Station(
       StationSettings(
         code: StationCode("XX.ONST1.00.EH"), bootCounter: 7, key: key,
         conditioner: ConditionerSettings(rateMillihertz: 100_000, presentLanes: 7),
         picker: .init()))
+    station.host.relay = .fitted
+    return station
   }
 
   /// Half of the mutants are given their type's size, a true length and a valid tag, so that they
@@ -99,8 +109,14 @@ struct DatagramTarget: Target, ~Copyable {
       isDelivering: true)
     while station.nextDatagram() != nil {}
     station.receive(bytes, address: 0x7F00_0001, port: 9)
+    try require(!station.wantsRelay, "the relay is to close before anything was obeyed")
     let isObeyed = station.counterToStore != nil
-    station.obey(isCounterStored: iteration & 1 == 0)
+    try require(isGood || !isObeyed, "a command that does not open is to be obeyed")
+    let isStored = iteration & 1 == 0
+    station.obey(isCounterStored: isStored)
+    let isClosed = station.wantsRelay
+    if isClosed { relayTests += 1 }
+    try require(!isClosed || (isObeyed && isStored), "the relay is to close, and nobody may say so")
     var answers = 0
     while let answer = station.nextDatagram() {
       answers += 1
@@ -110,6 +126,8 @@ struct DatagramTarget: Target, ~Copyable {
     }
     // A health message follows the answer to the command that asks for one.
     try require(answers <= (isObeyed ? 2 : isGood ? 1 : 0), "\(answers) answers")
+    // The counter of one command would keep those below it from being obeyed.
+    if isObeyed { station = Self.makeStation(key) }
   }
 
   private static func isSame(
@@ -185,6 +203,9 @@ extension DatagramTarget {
     var command = CommandMessage()
     command.parameter = CommandParameter.triggerRatio.rawValue
     command.value = 8000
+    var relayTest = CommandMessage()
+    relayTest.parameter = CommandParameter.relayTest.rawValue
+    relayTest.value = 500
     let messages = [
       bytes(Datagram(header(.pick), key: key) { pick.write(to: &$0) }),
       bytes(Datagram(header(.health), key: key) { health.write(to: &$0) }),
@@ -197,6 +218,7 @@ extension DatagramTarget {
       bytes(Datagram(header(.estimate), key: key) { EstimateMessage().write(to: &$0) }),
       bytes(Datagram(header(.alert), key: key) { AlertMessage().write(to: &$0) }),
       bytes(Datagram(header(.command), key: key) { command.write(to: &$0) }),
+      bytes(Datagram(header(.command), key: key) { relayTest.write(to: &$0) }),
     ]
     return messages + [messages[0] + messages[2] + messages[0], messages[1] + messages[0]]
   }
