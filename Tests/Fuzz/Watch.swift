@@ -32,7 +32,7 @@ enum Watch {
     }
     install(SIGALRM) { _ in
       Watch.writeInput()
-      Watch.say("onset-fuzz: no end within the time for a thousand inputs\n")
+      Watch.say("onset-fuzz: no end within the time for many inputs\n")
       _exit(1)
     }
     // The sanitizer's own way out; absent in a build without it.

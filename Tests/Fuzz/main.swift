@@ -6,6 +6,7 @@
 //   onet       network files, and the running of what was accepted
 //   table      comma-separated values, and the picks in them
 //   import     descriptions and arrays of networks, and the quantizing of what was accepted
+//   clock      what happens to a sample clock: pulses, steps, leap seconds, gaps
 //
 // Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0,
 // or the offending input in a file, its name, and another status.
@@ -14,15 +15,15 @@ import Foundation
 import Tools
 
 let usage = """
-  onset-fuzz config|datagram|mseed|table|onet|import|all [--iterations N] [--seed S]
-  onset-fuzz config|datagram|mseed|table|onet|import --input FILE      one input again, unchanged
-  "all" divides N by 32 for table, onet and import, whose inputs are dearer
+  onset-fuzz config|datagram|mseed|table|onet|import|clock|all [--iterations N] [--seed S]
+  onset-fuzz config|datagram|mseed|table|onet|import|clock --input FILE  one input again, unchanged
+  "all" divides N by 32 for table, onet, import and clock, whose inputs are dearer
   """
 
 func run(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(
     arguments, named: ["--iterations", "--seed", "--input"])
-  let known = ["config", "datagram", "mseed", "table", "onet", "import"]
+  let known = ["config", "datagram", "mseed", "table", "onet", "import", "clock"]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
   }
@@ -52,6 +53,9 @@ func run(_ arguments: [String]) throws {
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     case "onet":
       var target = try NetworkTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
+    case "clock":
+      var target = ClockTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     default:
       var target = try ImportTarget()
