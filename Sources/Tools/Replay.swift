@@ -48,7 +48,7 @@ public struct TraceRecorder: ~Copyable {
   }
 }
 
-public struct ReplayOptions {
+public struct ReplayOptions: Sendable {
   public var response: Response?
   public var picker = PickerSettings()
   public var relations = Relations()

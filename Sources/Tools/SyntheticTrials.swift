@@ -11,15 +11,15 @@ import Picker
 import Station
 import Uplink
 
-public struct SyntheticTrials {
-  private static let rateHertz = 100.0
-  private static let countsPerUnit = 1e8
+public struct SyntheticTrials: Sendable {
+  static let rateHertz = 100.0
+  static let countsPerUnit = 1e8
   private static let blockFrames = 4
   private static let leadSeconds = 12.0
   /// An alarm is in time this long after P, or when the limit is exceeded if that is later.
   private static let secondsAfterP = 3.0
   /// Shaking is measured when it has lasted a tenth of a second; blocks take as long again.
-  private static let measuringSeconds = 0.3
+  static let measuringSeconds = 0.3
 
   /// Of events whose shaking reaches the limit or does not.
   public struct Outcome {
@@ -138,7 +138,7 @@ public struct SyntheticTrials {
   }
 
   /// Runs a station over what `ground` gives; `told` what each block gave rise to.
-  private func run(
+  func run(
     seconds: Double, ground: (Int) -> SIMD4<Double>,
     told: (DrawnMessages, Double) -> Void, isMissing: () -> Bool = { false }
   ) throws {
@@ -280,7 +280,7 @@ struct Impostors: ~Copyable {
   }
 }
 
-private let twoPi = 6.283185307179586
+let twoPi = 6.283185307179586
 
 extension SyntheticTrials.Outcome {
   public var text: String {

@@ -14,9 +14,15 @@ func evaluate(_ arguments: [String]) throws {
       "--confirm", "--announce", "--shear", "--event", "--unseen",
       "--announce-unseen", "--strong-motion", "--synthetic", "--quiet-days",
       "--estimator",
-      "--station",
+      "--station", "--impostors", "--trial", "--dump",
     ],
     flags: ["--json", "--vertical"])
+  if parsed.values["--impostors"] != nil || parsed.values["--trial"] != nil
+    || (parsed.values["--strong-motion"] != nil && parsed.values["--synthetic"] != nil)
+  {
+    try evaluateImpostors(parsed)
+    return
+  }
   if let path = parsed.values["--strong-motion"] {
     try evaluateStrongMotion(path, parsed)
     return
@@ -101,4 +107,38 @@ private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArgument
   let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
   try evaluation.run(records) { say("onset: \($0)") }
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
+}
+
+/// What is no earthquake, and beside it what is one.
+private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.isEmpty else {
+    throw ToolError("impostors need no INDEX.csv: leave \(parsed.rest[0]) out")
+  }
+  let options = try trialOptions(parsed)
+  let seed = UInt64(try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1)
+  let isJson = parsed.flags.contains("--json")
+  if let index = try parsed.wholeNumber("--trial", in: 0...100_000_000) {
+    let told = try ImpostorTrials(options).tell(index, seed: seed)
+    print(isJson ? told.json : told.text)
+    if let path = parsed.values["--dump"] {
+      try told.accelerations.write(to: URL(fileURLWithPath: path))
+    }
+    return
+  }
+  guard parsed.values["--dump"] == nil else { throw ToolError("--dump needs --trial K beside it") }
+  var report = ImpostorReport()
+  if let count = try parsed.wholeNumber("--impostors", in: 1...100_000_000) {
+    report = try ImpostorTrials(options).report(count, seed: seed)
+  }
+  if let count = try parsed.wholeNumber("--synthetic", in: 1...1_000_000) {
+    let outcome = try SyntheticTrials(options).earthquakes(count, seed: seed)
+    report.earthquakes.append(EarthquakeRow(outcome))
+  }
+  if let index = parsed.values["--strong-motion"] {
+    var evaluation = StrongMotion(options)
+    let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
+    try evaluation.run(records) { say("onset: \($0)") }
+    report.earthquakes += evaluation.rows
+  }
+  print(isJson ? report.json : report.table)
 }

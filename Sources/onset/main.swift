@@ -23,6 +23,10 @@ let usage = """
                  [--announce-unseen P]
   onset evaluate --strong-motion INDEX.csv [--station FILE] [--pickers NETWORK.onet|sta-lta] [--split NAME] [--json]
   onset evaluate [--synthetic COUNT] [--quiet-days DAYS] [--station FILE] [--seed N]
+  onset evaluate --impostors COUNT [--synthetic COUNT] [--strong-motion INDEX.csv [--split NAME]] [--seed N]
+                 [--station FILE] [--pickers NETWORK.onet|sta-lta] [--estimator FILE|relations] [--json]
+  onset evaluate --trial K [--dump OUT.f32] [--seed N] [--station FILE] [--json]
+                                          one of the impostors; rows of three 32-bit floats in m/s²
   onset check FILE…                       boards, calibrations, relations, station files
   onset doctor --board FILE --station FILE [--relay] [--json]
                                           tries each part of a station on this machine; onsetd must not run meanwhile

@@ -1,0 +1,173 @@
+// onset evaluate --impostors: a library of what is no earthquake, spread evenly over its kinds, each on a station
+// of its own. How many of each raise the alarm, and why?
+//
+//   let trials = ImpostorTrials(options)
+//   let report = ImpostorReport(try trials.run(200_000, seed: 1))
+//   print(report.table)
+
+import Core
+import Dispatch
+import Foundation
+import Synchronization
+import Uplink
+
+/// What a station said of one impostor.
+struct ImpostorOutcome: Equatable, Sendable {
+  var kind: ImpostorKind
+  var isDuringEarthquake: Bool
+  var hasWatch = false
+  /// Of the first alarm.
+  var reason: AlertReason?
+  /// The earthquake alone would have raised one.
+  var isEarthquakes = false
+}
+
+/// One trial as it is told in full.
+public struct ToldTrial {
+  public let text: String
+  public let json: String
+  /// Rows of three little-endian 32-bit floats, m/s², a hundred a second; NaN for frames that never came.
+  public let accelerations: Data
+}
+
+/// Which trial is next, and what came of those before.
+private final class Progress: Sendable {
+  private let count: Int
+  private let taken = Atomic<Int>(0)
+  private let results: Mutex<[Result<ImpostorOutcome, Error>?]>
+
+  init(_ count: Int) {
+    self.count = count
+    results = Mutex(Array(repeating: nil, count: count))
+  }
+
+  func next() -> Int? {
+    let index = taken.wrappingAdd(1, ordering: .relaxed).oldValue
+    return index < count ? index : nil
+  }
+
+  func note(_ index: Int, _ result: sending Result<ImpostorOutcome, Error>) {
+    results.withLock { $0[index] = result }
+  }
+
+  func outcomes() throws -> [ImpostorOutcome] {
+    try results.withLock { try $0.map { try $0!.get() } }
+  }
+}
+
+public struct ImpostorTrials: Sendable {
+  private let options: ReplayOptions
+  private let station: SyntheticTrials
+
+  public init(_ options: ReplayOptions) {
+    self.options = options
+    station = SyntheticTrials(options)
+  }
+
+  typealias Alert = (seconds: Double, level: AlertLevel, reason: AlertReason)
+
+  func trial(_ index: Int, seed: UInt64) -> ImpostorTrial {
+    ImpostorTrial(
+      seed: seed, index: index,
+      limitMetresPerSecondSquared: options.alarm.accelerationMetresPerSecondSquared)
+  }
+
+  func outcome(_ index: Int, seed: UInt64) throws -> ImpostorOutcome {
+    let trial = trial(index, seed: seed)
+    let alerts = try alerts(trial.frames, missing: trial.missing)
+    var outcome = ImpostorOutcome(
+      kind: trial.kind, isDuringEarthquake: trial.earthquake != nil,
+      hasWatch: alerts.contains { $0.level == .watch },
+      reason: alerts.first { $0.level == .alarm }?.reason)
+    if outcome.reason != nil && trial.earthquake != nil {
+      let own = try self.alerts(trial.ground, missing: 0..<0)
+      outcome.isEarthquakes = own.contains { $0.level == .alarm }
+    }
+    return outcome
+  }
+
+  /// What a station says of a stream, without repeats.
+  func alerts(_ frames: [SIMD4<Double>], missing: Range<Int>) throws -> [Alert] {
+    var alerts: [Alert] = []
+    var place = 0
+    // Half a frame more, because a product of seconds and rate may fall short of a whole number.
+    try station.run(seconds: (Double(frames.count) + 0.5) / SyntheticTrials.rateHertz) { index in
+      place = index
+      return frames[index]
+    } told: { messages, time in
+      for alert in messages.alerts {
+        alerts.append((time, alert.message.level, alert.message.reason))
+      }
+    } isMissing: {
+      missing.contains(place)
+    }
+    return alerts
+  }
+
+  /// Trials 0 to `count` − 1, in their order, whatever the number of threads.
+  func run(
+    _ count: Int, seed: UInt64, threads: Int = ProcessInfo.processInfo.activeProcessorCount
+  ) throws -> [ImpostorOutcome] {
+    let progress = Progress(count)
+    let finished = DispatchSemaphore(value: 0)
+    for _ in 0..<max(threads, 1) {
+      // Threads of one's own, because Dispatch starts fewer where others keep the machine busy.
+      Thread {
+        while let index = progress.next() {
+          progress.note(index, Result { try outcome(index, seed: seed) })
+        }
+        finished.signal()
+      }.start()
+    }
+    for _ in 0..<max(threads, 1) { finished.wait() }
+    return try progress.outcomes()
+  }
+
+  public func report(_ count: Int, seed: UInt64) throws -> ImpostorReport {
+    ImpostorReport(try run(count, seed: seed))
+  }
+}
+
+extension ImpostorTrials {
+  /// One trial in full: what it was and what the station said, with times from the stream's start.
+  public func tell(_ index: Int, seed: UInt64) throws -> ToldTrial {
+    let trial = trial(index, seed: seed)
+    let alerts = try alerts(trial.frames, missing: trial.missing)
+    let (start, end) = (Double(trial.start) / 100, Double(trial.end) / 100)
+    var lines = [
+      "trial \(index): \(trial.kind.name), \(trial.kind.isElectrical ? "electrical" : "mechanical")"
+        + (trial.earthquake == nil ? "" : ", during an earthquake"),
+      "  from \(decimal(start, 2)) to \(decimal(end, 2)) s",
+    ]
+    lines += trial.parameters.map { "  \($0.name) \(decimal($0.value, 5))" }
+    if alerts.isEmpty { lines.append("no alert") }
+    for alert in alerts {
+      lines.append("\(decimal(alert.seconds, 2)) s: \(alert.level), \(alert.reason)")
+    }
+    let parameters = trial.parameters.map { "\"\($0.name)\":\(decimal($0.value, 6))" }
+    let told = alerts.map {
+      "{\"s\":\(decimal($0.seconds, 2)),\"level\":\"\($0.level)\",\"reason\":\"\($0.reason)\"}"
+    }
+    let json =
+      "{\"trial\":\(index),\"impostor\":\"\(trial.kind.rawValue)\","
+      + "\"start_s\":\(decimal(start, 2)),\"end_s\":\(decimal(end, 2)),"
+      + "\"during_earthquake\":\(trial.earthquake != nil),"
+      + "\"parameters\":{\(parameters.joined(separator: ","))},"
+      + "\"alerts\":[\(told.joined(separator: ","))]}"
+    return ToldTrial(
+      text: lines.joined(separator: "\n"), json: json, accelerations: trial.accelerations)
+  }
+}
+
+extension ImpostorTrial {
+  var accelerations: Data {
+    var data = Data(capacity: 12 * frames.count)
+    for (index, frame) in frames.enumerated() {
+      for lane in 0..<3 {
+        let value = missing.contains(index) ? Float.nan : Float(frame[lane])
+        withUnsafeBytes(of: value.bitPattern.littleEndian) { data.append(contentsOf: $0) }
+      }
+    }
+    return data
+  }
+}
