@@ -121,8 +121,11 @@ struct Disturbance {
     }
   }
 
-  /// The stream from `start` on, which was `ground`'s.
-  func play(on ground: [SIMD4<Double>], from start: Int, peak: Double) -> [SIMD4<Double>] {
+  /// The stream, which was `ground`'s, with the disturbance from `start` on. `isBandLimited`: it has gone through
+  /// the digitizer's low-pass.
+  func play(
+    on ground: [SIMD4<Double>], from start: Int, peak: Double, isBandLimited: Bool
+  ) -> [SIMD4<Double>] {
     var added = added
     if let ofGround {
       let own = added.indices.map { ofGround($0, ground[start + $0]) }
@@ -130,18 +133,28 @@ struct Disturbance {
       for index in added.indices { added[index] += scale * own[index] }
     }
     let scale = Self.scale(added, toPeak: peak)
-    var frames = ground
-    for index in added.indices {
-      var frame = ground[start + index]
-      if let exchanged, index < exchanged.endFrame {
-        let first = frame[exchanged.first]
-        frame[exchanged.first] = frame[exchanged.second]
-        frame[exchanged.second] = first
-      }
-      if !hearing.isEmpty { frame *= hearing[index] }
-      frames[start + index] = frame + scale * added[index]
+    var differences = added.indices.map { index in
+      let frame = ground[start + index]
+      let heard = hearing.isEmpty ? frame : hearing[index] * frame
+      return exchange(heard, at: index) + scale * added[index] - frame
     }
+    if isBandLimited {
+      differences = BandLimit.filtered(differences)
+      let scale = Self.scale(differences, toPeak: peak)
+      for index in differences.indices { differences[index] *= scale }
+    }
+    var frames = ground
+    for index in differences.indices { frames[start + index] += differences[index] }
     return frames
+  }
+
+  private func exchange(_ frame: SIMD4<Double>, at index: Int) -> SIMD4<Double> {
+    guard let exchanged, index < exchanged.endFrame else { return frame }
+    var frame = frame
+    let first = frame[exchanged.first]
+    frame[exchanged.first] = frame[exchanged.second]
+    frame[exchanged.second] = first
+    return frame
   }
 
   private static func scale(_ frames: [SIMD4<Double>], toPeak peak: Double) -> Double {

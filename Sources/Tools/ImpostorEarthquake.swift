@@ -4,7 +4,7 @@
 import Core
 import Digitizer
 
-struct ImpostorEarthquake {
+struct ImpostorEarthquake: Sendable {
   static let smallestPeak = 0.02
   static let limitShare = 0.5
   private static let magnitudes = 3.0...6.5

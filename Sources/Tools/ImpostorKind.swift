@@ -83,6 +83,15 @@ public enum ImpostorKind: String, CaseIterable, Sendable {
     return min(least, most)...most
   }
 
+  /// It happens before the digitizer's low-pass, which spreads its edges. What is wrong with words, or begins
+  /// with the stream, has not gone through it; mains has its own say.
+  var mayBeBandLimited: Bool {
+    switch self {
+    case .bitFault, .laneSwap, .settlingAtStart, .settlingAfterGap, .mains: false
+    default: true
+    }
+  }
+
   func disturbance(_ draw: inout ImpostorDraw) -> Disturbance {
     switch self {
     case .contact: Self.contact(&draw)

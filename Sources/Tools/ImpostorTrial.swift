@@ -4,11 +4,12 @@
 import Core
 import Digitizer
 
-struct ImpostorTrial {
+struct ImpostorTrial: Sendable {
   /// Until the station knows the noise.
   static let leadSeconds = 25.0
   private static let rateHertz = Disturbance.rateHertz
   private static let earthquakeProbability = 0.25
+  private static let bandLimitProbability = 0.5
 
   let index: Int
   let kind: ImpostorKind
@@ -37,6 +38,8 @@ struct ImpostorTrial {
     draw.note("peak_ms2", peakMetresPerSecondSquared)
     let noise = draw.scale(
       "noise_ms2", kind.noiseLevels(forPeak: peakMetresPerSecondSquared))
+    let isBandLimited =
+      kind.mayBeBandLimited && draw.isTrue("band_limited", Self.bandLimitProbability)
     let isDuring = draw.chance(Self.earthquakeProbability)
 
     let scene =
@@ -57,7 +60,8 @@ struct ImpostorTrial {
     }
     missing = (start - disturbance.missingFrames)..<start
     end = start + disturbance.frameCount
-    frames = disturbance.play(on: ground, from: start, peak: peakMetresPerSecondSquared)
+    frames = disturbance.play(
+      on: ground, from: start, peak: peakMetresPerSecondSquared, isBandLimited: isBandLimited)
     parameters = draw.parameters
   }
 }

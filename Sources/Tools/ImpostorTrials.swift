@@ -74,7 +74,7 @@ public struct ImpostorTrials: Sendable {
 
   func outcome(_ index: Int, seed: UInt64) throws -> ImpostorOutcome {
     let trial = trial(index, seed: seed)
-    let alerts = try alerts(trial.frames, missing: trial.missing)
+    let alerts = try alerts(of: trial)
     var outcome = ImpostorOutcome(
       kind: trial.kind, isDuringEarthquake: trial.earthquake != nil,
       hasWatch: alerts.contains { $0.level == .watch },
@@ -84,6 +84,10 @@ public struct ImpostorTrials: Sendable {
       outcome.isEarthquakes = own.contains { $0.level == .alarm }
     }
     return outcome
+  }
+
+  func alerts(of trial: ImpostorTrial) throws -> [Alert] {
+    try alerts(trial.frames, missing: trial.missing)
   }
 
   /// What a station says of a stream, without repeats.
@@ -132,7 +136,7 @@ extension ImpostorTrials {
   /// One trial in full: what it was and what the station said, with times from the stream's start.
   public func tell(_ index: Int, seed: UInt64) throws -> ToldTrial {
     let trial = trial(index, seed: seed)
-    let alerts = try alerts(trial.frames, missing: trial.missing)
+    let alerts = try alerts(of: trial)
     let (start, end) = (Double(trial.start) / 100, Double(trial.end) / 100)
     var lines = [
       "trial \(index): \(trial.kind.name), \(trial.kind.isElectrical ? "electrical" : "mechanical")"
