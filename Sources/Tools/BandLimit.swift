@@ -1,12 +1,13 @@
-// BandLimit: what a digitizer's own low-pass makes of an edge, which at a hundred samples a second rings for some
-// samples. Without it every fault would begin within one sample, and be too easily told from the ground.
+// BandLimit: what a digitizer's own low-pass makes of an edge, which at a hundred samples a second
+// rings for some samples. Without it every fault would begin within one sample, and be too easily
+// told from the ground.
 
 import Core
 
 enum BandLimit {
-  /// Flat to 35 Hz and 100 dB down at 50 Hz: Kaiser's window (Kaiser 1974, doi:10.1109/PROC.1974.9567), where
-  /// 0.1102 (100 − 8.7) is its shape, and (100 − 8) / (14.4 · 0.15) the number of taps for a transition of 15
-  /// of 100 Hz.
+  /// Flat to 35 Hz and 100 dB down at 50 Hz: Kaiser's window (Kaiser 1974,
+  /// doi:10.1109/PROC.1974.9567), where 0.1102 (100 − 8.7) is its shape, and (100 − 8) / (14.4 ·
+  /// 0.15) the number of taps for a transition of 15 of 100 Hz.
   static let taps: [Double] = {
     let (count, shape, cornerShare) = (43, 10.06, 0.85)
     let middle = Double(count / 2)

@@ -1,4 +1,5 @@
-// ImpostorDraw: chance, which remembers by name what it has drawn, so that a trial can tell what it was.
+// ImpostorDraw: chance, which remembers by name what it has drawn, so that a trial can tell what
+// it was.
 // Disturbance: what an impostor does to the stream, frame by frame.
 
 import Core
@@ -82,10 +83,11 @@ struct Disturbance {
   /// How long a station is watched after it is over.
   static let observedSeconds = 15.0
 
-  /// What it adds to the lanes, in any unit: it is scaled to the trial's peak. It ends so long after the
-  /// disturbance as the station is watched.
+  /// What it adds to the lanes, in any unit: it is scaled to the trial's peak. It ends so long
+  /// after the disturbance as the station is watched.
   var added: [SIMD4<Double>]
-  /// 0 where a lane no longer hears the ground, otherwise 1; empty where all of them hear it always.
+  /// 0 where a lane no longer hears the ground, otherwise 1; empty where all of them hear it
+  /// always.
   var hearing: [SIMD4<Double>] = []
   /// What it adds of the ground itself, which is scaled to a peak of one before `added` is added.
   var ofGround: ((Int, SIMD4<Double>) -> SIMD4<Double>)?
@@ -121,8 +123,8 @@ struct Disturbance {
     }
   }
 
-  /// The stream, which was `ground`'s, with the disturbance from `start` on. `isBandLimited`: it has gone through
-  /// the digitizer's low-pass.
+  /// The stream, which was `ground`'s, with the disturbance from `start` on. `isBandLimited`: it
+  /// has gone through the digitizer's low-pass.
   func play(
     on ground: [SIMD4<Double>], from start: Int, peak: Double, isBandLimited: Bool
   ) -> [SIMD4<Double>] {

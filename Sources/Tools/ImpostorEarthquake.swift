@@ -1,5 +1,5 @@
-// ImpostorEarthquake: an earthquake during which an impostor comes. It must be heard, and must stay well below
-// the limit, so that an alarm is as wrong as without it.
+// ImpostorEarthquake: an earthquake during which an impostor comes. It must be heard, and must
+// stay well below the limit, so that an alarm is as wrong as without it.
 
 import Core
 import Digitizer
@@ -26,8 +26,8 @@ struct ImpostorEarthquake: Sendable {
     return (0..<count).map { _ in earthquake.next() }
   }
 
-  /// An earthquake, its ground motion and where the impostor begins in it; nil where the limit leaves no room
-  /// for any, or none was found.
+  /// An earthquake, its ground motion and where the impostor begins in it; nil where the limit
+  /// leaves no room for any, or none was found.
   static func scene(
     _ disturbance: Disturbance, noise: Double, limit: Double, _ draw: inout ImpostorDraw
   ) -> (earthquake: ImpostorEarthquake, ground: [SIMD4<Double>], start: Int)? {
@@ -74,8 +74,9 @@ struct ImpostorEarthquake: Sendable {
     return settings
   }
 
-  /// Of S by random vibration theory (Hanks and McGuire 1981): an acceleration spectrum that is flat from the
-  /// corner to where attenuation ends it, spread over the duration. Constants as in SyntheticEarthquake.
+  /// Of S by random vibration theory (Hanks and McGuire 1981): an acceleration spectrum that is
+  /// flat from the corner to where attenuation ends it, spread over the duration. Constants as in
+  /// SyntheticEarthquake.
   private static func likelyPeak(_ settings: SyntheticSettings) -> Double {
     let (density, speed) = (2800.0, 3500.0)
     let metres =

@@ -3,7 +3,8 @@
 import Core
 
 extension ImpostorKind {
-  /// A loose plug: a lane sits at another level, once or several times, and may chatter between the two.
+  /// A loose plug: a lane sits at another level, once or several times, and may chatter between
+  /// the two.
   static func contact(_ draw: inout ImpostorDraw) -> Disturbance {
     let bursts = draw.whole("bursts", 1...8)
     let pauseSeconds = draw.scale("pause_s", 0.02...1)
@@ -51,8 +52,8 @@ extension ImpostorKind {
     }
   }
 
-  /// A bit of the converter's words: where it is stuck, it changes the samples of one sign alone, because
-  /// the high bits of small numbers are their sign.
+  /// A bit of the converter's words: where it is stuck, it changes the samples of one sign alone,
+  /// because the high bits of small numbers are their sign.
   static func bitFault(_ draw: inout ImpostorDraw) -> Disturbance {
     let seconds = draw.scale("seconds", 0.05...5)
     let bit = draw.whole("bit", 25...30)
@@ -164,8 +165,8 @@ extension ImpostorKind {
 
   // MARK: Pulses
 
-  /// A railway's or a network's mains and its harmonics. They are sampled as they are, so that what lies
-  /// beyond 50 Hz is folded back, unless a filter takes all beyond 35 Hz.
+  /// A railway's or a network's mains and its harmonics. They are sampled as they are, so that
+  /// what lies beyond 50 Hz is folded back, unless a filter takes all beyond 35 Hz.
   static func mains(_ draw: inout ImpostorDraw) -> Disturbance {
     let nominalHertz = [16.7, 50, 60][draw.whole("network", 0...2)]
     let hertz = nominalHertz + draw.uniform("off_hertz", -0.1...0.1)

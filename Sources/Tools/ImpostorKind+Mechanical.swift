@@ -24,7 +24,8 @@ func envelope(_ share: Double, edge: Double) -> Double {
   return edge > 0 ? smoothStep(share / edge) * smoothStep((1 - share) / edge) : 1
 }
 
-/// Band-limited motion that repeats nowhere: lines at random within a band (Shinozuka and Deodatis 1991).
+/// Band-limited motion that repeats nowhere: lines at random within a band (Shinozuka and Deodatis
+/// 1991).
 private struct Rumble {
   private var lines: [(hertz: Double, phases: SIMD4<Double>)] = []
 
@@ -120,7 +121,8 @@ extension ImpostorKind {
     }
   }
 
-  /// An unbalanced rotor runs up through the floor's resonance, stays at its speed and is switched off.
+  /// An unbalanced rotor runs up through the floor's resonance, stays at its speed and is switched
+  /// off.
   static func machine(_ draw: inout ImpostorDraw) -> Disturbance {
     let hertz = draw.uniform("hertz", 10...40)
     let riseSeconds = draw.scale("rise_s", 1...10)

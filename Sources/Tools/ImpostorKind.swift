@@ -1,7 +1,8 @@
-// ImpostorKind: what is no earthquake, by what makes it. A station hears all of these in its life, and none of
-// them may raise the alarm.
+// ImpostorKind: what is no earthquake, by what makes it. A station hears all of these in its life,
+// and none of them may raise the alarm.
 //
-//   electrical   the ground is still; a contact, a converter, an amplifier or the mains makes the signal
+//   electrical   the ground is still; a contact, a converter, an amplifier or the mains makes the
+//                signal
 //   mechanical   something moves the sensor or the floor under it, but no earthquake does
 //
 // Each kind draws its parameters and makes a disturbance of them: those of the first sort in
@@ -73,8 +74,8 @@ public enum ImpostorKind: String, CaseIterable, Sendable {
     }
   }
 
-  /// The noise before it, rms in metres per second squared. A gain jumps by no more than a thousand, so that
-  /// its peak tells how strong the noise must have been.
+  /// The noise before it, rms in metres per second squared. A gain jumps by no more than a
+  /// thousand, so that its peak tells how strong the noise must have been.
   func noiseLevels(forPeak peak: Double) -> ClosedRange<Double> {
     let all = Self.noiseLevels
     guard self == .gainJump else { return all }
@@ -83,8 +84,8 @@ public enum ImpostorKind: String, CaseIterable, Sendable {
     return min(least, most)...most
   }
 
-  /// It happens before the digitizer's low-pass, which spreads its edges. What is wrong with words, or begins
-  /// with the stream, has not gone through it; mains has its own say.
+  /// It happens before the digitizer's low-pass, which spreads its edges. What is wrong with
+  /// words, or begins with the stream, has not gone through it; mains has its own say.
   var mayBeBandLimited: Bool {
     switch self {
     case .bitFault, .laneSwap, .settlingAtStart, .settlingAfterGap, .mains: false

@@ -1,5 +1,5 @@
-// What stations said of impostors, by kind, and beside it what they said of earthquakes: as a table, and as one
-// JSON object a line.
+// What stations said of impostors, by kind, and beside it what they said of earthquakes: as a
+// table, and as one JSON object a line.
 
 import Core
 import Uplink

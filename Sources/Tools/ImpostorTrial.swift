@@ -1,5 +1,6 @@
-// ImpostorTrial: one impostor on the noise of a day, or in the middle of an earthquake that itself stays well
-// below the limit of the alarm. Trial k of a seed is the same alone and among all the others.
+// ImpostorTrial: one impostor on the noise of a day, or in the middle of an earthquake that itself
+// stays well below the limit of the alarm. Trial k of a seed is the same alone and among all the
+// others.
 
 import Core
 import Digitizer

@@ -1,9 +1,8 @@
-// onset evaluate --impostors: a library of what is no earthquake, spread evenly over its kinds, each on a station
-// of its own. How many of each raise the alarm, and why?
+// onset evaluate --impostors: a library of what is no earthquake, spread evenly over its kinds,
+// each on a station of its own. How many of each raise the alarm, and why?
 //
 //   let trials = ImpostorTrials(options)
-//   let report = ImpostorReport(try trials.run(200_000, seed: 1))
-//   print(report.table)
+//   print(try trials.report(200_000, seed: 1).table)
 
 import Core
 import Dispatch
@@ -26,7 +25,8 @@ struct ImpostorOutcome: Equatable, Sendable {
 public struct ToldTrial {
   public let text: String
   public let json: String
-  /// Rows of three little-endian 32-bit floats, m/s², a hundred a second; NaN for frames that never came.
+  /// Rows of three little-endian 32-bit floats, m/s², a hundred a second; NaN for frames that
+  /// never came.
   public let accelerations: Data
 }
 

@@ -17,7 +17,7 @@ func evaluate(_ arguments: [String]) throws {
       "--station", "--impostors", "--trial", "--dump",
     ],
     flags: ["--json", "--vertical"])
-  if parsed.values["--impostors"] != nil || parsed.values["--trial"] != nil
+  if !["--impostors", "--trial", "--dump"].allSatisfy({ parsed.values[$0] == nil })
     || (parsed.values["--strong-motion"] != nil && parsed.values["--synthetic"] != nil)
   {
     try evaluateImpostors(parsed)
@@ -113,6 +113,9 @@ private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArgument
 private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.isEmpty else {
     throw ToolError("impostors need no INDEX.csv: leave \(parsed.rest[0]) out")
+  }
+  guard parsed.values["--quiet-days"] == nil else {
+    throw ToolError("--quiet-days has a line of its own: leave it out beside the table")
   }
   let options = try trialOptions(parsed)
   let seed = UInt64(try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1)

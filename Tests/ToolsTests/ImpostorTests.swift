@@ -1,5 +1,5 @@
-// What is no earthquake: that each of its kinds is as large as it says, begins when it says and ends, and that a
-// trial is the same alone, among others and on any number of threads.
+// What is no earthquake: that each of its kinds is as large as it says, begins when it says and
+// ends, and that a trial is the same alone, among others and on any number of threads.
 
 import Core
 import Foundation
