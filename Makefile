@@ -14,7 +14,7 @@ SHELL := /bin/bash
 
 STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
 TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev
-TEST_PACKAGES := $(TOOL_PACKAGES) python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
+TEST_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
 SOAK_HOURS ?= 24

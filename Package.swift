@@ -16,6 +16,10 @@ let stationSettings: [SwiftSetting] =
     .unsafeFlags(["-wmo", "-Xfrontend", "-no-allocations", "-Xfrontend", "-function-sections"]),
   ] : []
 
+// Swift's own linker keeps one of several functions that are the same; no address is compared.
+let firmwareLinkerSettings: [LinkerSetting] =
+  isFirmware ? [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--icf=all"])] : []
+
 // What runs at start or a few times a second is never hot; small is better.
 let setUpSettings = stationSettings + (isFirmware ? [.unsafeFlags(["-Osize"])] : [])
 
@@ -42,9 +46,7 @@ var targets: [Target] = [
   .target(
     name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
   .target(name: "Board", dependencies: ["Core"], swiftSettings: setUpSettings),
-  .target(
-    name: "Digitizer", dependencies: ["Core", "Board", "CLinux", "CAlsa", "CGpiod"],
-    swiftSettings: stationSettings),
+  .target(name: "Digitizer", dependencies: ["Core", "Board"], swiftSettings: stationSettings),
   .target(
     name: "Conditioning", dependencies: ["Core", "Board", "Digitizer"],
     swiftSettings: stationSettings),
@@ -53,33 +55,50 @@ var targets: [Target] = [
     exclude: ["ONET-FORMAT.md"], swiftSettings: stationSettings),
   .target(
     name: "Picker", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
-    swiftSettings: stationSettings),
+    swiftSettings: setUpSettings),
   .target(
     name: "Estimator", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
-    swiftSettings: stationSettings),
+    swiftSettings: setUpSettings),
   .target(
     name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
     swiftSettings: setUpSettings),
   .target(
+    name: "Decision", dependencies: ["Core", "Board", "Conditioning", "Estimator"],
+    swiftSettings: setUpSettings),
+  // What is a function of its inputs: no file, socket, clock or device among what it may import.
+  .target(
     name: "Station",
     dependencies: [
-      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Estimator",
-      "Uplink", "CLinux",
+      "Core", "Board", "Digitizer", "Conditioning", "Picker", "Estimator", "Decision", "Uplink",
     ],
     swiftSettings: stationSettings),
+  // What touches the machine.
+  .target(
+    name: "Devices",
+    dependencies: ["Core", "Board", "Digitizer", "Uplink", "CLinux", "CAlsa", "CGpiod"],
+    swiftSettings: setUpSettings),
+  .target(
+    name: "Runtime",
+    dependencies: [
+      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Estimator",
+      "Uplink", "Station", "Devices", "CLinux",
+    ],
+    swiftSettings: setUpSettings),
   .target(
     name: "Doctor",
     dependencies: [
       "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Estimator",
-      "Uplink", "Station", "CLinux",
+      "Uplink", "Station", "Devices", "Runtime", "CLinux",
     ],
     swiftSettings: setUpSettings),
   .executableTarget(
     name: "onsetd",
     dependencies: [
-      "Core", "Kernels", "Network", "Board", "Digitizer", "Picker", "Station", "Doctor", "CLinux",
+      "Core", "Kernels", "Network", "Board", "Digitizer", "Picker", "Station", "Devices", "Runtime",
+      "Doctor", "CLinux",
     ],
-    swiftSettings: setUpSettings + [.unsafeFlags(["-parse-as-library"])]),
+    swiftSettings: setUpSettings + [.unsafeFlags(["-parse-as-library"])],
+    linkerSettings: firmwareLinkerSettings),
 ]
 
 var products: [Product] = [.executable(name: "onsetd", targets: ["onsetd"])]
@@ -94,7 +113,7 @@ if !isFirmware {
   ]
   let station: [Target.Dependency] = [
     "Core", "CKernels", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker",
-    "Estimator", "Uplink", "Station", "Doctor",
+    "Estimator", "Decision", "Uplink", "Station", "Devices", "Runtime", "Doctor",
   ]
   // Every module that is imported is named: what is not is not rebuilt when it changes.
   let tools = station + ["Tools"]
@@ -115,7 +134,10 @@ if !isFirmware {
       dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CModels"]),
     .executableTarget(name: "onset", dependencies: tools),
     .executableTarget(
-      name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium"], path: "Tests/Fuzz"),
+      name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium", "StationFixture"],
+      path: "Tests/Fuzz"),
+    // What the tests of a station and of what surrounds it have in common.
+    .target(name: "StationFixture", dependencies: tools, path: "Tests/Fixture"),
     .executableTarget(
       name: "KernelCheck", dependencies: ["Core", "CKernels", "CLinux", "Kernels", "Network"],
       path: "Tests/KernelCheck", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
@@ -123,7 +145,7 @@ if !isFirmware {
       name: "KernelsTests", dependencies: ["Core", "CKernels", "CLinux", "Kernels", "KernelCheck"]),
     .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux"]),
     .testTarget(name: "BoardTests", dependencies: tools),
-    .testTarget(name: "DigitizerTests", dependencies: tools + ["CSimulatedCard", "CAlsa"]),
+    .testTarget(name: "DigitizerTests", dependencies: tools + ["CLinux"]),
     .testTarget(name: "ConditioningTests", dependencies: tools),
     .testTarget(
       name: "NetworkTests",
@@ -133,8 +155,14 @@ if !isFirmware {
     .testTarget(name: "PickerTests", dependencies: tools + ["CAllocationGuard"]),
     .testTarget(name: "UplinkTests", dependencies: tools),
     .testTarget(name: "EstimatorTests", dependencies: tools),
+    .testTarget(name: "DecisionTests", dependencies: tools),
     .testTarget(name: "DoctorTests", dependencies: tools),
-    .testTarget(name: "StationTests", dependencies: tools + ["CAllocationGuard", "CLinux"]),
+    .testTarget(
+      name: "StationTests", dependencies: tools + ["CAllocationGuard", "StationFixture"]),
+    .testTarget(
+      name: "DevicesTests", dependencies: tools + ["CSimulatedCard", "CAlsa", "CLinux"]),
+    .testTarget(
+      name: "RuntimeTests", dependencies: tools + ["CAllocationGuard", "CLinux", "StationFixture"]),
     .testTarget(name: "ToolsTests", dependencies: tools + ["CMseed"]),
   ]
 }

@@ -49,6 +49,8 @@ public struct DigitizerSettings: Sendable {
   /// From the sensor's terminal to the frame's time stamp: the converter's own filter delay.
   public var delayMicroseconds = 0
   public var lanes = InlineArray<4, ChannelAssignment>(repeating: ChannelAssignment())
+  /// The auxiliary lane carries a second sensor: where it is still, no shaking is believed.
+  public var hasSecondSensor = false
   public init() {}
 }
 
@@ -131,6 +133,12 @@ extension DigitizerSettings {
     try readLane(1, &file, "north_channel", "north_polarity", "north_gain")
     try readLane(2, &file, "east_channel", "east_polarity", "east_gain")
     try readLane(3, &file, "auxiliary_channel", "auxiliary_polarity", "auxiliary_gain")
+    hasSecondSensor = try file.flag("digitizer", "auxiliary_must_agree")
+    guard !hasSecondSensor || lanes[3].channel >= 0 else {
+      throw file.contradiction(
+        "digitizer", "auxiliary_must_agree",
+        "needs an auxiliary_channel beside it: that of the second sensor")
+    }
     try checkLanes(&file)
   }
 
@@ -185,7 +193,7 @@ extension PulseSettings {
 }
 
 extension RelaySettings {
-  init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
     chip = try file.text("relay", "chip", Text<64>.self)
     relay.line = try file.integer("relay", "line", in: 0...1023)
     relay.isActiveLow = try file.flag("relay", "active_low")

@@ -38,6 +38,8 @@ public struct ConditionerSettings: Sendable {
   public var gains: Lanes
   public var clipCounts: Int
   public var response: Response?
+  /// The auxiliary lane carries a second sensor, without which no shaking is believed.
+  public var hasSecondSensor = false
 
   public init(
     rateMillihertz: Int, presentLanes: UInt8, gains: Lanes = Lanes(repeating: 1),

@@ -30,6 +30,8 @@ public struct Response: Equatable, Sendable {
   /// Ground unit per count, zero for a lane without calibration.
   public var unitsPerCount: Lanes
   public var corner: SensorCorner?
+  /// The last day on which all calibrations hold; nil where nobody says.
+  public var validUntil: CalendarDate?
   public init(quantity: MotionQuantity, unitsPerCount: Lanes, corner: SensorCorner? = nil) {
     self.quantity = quantity
     self.unitsPerCount = unitsPerCount

@@ -8,6 +8,8 @@ public struct FixedQueue<Element, let capacity: Int>: ~Copyable {
 
   public init() {}
 
+  public var isFull: Bool { count == capacity }
+
   public mutating func put(_ element: Element) {
     precondition(count < capacity, "the queue was not emptied")
     elements[(first + count) % capacity] = element

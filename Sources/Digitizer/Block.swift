@@ -44,10 +44,14 @@ public struct Block {
   public var firstFrame: Int64
   public var firstFrameTime: UTC
   public var clock: ClockReading
+  /// When it can be acted on, on the clock that no synchronisation moves; of a record, its own time.
+  public var monotonicNanoseconds: Int64
 
   public init(
-    frames: UnsafeBufferPointer<Frame>, firstFrame: Int64, firstFrameTime: UTC, clock: ClockReading
+    frames: UnsafeBufferPointer<Frame>, firstFrame: Int64, firstFrameTime: UTC,
+    clock: ClockReading, monotonicNanoseconds: Int64? = nil
   ) {
+    self.monotonicNanoseconds = monotonicNanoseconds ?? firstFrameTime.nanoseconds
     self.frames = frames
     self.firstFrame = firstFrame
     self.firstFrameTime = firstFrameTime

@@ -1,6 +1,5 @@
 // The clock seam: the machine's clocks, or a simulated pair of them.
 
-import CLinux
 import Core
 
 public protocol HostClock: ~Copyable {
@@ -11,34 +10,6 @@ public protocol HostClock: ~Copyable {
   /// The digitizer delivered so many frames. A simulated clock moves by them; the machine's does
   /// not care.
   mutating func delivered(frames: Int)
-}
-
-public struct MachineClock: HostClock {
-  public init() {}
-  public func monotonicNanoseconds() -> Int64 { clinux_monotonic_nanoseconds() }
-
-  public func systemClock() -> SystemClockReading {
-    let kernel = KernelClock.now
-    // The realtime clock between two readings of the monotonic one: the middle is right to half
-    // their distance, which preemption can stretch, so the closest of three tries counts.
-    var best = Int64.max
-    var monotonic: Int64 = 0
-    var realtime: Int64 = 0
-    for _ in 0..<3 {
-      let before = clinux_monotonic_nanoseconds()
-      let between = clinux_realtime_nanoseconds()
-      let after = clinux_monotonic_nanoseconds()
-      if after - before < best {
-        best = after - before
-        monotonic = before + best / 2
-        realtime = between
-      }
-    }
-    return SystemClockReading(
-      monotonicNanoseconds: monotonic, realtime: UTC(nanoseconds: realtime), kernel: kernel)
-  }
-
-  public func delivered(frames: Int) {}
 }
 
 /// Time that moves with the frames: for recordings, demonstrations and tests. It begins at `start`,

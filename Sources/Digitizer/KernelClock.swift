@@ -40,13 +40,6 @@ public struct KernelClock: Equatable, Sendable {
     self.estimatedErrorMicroseconds = estimatedErrorMicroseconds
   }
 
-  public static var now: KernelClock {
-    var clock = KernelClock()
-    clock.state = clinux_kernel_clock(
-      &clock.status, &clock.maximumErrorMicroseconds, &clock.estimatedErrorMicroseconds)
-    return clock
-  }
-
   var isSynchronised: Bool { state >= 0 && status & STA_UNSYNC == 0 }
 
   /// Both errors are those that somebody has set to zero, as systemd-timesyncd does. It uses the

@@ -5,6 +5,7 @@ import Board
 import CLinux
 import Conditioning
 import Core
+import Devices
 import Digitizer
 
 extension SelfTest {

@@ -8,16 +8,22 @@ import Board
 import CLinux
 import Conditioning
 import Core
+import Devices
 import Digitizer
 import Estimator
 import Kernels
 import Network
 import Picker
+import Runtime
 import Station
 import Uplink
 
 public struct SelfTest: ~Copyable {
   private static let diskMebibytesMinimum: UInt32 = 100
+  /// A healthy card stores a small file in tens of milliseconds, and in some hundreds while it tidies up.
+  private static let storingNanosecondsMaximum = 2 * nanosecondsPerSecond
+  /// Whoever visits a station once a year must hear of it before.
+  public static let calibrationDaysMinimum = 90
   /// A clock that stands before this program was written was never set.
   private static let earliestYear = 2026
 
@@ -67,10 +73,9 @@ public struct SelfTest: ~Copyable {
     var response: Response?
     if let station {
       do throws(Diagnostic) {
-        response = try Configuration.response(
-          station, board, now.realtime.date, isDateTrusted: now.isSynchronised)
+        response = try Configuration.response(station, board)
         _ = try Configuration.relations(station)
-        note(calibration(response), tell)
+        note(calibration(response, now.realtime.date), tell)
       } catch {
         note(Finding("calibration", error), tell)
       }
@@ -107,7 +112,7 @@ public struct SelfTest: ~Copyable {
     return Finding("processor", .doubtful, text)
   }
 
-  private func calibration(_ response: Response?) -> Finding {
+  private func calibration(_ response: Response?, _ today: CalendarDate) -> Finding {
     guard let response else {
       return Finding(
         "calibration", .doubtful,
@@ -120,11 +125,23 @@ public struct SelfTest: ~Copyable {
     text.append(count)
     text.append(" of 3 components calibrated as ")
     text.append(response.quantity == .velocity ? "velocity" : "acceleration")
+    guard response.unitsPerCount[0] != 0 else {
+      text.append(", the vertical not among them: estimates and alarms do not come")
+      return Finding("calibration", .doubtful, text)
+    }
     guard count == 3 else {
       text.append(": without both horizontals nothing is expected of the shaking")
       return Finding("calibration", .doubtful, text)
     }
-    return Finding("calibration", .good, text)
+    guard let end = response.validUntil else { return Finding("calibration", .good, text) }
+    let days = end.daysSince1970 - today.daysSince1970
+    text.append(days < 0 ? ", which ended on " : ", until ")
+    text.append(end)
+    if days < SelfTest.calibrationDaysMinimum {
+      text.append(": calibrate the sensor and enter the new dates")
+    }
+    return Finding(
+      "calibration", days < SelfTest.calibrationDaysMinimum ? .doubtful : .good, text)
   }
 
   private func key(_ station: StationFile) -> Finding {
@@ -207,7 +224,9 @@ public struct SelfTest: ~Copyable {
     var path = directory
     path.append("/self-test")
     let probe = Text<8>("probe\n")
+    let begin = clinux_monotonic_nanoseconds()
     let isWritten = probe.withBytes { File.replace(path, directory: directory, with: $0) }
+    let nanoseconds = clinux_monotonic_nanoseconds() - begin
     guard isWritten else {
       return Finding(
         "disk",
@@ -219,6 +238,14 @@ public struct SelfTest: ~Copyable {
     _ = path.withCString { unlink($0) }
     let free = directory.withCString { clinux_disk_free_mebibytes($0) }
     var text = Text<320>("state is kept")
+    guard nanoseconds < SelfTest.storingNanosecondsMaximum else {
+      text.append(", after ")
+      text.append(thousandths: Int(nanoseconds / 1_000_000))
+      text.append(
+        " s: the loop does not wait for it, commands do. A worn card, or something else that writes much?"
+      )
+      return Finding("disk", .doubtful, text)
+    }
     guard free >= 0 else { return Finding("disk", .good, text) }
     text.append("; ")
     text.append(Int(free))
@@ -286,16 +313,24 @@ public struct SelfTest: ~Copyable {
     }
     do throws(Diagnostic) {
       var lines = try RelayLines(settings)
-      if lines.readInhibit() {
+      guard lines.report.inhibit != .unreadable else {
+        return Finding(
+          "relay", .bad,
+          "its inhibiting switch cannot be read, so no alarm will move it: look at its wire and gpioinfo"
+        )
+      }
+      guard !lines.report.inhibit.keepsRelayOpen else {
         return Finding(
           "relay", .doubtful,
-          "not moved: its inhibiting switch is on, so alarms would not move it either")
+          "not moved: its inhibiting switch is on or its wire is cut, so alarms would not move it either"
+        )
       }
       let rest = settings.failSafeIsActive
-      let obeys = lines.set(relay: !rest)
+      lines.set(relay: !rest)
+      let obeys = lines.report.relay == .fitted
       _ = poll(nil, 0, 1000)
-      let returns = lines.set(relay: rest)
-      guard obeys && returns else {
+      lines.rest()
+      guard obeys && lines.report.relay == .fitted else {
         return Finding("relay", .bad, "the relay's line does not obey: see gpioinfo and dmesg")
       }
       return Finding(

@@ -24,6 +24,7 @@ public struct Estimator: ~Copyable {
   /// When what is expected is compared with what comes.
   private static let learningSamples = 300
   private static let learningNoiseShare = 0.1
+  private static let learningProbability = 0.7
   /// The noise's memory.
   private static let noiseWeight = 1 / 3000.0
 
@@ -79,6 +80,8 @@ public struct Estimator: ~Copyable {
   private var isNew = false
   private var awaited: AwaitedShaking?
   public var siteTerm = SiteTerm()
+  // Not public: what reads a value that cannot be copied from another module takes memory for it.
+  private var witness: GroundWitness
 
   /// Makes one in the arena, of which it takes `arenaByteCount(model)` bytes and which must outlive it. nil
   /// where counts mean nothing: what is not known of the ground is not estimated.
@@ -97,7 +100,12 @@ public struct Estimator: ~Copyable {
       network = place
     }
     let place = room(Estimator.self, &arena)
-    place.initialize(to: Estimator(relations, network, hasHorizontals: hasHorizontals))
+    var lanes: UInt8 = 0
+    for lane in 0..<3 where response.unitsPerCount[lane] != 0 { lanes |= 1 << UInt8(lane) }
+    place.initialize(
+      to: Estimator(
+        relations, network, hasHorizontals: hasHorizontals, lanes: lanes & conditioner.presentLanes,
+        hasSecondSensor: conditioner.hasSecondSensor))
     return place
   }
   public static func arenaByteCount(_ model: EstimatorModel? = nil) -> Int {
@@ -113,11 +121,12 @@ public struct Estimator: ~Copyable {
 
   private init(
     _ relations: Relations, _ network: UnsafeMutablePointer<EstimatorNetwork>?,
-    hasHorizontals: Bool
+    hasHorizontals: Bool, lanes: UInt8, hasSecondSensor: Bool
   ) {
     self.relations = relations
     self.network = network
     self.hasHorizontals = hasHorizontals
+    witness = GroundWitness(lanes: lanes, hasSecondSensor: hasSecondSensor)
   }
 
   // MARK: Inputs
@@ -126,6 +135,7 @@ public struct Estimator: ~Copyable {
     guard let motion = sample.motion else { return }
     if sample.isRestart { restart() }
     newest = sample.time
+    witness.step(sample, motion)
     var past = Past(motion: motion)
     past.tauP = tauP.step(motion.velocity[0])
     let weighted = intensity.step(motion.acceleration)
@@ -227,6 +237,13 @@ public struct Estimator: ~Copyable {
       window, noise: noiseSquared.squareRoot(), level: shaking.level.value,
       shearSeconds: shearSeconds)
   }
+
+  /// Whether what the lanes carry can be the ground's; `limit`: the acceleration to be exceeded, m/s².
+  public mutating func judge(limit: Double) -> GroundVerdict { witness.judge(limit: limit) }
+
+  /// The calibrated lanes that are well, and how many there are.
+  public var believedLanes: UInt8 { witness.believedLanes }
+  public var laneCount: Int { witness.laneCount }
 
   /// In the last three to six seconds.
   public var observed: ObservedShaking {
@@ -400,8 +417,11 @@ public struct Estimator: ~Copyable {
     estimate.jmaIntensity = Uncertain(
       max(expected, estimate.observed.intensity ?? expected),
       sigma: (propagated * propagated + ofIntensity.sigma * ofIntensity.sigma).squareRoot())
+    // Blasts and traffic have relations of their own: without a network that knows them nothing is learnt.
+    let isEarthquake =
+      (estimate.earthquakeProbability ?? 0) >= Estimator.learningProbability
     let isWorthLearning =
-      estimate.pickID != 0 && !isRetracted && !estimate.isFault && !estimate.isClipped
+      estimate.pickID != 0 && !isRetracted && isEarthquake && !estimate.isClipped
       && estimate.noiseShare < Estimator.learningNoiseShare
     if end - 1 - onset == Estimator.learningSamples && isWorthLearning {
       awaited = AwaitedShaking(

@@ -1,4 +1,5 @@
-// A network file in memory: mapped read-only, every page present, for as long as the mapping lives.
+// A network file in memory: copied into read-only pages of its own, so that a file that is overwritten in
+// place, or cut short, changes nothing and kills nobody.
 
 import CLinux
 import Core
@@ -26,10 +27,27 @@ public struct NetworkMapping: ~Copyable {
       status.st_size >= NetworkHeader.byteCount, status.st_size <= NetworkPlan.maximumByteCount
     else { throw refusal(" is not a regular file of 80 bytes to 64 MiB") }
     let count = Int(status.st_size)
-    guard let base = clinux_map_file(descriptor, count) else {
-      throw refusal(" cannot be mapped: no memory")
+    guard let base = clinux_map_anonymous(count) else {
+      throw refusal(" has no room: the kernel gives no memory")
     }
+    guard NetworkMapping.fill(UnsafeMutableRawBufferPointer(start: base, count: count), descriptor)
+    else {
+      munmap(base, count)
+      throw refusal(" cannot be read to its end")
+    }
+    mprotect(base, count, PROT_READ)
     bytes = UnsafeRawBufferPointer(start: base, count: count)
+  }
+
+  private static func fill(_ buffer: UnsafeMutableRawBufferPointer, _ descriptor: Int32) -> Bool {
+    var count = 0
+    while count < buffer.count {
+      let got = read(descriptor, buffer.baseAddress! + count, buffer.count - count)
+      if got < 0 && clinux_errno() == EINTR { continue }
+      guard got > 0 else { return false }
+      count += got
+    }
+    return true
   }
 
   deinit {

@@ -1,70 +1,153 @@
-// Estimates and alerts: what the estimator says of the ground goes to the decision every tenth of a
-// second, and both go upstream.
+// Estimates and alerts: what the estimator says of the ground goes to the decision, the line is driven,
+// and then both go upstream. An alert says what the line did, so it waits until that is known.
 
+import Board
 import Conditioning
 import Core
+import Decision
 import Estimator
 import Picker
 import Uplink
 
 extension Station {
+  /// A drill that nobody ends, ends by itself: a station must not stay unarmed because of one.
+  static let drillNanoseconds = 30 * 60 * nanosecondsPerSecond
+  /// Shaking is judged twice as often as estimates come, because each sample of delay is one less to run.
+  private static let judgedSamples: Int64 = 5
+  /// As a file keeps it, above zero.
+  private static let (latched, released): (Int64, Int64) = (2, 1)
+  private static let alertRank: UInt8 = 0
+  private static let storeRank: UInt8 = 1
+
+  var isDrill: Bool { drillEnd != nil }
+
   /// The relay's place, as long as nothing is broken: closed by an alarm that is no drill, or by a test.
   public var wantsRelay: Bool {
-    let isTested = relayTestEnd.map { now < $0 } ?? false
-    return !host.isInhibited && (isTested || (decision.isAlarm && !isDrill))
+    !lines.inhibit.keepsRelayOpen && (relayTestEnd != nil || (decision.isAlarm && !isDrill))
   }
+
+  public var hasAlert: Bool { decision.hasAlert }
+  public var isLatched: Bool { settings.alarm.isLatched }
+
+  /// Says where the lines are to stand, when that has changed or the relay does not obey.
+  mutating func drive(isRetry: Bool = false) {
+    let wanted = (relay: wantsRelay, watchLamp: hasAlert)
+    let disobeys = isRetry && lines.relay == .faulty && wanted.relay != lines.isActuated
+    guard wanted != driven || disobeys else { return }
+    driven = wanted
+    actions.put(
+      .drive(relay: wanted.relay, watchLamp: wanted.watchLamp), rank: Station.alertRank)
+  }
+
+  mutating func endDrill() {
+    drillEnd = nil
+    changedParameters &= ~CommandParameter.drill.bit
+  }
+
+  // MARK: What the site teaches
 
   /// As a file of whole numbers above zero has it: ten-thousandths, and so many more.
-  static let noSiteTerm = 10_000
-  var storedSiteTerm: Int {
-    get {
-      let value = estimator?.pointee.siteTerm.value ?? 0
-      return Station.noSiteTerm + Elementary.nearestInteger(value * 10_000)
-    }
-    nonmutating set {
-      estimator?.pointee.siteTerm = SiteTerm(Double(newValue - Station.noSiteTerm) / 10_000)
-    }
+  static let noSiteTerm: Int64 = 10_000
+  static func stored(_ term: SiteTerm) -> Int64 {
+    noSiteTerm + Int64(Elementary.nearestInteger(term.value * 10_000))
+  }
+  public static func siteTerm(stored: Int64) -> SiteTerm {
+    SiteTerm(stored == 0 ? 0 : Double(stored - noSiteTerm) / 10_000)
   }
 
-  public var hasAlert: Bool { decision.level != nil }
+  mutating func storeSiteTerm() {
+    guard let estimator else { return }
+    let term = Station.stored(estimator.pointee.siteTerm)
+    guard term != storedSiteTerm else { return }
+    storedSiteTerm = term
+    actions.put(.store(.siteTerm, term), rank: Station.storeRank)
+  }
+
+  // MARK: The ground
 
   /// One more sample has gone through the picker; its picks are told by `note`.
   mutating func estimate(_ sample: Sample) {
     guard let estimator else { return }
-    if let onset = picker.untoldOnset { estimator.pointee.begin(id: 0, at: onset) }
+    if let onset = picker.untoldOnset {
+      estimator.pointee.begin(id: 0, at: onset)
+      decision.notePick(at: moment)
+    }
     let estimate = estimator.pointee.next()
-    guard estimate != nil || sample.number % Int64(Estimator.stepSamples) == 0 else { return }
+    guard estimate != nil || sample.number % Station.judgedSamples == 0 else { return }
     if let estimate, estimate.isDue { send(estimate) }
-    let alert = decision.step(
-      at: now, estimate: estimate, observed: estimator.pointee.observed)
-    if let alert { send(alert) }
+    let observed = estimator.pointee.observed
+    let verdict =
+      decision.needsVerdict(estimate, observed)
+      ? estimator.pointee.judge(limit: decision.judgedLimit) : nil
+    if let alert = decision.step(
+      at: moment, estimate: estimate, observed: observed, verdict: verdict)
+    {
+      tell(alert)
+    }
   }
 
   mutating func note(_ pick: Pick) {
     switch (pick.phase, pick.status) {
-    case (.p, .provisional), (.p, .confirmed): estimator?.pointee.begin(id: pick.id, at: pick.time)
+    case (.p, .provisional), (.p, .confirmed):
+      estimator?.pointee.begin(id: pick.id, at: pick.time)
+      decision.notePick(at: moment)
     case (.s, .confirmed): estimator?.pointee.noteShear(at: pick.time)
     case (.p, .retracted):
       estimator?.pointee.forget(pickID: pick.id)
-      if let alert = decision.retract(pickID: pick.id, at: now) { send(alert) }
+      if let alert = decision.retract(pickID: pick.id, at: moment) { tell(alert) }
     default: break
     }
   }
 
+  // MARK: Alerts
+
   mutating func repeatAlert() {
-    while let alert = decision.repeatIfDue(at: now) { send(alert) }
+    while let alert = decision.repeatIfDue(at: moment) { send(alert) }
   }
 
-  mutating func send(_ alert: AlertMessage) {
-    var alert = alert
-    alert.isDrill = isDrill
-    alert.relay =
-      switch host.relay {
-      case .fitted: wantsRelay ? .actuated : .atRest
-      case .none: .none
-      case .faulty: .faulty
-      }
-    send(.alert) { alert.write(to: &$0) }
+  /// A change of level: the line first, and what it did in the message.
+  mutating func tell(_ alert: Alert) {
+    if settings.alarm.isLatched && alert.level != .watch && alert.reason != .restored {
+      actions.put(
+        .store(.latch, alert.level == .alarm ? Station.latched : Station.released),
+        rank: Station.storeRank)
+    }
+    let before = driven
+    drive()
+    guard lines.relay != .none, before != driven else {
+      send(alert)
+      return
+    }
+    // An outcome that never came must not swallow an alert.
+    if untold.isFull, let old = untold.take() { send(old) }
+    untold.put(alert)
+  }
+
+  var relayState: RelayState {
+    switch lines.relay {
+    case .fitted: lines.isActuated ? .actuated : .atRest
+    case .none: .none
+    case .faulty: .faulty
+    }
+  }
+
+  mutating func send(_ alert: Alert) {
+    var message = AlertMessage()
+    message.id = alert.id
+    message.pickID = alert.pickID
+    message.pickTime = alert.pickTime ?? AlertMessage.noTime
+    message.decided = alert.decided
+    message.level = AlertLevel(rawValue: alert.level.rawValue) ?? .clear
+    message.reason = AlertReason(rawValue: alert.reason.rawValue) ?? .instrumentFault
+    message.evidence = alert.evidence.rawValue
+    message.repeat = alert.repeat
+    message.isDrill = isDrill
+    message.relay = relayState
+    send(.alert) { message.write(to: &$0) }
+  }
+
+  private var isCalibrationExpired: Bool {
+    host.calibrationDays != Wire.unknownDays && host.calibrationDays < 0
   }
 
   private mutating func send(_ estimate: Estimate) {
@@ -81,6 +164,7 @@ extension Station {
     message.classProbability = Station.wire(probability: estimate.classProbability)
     message.isClipped = estimate.isClipped
     message.hasShear = estimate.hasShear
+    message.isCalibrationExpired = isCalibrationExpired
     message.isMagnitudeLowerBound = estimate.isSaturated
     message.pickTime = estimate.pickTime
     message.magnitudeHundredths = Int16(clamping: scaled(estimate.magnitude.value, by: 100))

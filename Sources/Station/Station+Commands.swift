@@ -1,9 +1,13 @@
-// Commands: a signed datagram sets a threshold or asks for something. None is obeyed twice: its counter
-// is above that of all before and is on disk before anything is done. Answers get lost, so the last
-// command is answered again when it comes again.
+// Commands: a signed datagram sets a threshold or asks for something. None is obeyed twice: its counter is
+// above that of all before and is on disk before anything is done. Answers get lost, so the last command
+// is answered again when it comes again. What is obeyed is told upstream too.
+//
+// What makes the relay open or arms it, a release or the end of a drill, is done at once: a disk that
+// stalls must not keep an alarm closed.
 
 import Board
 import Core
+import Decision
 import Digitizer
 import Estimator
 import Picker
@@ -14,12 +18,24 @@ struct PendingCommand {
   var message: CommandMessage
   var address: UInt32
   var port: UInt16
+  /// It was urgent, and this came of it.
+  var done: (CommandResult, Int64)?
+}
+
+extension CommandParameter {
+  /// Its place in health's mask of what differs from the station file.
+  var bit: UInt16 { 1 << (rawValue - 1) }
+
+  /// Parameters that hold until the next start.
+  var isSetting: Bool {
+    switch self {
+    case .relayTest, .health, .release, .siteTerm: false
+    default: true
+    }
+  }
 }
 
 extension Station {
-  /// The counter of a command that waits for `obey`; whoever feeds the station stores it first.
-  public var counterToStore: UInt64? { pendingCommand?.message.counter }
-
   mutating func receive(
     _ command: CommandMessage, for code: Text<24>, address: UInt32, port: UInt16
   ) throws(DatagramError) {
@@ -28,21 +44,33 @@ extension Station {
       if mayAnswer() { send(last, address: address, port: port) }
       return
     }
-    guard command.counter > commandCounter, pendingCommand == nil else { throw .notOurs }
-    pendingCommand = PendingCommand(message: command, address: address, port: port)
+    guard command.counter > commandCounter, !pendingCommands.isFull else { throw .notOurs }
+    commandCounter = command.counter
+    var pending = PendingCommand(message: command, address: address, port: port)
+    if isUrgent(command) { pending.done = carryOut(command) }
+    pendingCommands.put(pending)
+    actions.put(.store(.commandCounter, Int64(command.counter)), rank: 1)
   }
 
-  /// Carries out what waits, and answers. Without its counter on disk nothing is done: a later start
+  private func isUrgent(_ command: CommandMessage) -> Bool {
+    switch CommandParameter(rawValue: command.parameter) {
+    case .release: true
+    case .drill: command.value == 0
+    default: false
+    }
+  }
+
+  /// Carries out what waits, and answers. Without its counter on disk nothing else is done: a later start
   /// would do it again.
-  public mutating func obey(isCounterStored: Bool) {
-    guard let pending = pendingCommand else { return }
-    pendingCommand = nil
+  mutating func answerStored(isDone: Bool) {
+    guard let pending = pendingCommands.take() else { return }
     var answer = pending.message
-    commandCounter = answer.counter
     (answer.result, answer.value) =
-      isCounterStored ? carryOut(pending.message) : (.impossible, CommandMessage.noValue)
+      pending.done
+      ?? (isDone ? carryOut(pending.message) : (.impossible, CommandMessage.noValue))
     lastAnswer = answer
     send(answer, address: pending.address, port: pending.port)
+    send(answer, address: 0, port: 0)
     if answer.result == .done, answer.parameter == CommandParameter.health.rawValue {
       reportHealth()
     }
@@ -55,35 +83,56 @@ extension Station {
       command.expires != CommandMessage.neverExpires
       && (clock.state == .unsynchronised || now > command.expires)
     guard !isExpired else { return (.expired, nothing) }
-    switch CommandParameter(rawValue: command.parameter) {
-    case nil: return (.unknownParameter, nothing)
-    case .health:
-      return command.value == nothing || command.value == 0 ? (.done, 0) : (.outOfRange, nothing)
-    case .relayTest: return testRelay(command.value)
-    case .drill:
-      guard command.value == nothing || (0...1).contains(command.value) else {
-        return (.outOfRange, isDrill ? 1 : 0)
-      }
-      if command.value != nothing { isDrill = command.value == 1 }
-      return (.done, isDrill ? 1 : 0)
-    case .release:
-      if let alert = decision.release(at: now) { send(alert) }
-      return (.done, 0)
-    case .triggerRatio: return setTriggerRatio(command.value)
-    case .siteTerm: return setSiteTerm(command.value)
-    case let parameter?: return setThreshold(parameter, command.value)
+    guard let parameter = CommandParameter(rawValue: command.parameter) else {
+      return (.unknownParameter, nothing)
     }
+    let outcome = carryOut(parameter, command.value)
+    if outcome.0 == .done, command.value != nothing, parameter.isSetting, parameter != .drill {
+      changedParameters |= parameter.bit
+    }
+    return outcome
+  }
+
+  private mutating func carryOut(
+    _ parameter: CommandParameter, _ value: Int64
+  ) -> (CommandResult, Int64) {
+    let nothing = CommandMessage.noValue
+    switch parameter {
+    case .health: return value == nothing || value == 0 ? (.done, 0) : (.outOfRange, nothing)
+    case .relayTest: return testRelay(value)
+    case .drill: return drill(value)
+    case .release:
+      if let alert = decision.release(at: moment) { tell(alert) }
+      return (.done, 0)
+    case .triggerRatio: return setTriggerRatio(value)
+    case .siteTerm: return setSiteTerm(value)
+    default: return setThreshold(parameter, value)
+    }
+  }
+
+  private mutating func drill(_ value: Int64) -> (CommandResult, Int64) {
+    guard value == CommandMessage.noValue || (0...1).contains(value) else {
+      return (.outOfRange, isDrill ? 1 : 0)
+    }
+    if value == 0 { endDrill() }
+    if value == 1 {
+      drillEnd = moment.monotonicNanoseconds + Station.drillNanoseconds
+      changedParameters |= CommandParameter.drill.bit
+    }
+    drive()
+    return (.done, isDrill ? 1 : 0)
   }
 
   /// For some milliseconds; nothing but the relay's own contacts is tested.
   private mutating func testRelay(_ milliseconds: Int64) -> (CommandResult, Int64) {
-    guard host.relay == .fitted, !host.isInhibited else {
+    guard lines.relay == .fitted, !lines.inhibit.keepsRelayOpen else {
       return (.impossible, CommandMessage.noValue)
     }
-    let left = relayTestEnd.map { max($0 - now, 0) / 1_000_000 } ?? 0
+    let left = relayTestEnd.map { max($0 - moment.monotonicNanoseconds, 0) / 1_000_000 } ?? 0
     guard milliseconds != CommandMessage.noValue else { return (.done, left) }
     guard (1...10_000).contains(milliseconds) else { return (.outOfRange, left) }
-    relayTestEnd = now + milliseconds * 1_000_000
+    relayTestEnd = moment.monotonicNanoseconds + milliseconds * 1_000_000
+    drive()
     return (.done, milliseconds)
   }
 

@@ -1,23 +1,25 @@
-// Station: the loop's body, a pure function of configuration, blocks, received datagrams and what
-// it is told of its host. It knows no clock, no socket and no file: the same inputs give the same
-// datagrams on every machine. onsetd feeds it from the hardware, `onset replay` from a record.
+// Station: the loop's body, a pure function of configuration, blocks, received datagrams, passing time
+// and what became of its actions. It imports no clock, socket, file or device: the same inputs give the
+// same actions on every machine. Runtime feeds it from the hardware, `onset replay` from a record.
 
 import Board
-import CLinux
 import Conditioning
 import Core
+import Decision
 import Digitizer
 import Estimator
 import Picker
 import Uplink
 
-public let softwareVersion: StaticString = "0.1.0"
+public let softwareVersion: StaticString = "0.2.0"
 
 public struct StationSettings: Sendable {
   public var code: StationCode
   public var bootCounter: UInt32
   /// The counter of the last command that was taken, in this boot or an earlier one.
   public var commandCounter: UInt64
+  /// A latched alarm stood when the station stopped.
+  public var isAlarmStanding = false
   public var key: Key
   public var conditioner: ConditionerSettings
   public var picker: PickerSettings
@@ -36,23 +38,10 @@ public struct StationSettings: Sendable {
     self.picker = picker
     self.alarm = alarm
   }
-
-  public init(
-    _ configuration: Configuration, bootCounter: UInt32, commandCounter: UInt64 = 0
-  ) {
-    self.init(
-      code: configuration.station.code, bootCounter: bootCounter,
-      commandCounter: commandCounter, key: configuration.key,
-      conditioner: configuration.conditioner, picker: configuration.station.picker,
-      alarm: configuration.station.alarm)
-  }
 }
-
-public enum RelayHealth: Sendable { case none, fitted, faulty }
 
 /// What only the machine around the loop knows; told to the station once a second or so.
 public struct HostStatus: Sendable {
-  public var digitizer = DigitizerCounters()
   public var clock = ClockCounters()
   public var loopMedianNanoseconds = Wire.unknownDuration
   public var loop999Nanoseconds = Wire.unknownDuration
@@ -69,9 +58,10 @@ public struct HostStatus: Sendable {
   /// The network that the station file names is not there or failed its test.
   public var lacksNetwork = false
   public var lacksEstimator = false
-  public var relay = RelayHealth.none
-  /// Somebody keeps the relay from closing.
-  public var isInhibited = false
+  /// Until the first calibration runs out; negative after it.
+  public var calibrationDays = Wire.unknownDays
+  /// The disk took the last value that was to be kept.
+  public var keepsState = true
   public init() {}
 }
 
@@ -82,49 +72,39 @@ public struct Station: ~Copyable {
   /// Answers a second: an operator asks seldom, a forger who replays a recorded ping gets little.
   private static let answersPerSecondMaximum: UInt32 = 5
 
-  public var host = HostStatus()
-  /// A block is at most four seconds: of picks of one phase and stage at least 0.6 s apart that is
-  /// fewer than 30, and a few more about what was pending and about health. It is emptied after every
-  /// block.
-  private var outbox = FixedQueue<Datagram, 64>()
-
   let settings: StationSettings
-  private var conditioner: Conditioner
+  var actions = ActionQueue()
+  var host = HostStatus()
+  var digitizer = DigitizerCounters()
+  var lines = LinesReport()
+  var conditioner: Conditioner
   var picker: Picker
-  private(set) var clock = ClockReading()
+  var clock = ClockReading()
   private var sequence: UInt32 = 0
-  private var accepted: UInt32 = 0
-  private var rejected: UInt32 = 0
-  private(set) public var now = UTC(nanoseconds: 0)
+  var accepted: UInt32 = 0
+  var rejected: UInt32 = 0
+  var moment = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
   private var isDelivering = false
-  /// How many health messages there were: their sender resets what they report since the last one.
-  public private(set) var healthCount = 0
-  private var lastHealth: UTC?
-  private var firstTick: UTC?
-  /// Clipping and spikes since the last health message; stuck and dead as they stand.
-  private var flags = ChannelFlags()
-  private var flagUpdates = 0
-  private var reported = Condition()
+  var reporting = Reporting()
   private var answerSecond: Int64 = 0
   private var answersInSecond: UInt32 = 0
+
   var commandCounter: UInt64
-  var pendingCommand: PendingCommand?
+  var pendingCommands = FixedQueue<PendingCommand, 4>()
   var lastAnswer: CommandMessage?
+  /// What commands have changed since the start, one bit a parameter.
+  var changedParameters: UInt16 = 0
+
   public let estimator: UnsafeMutablePointer<Estimator>?
   var decision: AlarmDecision
-  /// Alerts are marked as a drill's, and the relay stays at rest.
-  var isDrill = false
-  var relayTestEnd: UTC?
-
-  /// What a change of which is reported at once.
-  private struct Condition: Equatable {
-    var clockState = ClockState.unsynchronised
-    var clockSource = ClockSource.none
-    var flags = ChannelFlags()
-    var gaps: UInt32 = 0
-    var reopenings: UInt32 = 0
-    var isLive = false
-  }
+  /// Alerts wait here until the line has been driven.
+  var untold = FixedQueue<Alert, 4>()
+  /// Alerts are marked as a drill's, and the relay stays at rest, until then.
+  var drillEnd: Int64?
+  var relayTestEnd: Int64?
+  var driven = (relay: false, watchLamp: false)
+  var storedSiteTerm: Int64
+  private var isFirst = true
 
   /// Without a network the baseline picks, and without an estimator nothing is expected and no alarm
   /// raised; both must outlive the station.
@@ -136,20 +116,30 @@ public struct Station: ~Copyable {
     self.estimator = estimator
     decision = AlarmDecision(settings.alarm)
     commandCounter = settings.commandCounter
+    storedSiteTerm = Station.stored(estimator?.pointee.siteTerm ?? SiteTerm())
     conditioner = Conditioner(settings.conditioner)
     picker = Picker(
       settings.picker, presentLanes: settings.conditioner.presentLanes, network: network)
   }
 
+  public var now: UTC { moment.utc }
+  /// Frames come, and the picker has settled on them.
+  var isLive: Bool { isDelivering && picker.isLive }
+  var delivers: Bool { isDelivering }
+
   // MARK: Inputs
 
-  /// Takes a block of frames, the next in order. What it gives rise to is in the outbox afterwards.
+  /// Takes a block of frames, the next in order. What it gives rise to is in the queue afterwards.
   public mutating func process(_ block: Block, nanosecondsPerFrame: Double) {
     clock = block.clock
     isDelivering = true
     let duration = Double(block.frames.count) * nanosecondsPerFrame
     // A block can be acted on when its last frame has arrived.
-    now = block.firstFrameTime + Int64(Elementary.nearestInteger(duration))
+    moment = Moment(
+      monotonicNanoseconds: block.monotonicNanoseconds,
+      utc: block.firstFrameTime + Int64(Elementary.nearestInteger(duration)))
+    begin()
+    if let alert = decision.pass(moment) { tell(alert) }
     _ = conditioner.begin(block, nanosecondsPerFrame: nanosecondsPerFrame)
     for frame in block.frames {
       let ready = conditioner.push(frame)
@@ -164,28 +154,57 @@ public struct Station: ~Copyable {
         estimate(sample)
       }
     }
-    repeatAlert()
+    passTime()
     reportHealthIfDue()
   }
 
   /// Time passes without frames. `isDelivering`: they are only between two periods; otherwise the
   /// digitizer is silent or lost, and the station says so.
-  public mutating func tick(_ time: UTC, clock: ClockReading, isDelivering: Bool) {
-    now = time
+  public mutating func tick(_ time: Moment, clock: ClockReading, isDelivering: Bool) {
+    moment = time
     self.clock = clock
     self.isDelivering = isDelivering
-    let waitingSince = firstTick ?? time
-    firstTick = waitingSince
-    repeatAlert()
+    begin()
+    if let alert = decision.pass(moment, isDelivering: isDelivering) { tell(alert) }
+    passTime()
     // The first message is that of the first block; a digitizer that does not start is told of
     // after 1 s.
-    if lastHealth != nil || time - waitingSince >= Station.changeIntervalNanoseconds {
-      reportHealthIfDue()
+    if reporting.hasWaited(moment) { reportHealthIfDue() }
+  }
+
+  private mutating func begin() {
+    guard isFirst else { return }
+    isFirst = false
+    if settings.isAlarmStanding { tell(decision.restore(at: moment)) }
+  }
+
+  private mutating func passTime() {
+    if let end = drillEnd, moment.monotonicNanoseconds >= end { endDrill() }
+    if let end = relayTestEnd, moment.monotonicNanoseconds >= end { relayTestEnd = nil }
+    repeatAlert()
+    drive(isRetry: true)
+    storeSiteTerm()
+  }
+
+  /// What became of an action, or what the machine says of itself.
+  public mutating func note(_ event: Event) {
+    switch event {
+    case .lines(let report):
+      lines = report
+      drive()
+      while let alert = untold.take() { send(alert) }
+    case .stored(let value, let isDone):
+      host.keepsState = isDone
+      if value == .commandCounter { answerStored(isDone: isDone) }
+    case .digitizer(let counters): digitizer = counters
+    case .host(let status):
+      let keepsState = host.keepsState
+      host = status
+      host.keepsState = keepsState && status.keepsState
     }
   }
 
-  /// A datagram came in. Only a signed ping or command is answered, to whom it came from; a command when
-  /// its counter is stored (Station+Commands.swift).
+  /// A datagram came in. Only a signed ping or command is answered, to whom it came from.
   public mutating func receive(
     _ bytes: UnsafeBufferPointer<UInt8>, address: UInt32, port: UInt16
   ) {
@@ -216,7 +235,7 @@ public struct Station: ~Copyable {
   }
 
   mutating func mayAnswer() -> Bool {
-    let second = floorQuotient(now.nanoseconds, nanosecondsPerSecond)
+    let second = floorQuotient(moment.monotonicNanoseconds, nanosecondsPerSecond)
     if second != answerSecond {
       answerSecond = second
       answersInSecond = 0
@@ -227,8 +246,23 @@ public struct Station: ~Copyable {
 
   // MARK: Outputs
 
-  /// The oldest datagram that waits to be sent.
-  public mutating func nextDatagram() -> Datagram? { outbox.take() }
+  /// The oldest action that waits to be done.
+  public mutating func nextAction() -> Action? { actions.take() }
+
+  /// The same for whoever has no relay and no disk: all that is not to be sent counts as done.
+  public mutating func nextDatagram() -> Datagram? {
+    while let action = nextAction() {
+      switch action {
+      case .send(let datagram): return datagram
+      case .store(let value, _): note(.stored(value, isDone: true))
+      case .drive(let relay, _):
+        var report = lines
+        report.isActuated = relay
+        note(.lines(report))
+      }
+    }
+    return nil
+  }
 
   mutating func send(
     _ type: MessageType, address: UInt32 = 0, port: UInt16 = 0,
@@ -243,7 +277,7 @@ public struct Station: ~Copyable {
     var datagram = Datagram(header, key: settings.key, payload: payload)
     datagram.address = address
     datagram.port = port
-    outbox.put(datagram)
+    actions.put(.send(datagram), rank: type.rank)
   }
 
   private mutating func send(_ pick: Pick) {
@@ -268,83 +302,5 @@ public struct Station: ~Copyable {
   static func wire(probability: Double?) -> UInt16 {
     guard let probability else { return Wire.noProbability }
     return UInt16(Elementary.nearestInteger(min(max(probability, 0), 1) * 10_000))
-  }
-
-  /// Frames come, and the picker has settled on them.
-  private var isLive: Bool { isDelivering && picker.isLive }
-
-  private mutating func reportHealthIfDue() {
-    if flagUpdates != conditioner.flagUpdates {
-      flagUpdates = conditioner.flagUpdates
-      flags.clipped |= conditioner.flags.clipped
-      flags.spiked |= conditioner.flags.spiked
-    }
-    flags.stuck = conditioner.flags.stuck
-    flags.dead = conditioner.flags.dead
-    let condition = Condition(
-      clockState: clock.state, clockSource: clock.source, flags: flags,
-      gaps: host.digitizer.gaps, reopenings: host.digitizer.reopenings, isLive: isLive)
-    let since = lastHealth.map { now - $0 } ?? .max
-    let isDue =
-      since >= Station.healthIntervalNanoseconds || since < 0
-      || (condition != reported && since >= Station.changeIntervalNanoseconds)
-    guard isDue else { return }
-    reported = condition
-    reportHealth()
-  }
-
-  mutating func reportHealth() {
-    lastHealth = now
-    let message = health()
-    send(.health) { message.write(to: &$0) }
-    healthCount &+= 1
-    flags = ChannelFlags()
-  }
-
-  private func health() -> HealthMessage {
-    var message = HealthMessage()
-    message.clockOffsetNanoseconds = clock.offsetNanoseconds
-    message.clockRatePartsPerBillion = clock.rateErrorPartsPerBillion
-    message.edges = host.clock.edges
-    message.missedEdges = host.clock.missedEdges
-    message.rejectedEdges = host.clock.rejectedEdges
-    message.forwardSteps = host.clock.forwardSteps
-    message.refusedBackwardSteps = host.clock.refusedBackwardSteps
-    message.frames = host.digitizer.frames
-    message.gapFrames = host.digitizer.gapFrames
-    message.gaps = host.digitizer.gaps
-    message.overruns = host.digitizer.overruns
-    message.shortReads = host.digitizer.shortReads
-    message.suspends = host.digitizer.suspends
-    message.reopenings = host.digitizer.reopenings
-    message.clippedFrames = conditioner.channelCounters.clippedFrames
-    message.spikes = conditioner.channelCounters.spikes
-    message.clippedLanes = flags.clipped
-    message.spikedLanes = flags.spiked
-    message.stuckLanes = flags.stuck
-    message.deadLanes = flags.dead
-    message.loopMedianNanoseconds = host.loopMedianNanoseconds
-    message.loop999Nanoseconds = host.loop999Nanoseconds
-    message.loopMaximumNanoseconds = host.loopMaximumNanoseconds
-    message.ringFillPerMille = host.ringFillPerMille
-    message.temperatureCentidegrees = host.temperatureCentidegrees
-    message.residentKibibytes = host.residentKibibytes
-    message.memoryAvailableMebibytes = host.memoryAvailableMebibytes
-    message.diskFreeMebibytes = host.diskFreeMebibytes
-    message.uptimeSeconds = host.uptimeSeconds
-    message.datagramsSent = host.datagramsSent
-    message.sendFailures = host.sendFailures
-    message.datagramsAccepted = accepted
-    message.datagramsRejected = rejected
-    message.picks = picker.pickCount
-    message.lastPick = picker.lastPickTime ?? UTC(nanoseconds: .min)
-    message.noiseCountsBits = Float(picker.noiseCounts).bitPattern
-    message.isLive = isLive
-    message.hasRejectedKernels = host.hasRejectedKernels
-    message.software.append(softwareVersion)
-    message.model.append(picker.name)
-    message.lacksNetwork = host.lacksNetwork
-    message.lacksEstimator = host.lacksEstimator
-    return message
   }
 }

@@ -1,4 +1,8 @@
-// Check: is this file a board, a station or a calibration, and is it right?
+// Check: is this file a board, a station or a calibration, and is it right? And do a board and a station
+// that are checked together make an alarm possible?
+//
+//     print(try Check.file("station.toml"))
+//     for remark in try Check.alarms(["board.toml", "station.toml"]) { print(remark) }
 
 import Board
 import Conditioning
@@ -7,6 +11,7 @@ import Estimator
 import Kernels
 import Network
 import Picker
+import Runtime
 import Station
 
 public enum Check {
@@ -24,6 +29,51 @@ public enum Check {
         ": has none of the sections [board], [station], [instrument] and [relations]")
       throw diagnostic
     }
+  }
+
+  /// What is to be known of the alarms of boards and stations that are right by themselves; throws where
+  /// a relay waits for an alarm that cannot come.
+  public static func alarms(_ paths: [String]) throws(Diagnostic) -> [String] {
+    var boards: [BoardFile] = []
+    var stations: [(path: String, file: StationFile)] = []
+    for path in paths {
+      try Configuration.read(Path(path)) { file throws(Diagnostic) in
+        if file.has(section: "board") {
+          boards.append(try BoardFile(&file))
+        } else if file.has(section: "station") {
+          stations.append((path, try StationFile(&file)))
+        }
+      }
+    }
+    var remarks: [String] = []
+    for board in boards where board.relay != nil {
+      for (path, station) in stations {
+        guard let remark = try alarm(board, path, station) else { continue }
+        remarks.append(remark)
+      }
+    }
+    return remarks
+  }
+
+  private static func alarm(
+    _ board: BoardFile, _ path: String, _ station: StationFile
+  ) throws(Diagnostic) -> String? {
+    let isCalibrated = (0..<3).map { !station.calibrations[$0].isEmpty }
+    // Everything else is made of the vertical's P.
+    guard isCalibrated[0] else {
+      var diagnostic = Diagnostic()
+      diagnostic.text.append(Path(path))
+      diagnostic.text.append(": the vertical has no calibration, so that no alarm can ever come ")
+      diagnostic.text.append("for the [relay] of board ")
+      diagnostic.text.append(board.name)
+      diagnostic.text.append(": name vertical_calibration in [sensor], ")
+      diagnostic.text.append("and the horizontals' beside it")
+      throw diagnostic
+    }
+    guard !(isCalibrated[1] && isCalibrated[2]) else { return nil }
+    return "\(path): without both horizontal calibrations nothing is expected of the shaking; "
+      + "the relay of board \(board.name.string) closes for the amplitude of P alone, "
+      + "and for measured shaking after a P"
   }
 
   private static func board(_ board: BoardFile) -> String {

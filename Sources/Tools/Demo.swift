@@ -8,10 +8,12 @@ import CAlsa
 import CLinux
 import Conditioning
 import Core
+import Devices
 import Digitizer
 import Estimator
 import Foundation
 import Picker
+import Runtime
 import Station
 import Uplink
 
@@ -207,7 +209,7 @@ public struct Demo {
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: keyFile.path)
     return try Configuration(
       boardPath: Path(folder.appendingPathComponent("board.toml").path),
-      stationPath: Path(folder.appendingPathComponent("station.toml").path), today: Demo.start.date)
+      stationPath: Path(folder.appendingPathComponent("station.toml").path))
   }
 
   private func freePort() throws -> Int {

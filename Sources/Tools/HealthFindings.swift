@@ -17,12 +17,14 @@ public enum HealthFindings {
 
   public static func of(_ health: HealthMessage, _ header: Header) -> [Finding] {
     [
-      running(health), clock(health, header), digitizer(health), channels(health), picker(health),
-      uplink(health), machine(health),
+      alarm(health), relay(health), running(health), clock(health, header), digitizer(health),
+      channels(health), calibration(health), parameters(health), picker(health), state(health),
+      uplink(health),
+      machine(health),
     ]
   }
 
-  private static func finding(
+  static func finding(
     _ part: StaticString, _ verdict: Verdict, _ text: String
   ) -> Finding {
     Finding(part, verdict, Text<320>(text))
@@ -182,6 +184,12 @@ public enum HealthFindings {
     }
     if h.memoryAvailableMebibytes < memoryMebibytesMinimum {
       return finding("machine", .doubtful, figures + ": something else eats the memory")
+    }
+    if h.droppedActions > 0 {
+      return finding(
+        "machine", .doubtful,
+        figures + "; \(h.droppedActions) messages were dropped because more came than could leave: "
+          + "what holds the loop up?")
     }
     if hot != Wire.unknownTemperature && hot > temperatureMaximum {
       return finding("machine", .doubtful, figures + ": too hot; shade it, or give it air")

@@ -55,7 +55,7 @@ public struct EarthquakeRow: Equatable, Sendable {
   init(_ alarms: StrongMotion.Alarms, records: Int, limitMetresPerSecondSquared limit: Double) {
     name = "records at \(decimal(limit / 9.80665, 2)) g"
     (exceeding, alarmed) = (alarms.right + alarms.missed, alarms.right)
-    inTime = alarms.leads.filter { $0 >= -SyntheticTrials.measuringSeconds }.count
+    inTime = alarms.inTime
     (below, wrong) = (records - exceeding, alarms.wrong)
   }
 }

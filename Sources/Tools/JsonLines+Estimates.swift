@@ -45,6 +45,7 @@ extension JsonLine {
       ("observed_pgv_ms", exact(e.observedVelocity)),
       ("observed_jma", hundredths(e.observedIntensityHundredths)),
       ("s_arrived", e.hasShear ? "true" : "false"), ("clipped", e.isClipped ? "true" : "false"),
+      ("calibration_expired", e.isCalibrationExpired ? "true" : "false"),
     ]
     return object(
       [
@@ -66,6 +67,7 @@ extension JsonLine {
         ),
         ("decided", time(alert.decided)), ("relay", relays[Int(alert.relay.rawValue)]),
         ("drill", alert.isDrill ? "true" : "false"), ("repeat", "\(alert.repeat)"),
+        ("evidence", names(alert.evidence, evidence)),
       ] + origin(header))
   }
 
@@ -79,7 +81,19 @@ extension JsonLine {
     case .pickRetracted: "the pick was none"
     case .command: "a command"
     case .instrumentFault: "the instrument is at fault"
+    case .blind: "the digitizer is gone"
+    case .restored: "it stood when the station stopped"
     }
+  }
+
+  private static let evidence = [
+    "acceleration and velocity", "jma", "mmi", "two components", "p before it", "second sensor",
+  ]
+
+  /// The names of a mask's bits, as a list.
+  static func names(_ mask: some BinaryInteger, _ names: [String]) -> String {
+    let set = names.indices.filter { mask & (1 << $0) != 0 }
+    return "[" + set.map { "\"\(names[$0])\"" }.joined(separator: ",") + "]"
   }
 
   /// A number in scientific notation with four digits, as JSON has it.

@@ -136,10 +136,7 @@ public enum JsonLine {
     }
     func size(_ value: UInt32) -> String { value == Wire.unknownSize ? "null" : "\(value)" }
     func lanes(_ mask: UInt8) -> String {
-      let names = ["Z", "N", "E", "auxiliary"]
-      return "["
-        + (0..<4).filter { mask & (1 << UInt8($0)) != 0 }.map { "\"\(names[$0])\"" }
-        .joined(separator: ",") + "]"
+      names(mask, ["Z", "N", "E", "auxiliary"])
     }
     let source = ["none", "system", "pps", "record"][Int(header.clockSource)]
     return [
@@ -176,8 +173,33 @@ public enum JsonLine {
       ("last_pick", h.lastPick.nanoseconds == .min ? "null" : time(h.lastPick)),
       ("noise_counts", decimal(Double(Float(bitPattern: h.noiseCountsBits)), 2)),
       ("software", quoted(h.software)), ("model", quoted(h.model)),
+    ] + alarm(h)
+  }
+
+  static let relays = ["none", "at rest", "actuated", "faulty"]
+
+  private static func alarm(_ h: HealthMessage) -> [Field] {
+    let changed = (1...12).filter { h.changedParameters & (1 << ($0 - 1)) != 0 }
+      .compactMap { CommandParameter(rawValue: $0)?.name }
+    return [
+      ("armed", h.incapacity.isEmpty ? "true" : "false"),
+      ("unarmed_because", names(h.incapacity.rawValue, incapacities)),
+      ("relay", "\"\(relays[Int(h.relay.rawValue)])\""),
+      ("alarm", "\"\(["quiet", "watch", "alarm", "blind"][Int(h.alarmState)])\""),
+      ("latch", h.isLatched ? "true" : "false"),
+      ("inhibit", "\"\(["none", "off", "on", "unreadable"][Int(h.inhibit)])\""),
+      ("drill_s", "\(h.drillSeconds)"),
+      ("changed", "[" + changed.map { "\"\($0)\"" }.joined(separator: ",") + "]"),
+      ("calibration_days", h.calibrationDays == Wire.unknownDays ? "null" : "\(h.calibrationDays)"),
+      ("state_lost", h.losesState ? "true" : "false"), ("dropped", "\(h.droppedActions)"),
     ]
   }
+
+  /// In the order of `Incapacity`'s bits.
+  static let incapacities = [
+    "no relay", "relay faulty", "inhibited", "inhibit unreadable", "drill", "not live",
+    "no calibration", "lanes broken",
+  ]
 }
 
 /// Messages one after another in a file; each tells its own length.

@@ -7,6 +7,7 @@ import Digitizer
 import Estimator
 import Foundation
 import Picker
+import Runtime
 import Station
 import Uplink
 
@@ -106,7 +107,7 @@ public struct Replay {
       }
       let duration = Double(block.frames.count) * record.nanosecondsPerFrame
       counters.frames += UInt64(block.frames.count)
-      station.host.digitizer = counters
+      station.note(.digitizer(counters))
       // A block is there when its last frame has arrived.
       pacer.wait(until: block.firstFrameTime + Int64(duration))
       station.process(block, nanosecondsPerFrame: record.nanosecondsPerFrame)
@@ -177,13 +178,13 @@ struct Pacer {
 /// What a replay takes from a station file: its calibrations, its picker, its relations and its alarm.
 public enum ReplayStation {
   public static func read(
-    _ path: String, today: CalendarDate
+    _ path: String
   ) throws(Diagnostic) -> (Response?, StationFile, Relations) {
     let station = try Configuration.read(Path(path)) { file throws(Diagnostic) in
       try StationFile(&file)
     }
     return (
-      try Configuration.response(station, nil, today), station,
+      try Configuration.response(station, nil), station,
       try Configuration.relations(station)
     )
   }

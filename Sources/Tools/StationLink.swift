@@ -2,6 +2,7 @@
 
 import CLinux
 import Core
+import Devices
 import Digitizer
 import Foundation
 import Uplink

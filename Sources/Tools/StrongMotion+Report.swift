@@ -143,8 +143,13 @@ extension StrongMotion {
       out.append(
         "alarm at \(decimal(limit / 9.80665, 2)) g: right \(found.right), wrong \(found.wrong), "
           + "missed \(found.missed); precision \(share(found.precision)), recall "
-          + "\(share(found.recall)); lead median \(decimal(quantile(found.leads, 0.5) ?? .nan, 1)) s"
+          + "\(share(found.recall)); lead median \(decimal(quantile(found.leads, 0.5) ?? .nan, 1)) s; "
+          + "of \(found.measurable) that could be measured \(found.inTime) in time"
       )
+      for (file, seconds) in found.late {
+        let sentence = seconds.map { "\(decimal($0, 2)) s late" } ?? "no alarm"
+        out.append("  \(file): \(sentence)")
+      }
     }
     return out.joined(separator: "\n")
   }

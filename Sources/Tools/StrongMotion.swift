@@ -24,6 +24,7 @@ struct GroundTruth: ~Copyable {
   private var meter = IntensityMeter()
   private(set) var times: [UTC] = []
   private(set) var acceleration: [Double] = []
+  private var motions: [Motion] = []
   private(set) var velocity: [Double] = []
 
   mutating func add(_ sample: Sample) {
@@ -33,6 +34,7 @@ struct GroundTruth: ~Copyable {
     }
     times.append(sample.time)
     meter.step(motion.acceleration)
+    motions.append(motion)
     acceleration.append(largest(motion.acceleration))
     velocity.append(largest(motion.velocity))
   }
@@ -50,6 +52,17 @@ struct GroundTruth: ~Copyable {
   func exceeds(_ limit: Double) -> UTC? {
     let settled = Int(Evaluation.settlingSeconds * outputRateHertz)
     return times.indices.first { $0 >= settled && acceleration[$0] >= limit }.map { times[$0] }
+  }
+
+  /// When shaking of these limits can have been measured, after the station has settled.
+  func measures(_ settings: AlarmSettings) -> UTC? {
+    let settled = Int(Evaluation.settlingSeconds * outputRateHertz)
+    var shaking = MeasurableShaking(settings)
+    for place in times.indices where place >= settled {
+      shaking.add(motions[place], at: 0)
+      if shaking.seconds != nil { return times[place] }
+    }
+    return nil
   }
 
   func peaks(from start: UTC, seconds: Double) -> (acceleration: Double, velocity: Double) {
@@ -86,6 +99,11 @@ public struct StrongMotion {
     public var right = 0
     public var wrong = 0
     public var missed = 0
+    /// Records whose shaking could be measured, and those on which the alarm came in time for that.
+    public var measurable = 0
+    public var inTime = 0
+    /// The others, and by how many seconds the alarm was late; nil where none came.
+    public var late: [(file: String, seconds: Double?)] = []
     /// From the alarm to the exceedance, where both were.
     public var leads: [Double] = []
   }
@@ -135,7 +153,9 @@ public struct StrongMotion {
         }
       }
       let alarm = messages.alerts.first { $0.message.level == .alarm }
-      alarms[place].add(alarm?.emitted, exceeded: truth.exceeds(limit))
+      alarms[place].add(
+        alarm?.emitted, exceeded: truth.exceeds(limit),
+        measured: truth.measures(options.alarm), file: record.file)
       estimates = messages.estimates
     }
     let near = estimates.filter {
@@ -167,7 +187,16 @@ public struct StrongMotion {
 
 extension StrongMotion.Alarms {
   /// An alarm is right where the limit was exceeded, sooner or later.
-  mutating func add(_ alarm: UTC?, exceeded: UTC?) {
+  mutating func add(_ alarm: UTC?, exceeded: UTC?, measured: UTC?, file: String) {
+    if let measured {
+      measurable += 1
+      let after = alarm.map { Double($0 - measured) * 1e-9 }
+      if let after, after <= SyntheticTrials.measuringSeconds {
+        inTime += 1
+      } else {
+        late.append((file, after.map { $0 - SyntheticTrials.measuringSeconds }))
+      }
+    }
     switch (alarm, exceeded) {
     case (let alarm?, let exceeded?):
       right += 1

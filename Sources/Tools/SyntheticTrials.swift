@@ -16,7 +16,7 @@ public struct SyntheticTrials: Sendable {
   static let countsPerUnit = 1e8
   private static let blockFrames = 4
   private static let leadSeconds = 12.0
-  /// An alarm is in time this long after P, or when the limit is exceeded if that is later.
+  /// An alarm is in time this long after P, or when the limits can have been measured if that is later.
   private static let secondsAfterP = 3.0
   /// Shaking is measured when it has lasted a tenth of a second; blocks take as long again.
   static let measuringSeconds = 0.3
@@ -94,10 +94,12 @@ public struct SyntheticTrials: Sendable {
     let limit = options.alarm.accelerationMetresPerSecondSquared
     var exceeded: Double?
     var alarm: Double?
+    var truth = MeasurableShaking(options.alarm)
     try run(seconds: seconds) { index in
       let ground = earthquake.next()
       let largest = max(ground[0].magnitude, ground[1].magnitude, ground[2].magnitude)
       if exceeded == nil && largest >= limit { exceeded = Double(index) / Self.rateHertz }
+      truth.add(ground, at: Double(index) / Self.rateHertz)
       return ground
     } told: { messages, time in
       if alarm == nil, messages.alerts.contains(where: { $0.message.level == .alarm }) {
@@ -105,14 +107,16 @@ public struct SyntheticTrials: Sendable {
       }
     }
     outcome.events += 1
-    if exceeded != nil { outcome.strong += 1 }
-    switch (alarm, exceeded) {
-    case (let alarm?, let exceeded?):
-      let due = max(exceeded + Self.measuringSeconds, earthquake.timeOfP + Self.secondsAfterP)
+    let measured = truth.seconds
+    if measured != nil { outcome.strong += 1 }
+    switch (alarm, measured) {
+    case (let alarm?, let measured?):
+      let due = max(measured + Self.measuringSeconds, earthquake.timeOfP + Self.secondsAfterP)
       if alarm <= due { outcome.inTime += 1 } else { outcome.late += 1 }
-      outcome.leads.append(exceeded - alarm)
+      outcome.leads.append((exceeded ?? measured) - alarm)
     case (nil, _?): outcome.missed += 1
-    case (_?, nil): outcome.wrong += 1
+    // What exceeded the limit for less than that is neither missed nor wrong.
+    case (_?, nil): outcome.wrong += exceeded == nil ? 1 : 0
     case (nil, nil): break
     }
   }

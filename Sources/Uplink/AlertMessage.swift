@@ -8,6 +8,7 @@ public enum AlertReason: UInt8, Sendable {
   case expectedShaking = 1
   case amplitudeOfP, measuredShaking, estimateFell, timeIsOver, pickRetracted, command
   case instrumentFault
+  case blind, restored
 }
 
 /// Where the relay stands.
@@ -27,6 +28,9 @@ public struct AlertMessage: Equatable, Sendable {
   public var isDrill = false
   /// 0 for the first message of a level.
   public var `repeat`: UInt8 = 0
+  /// What measured shaking rests on, a mask: 1 acceleration with velocity, 2 JMA's intensity, 4 the modified
+  /// Mercalli one, 8 two components, 16 a P before it, 32 a second sensor.
+  public var evidence: UInt8 = 0
   public init() {}
 
   public func write(to writer: inout ByteWriter) {
@@ -39,7 +43,8 @@ public struct AlertMessage: Equatable, Sendable {
     writer.write(relay.rawValue)
     writer.write(UInt8(isDrill ? 1 : 0))
     writer.write(`repeat`)
-    for _ in 0..<3 { writer.write(UInt8(0)) }
+    writer.write(evidence)
+    for _ in 0..<2 { writer.write(UInt8(0)) }
   }
 
   public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
@@ -58,7 +63,8 @@ public struct AlertMessage: Equatable, Sendable {
     isDrill = drill == 1
     `repeat` = reader.read(UInt8.self)
     var reserved: UInt8 = 0
-    for _ in 0..<3 { reserved |= reader.read(UInt8.self) }
-    guard id >= 1, drill <= 1, reserved == 0 else { throw .malformed }
+    evidence = reader.read(UInt8.self)
+    for _ in 0..<2 { reserved |= reader.read(UInt8.self) }
+    guard id >= 1, drill <= 1, evidence < 64, reserved == 0 else { throw .malformed }
   }
 }

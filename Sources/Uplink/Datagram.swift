@@ -15,6 +15,7 @@ public enum Wire {
   public static let unknownDuration: UInt32 = 0xFFFF_FFFF
   public static let unknownSize: UInt32 = 0xFFFF_FFFF
   public static let unknownTemperature: Int16 = .min
+  public static let unknownDays: Int16 = .max
 }
 
 public enum MessageType: UInt8, Sendable {

@@ -10,6 +10,8 @@ public struct EstimateMessage: Equatable, Sendable {
   /// 6 instrument fault
   public var eventClass: UInt8 = 0
   public var isClipped = false
+  /// The sensor's calibration has run out: amplitudes are what it once said.
+  public var isCalibrationExpired = false
   public var hasShear = false
   public var isMagnitudeLowerBound = false
   public var pickTime = UTC(nanoseconds: 0)
@@ -42,7 +44,9 @@ public struct EstimateMessage: Equatable, Sendable {
     writer.write(afterPMilliseconds)
     writer.write(eventClass)
     writer.write(
-      UInt8((isClipped ? 1 : 0) | (hasShear ? 2 : 0) | (isMagnitudeLowerBound ? 4 : 0)))
+      UInt8(
+        (isClipped ? 1 : 0) | (hasShear ? 2 : 0) | (isMagnitudeLowerBound ? 4 : 0)
+          | (isCalibrationExpired ? 8 : 0)))
     writer.write(pickTime.nanoseconds)
     writer.write(classProbability)
     writer.write(magnitudeHundredths)
@@ -77,6 +81,7 @@ public struct EstimateMessage: Equatable, Sendable {
     isClipped = flags & 1 != 0
     hasShear = flags & 2 != 0
     isMagnitudeLowerBound = flags & 4 != 0
+    isCalibrationExpired = flags & 8 != 0
     pickTime = UTC(nanoseconds: reader.read(Int64.self))
     classProbability = reader.read(UInt16.self)
     magnitudeHundredths = reader.read(Int16.self)
@@ -100,7 +105,7 @@ public struct EstimateMessage: Equatable, Sendable {
     observedIntensityHundredths = reader.read(Int16.self)
     let reserved = reader.read(UInt16.self)
     func isKnown(_ value: UInt16, upTo limit: UInt16) -> Bool { value <= limit || value == .max }
-    guard flags <= 7, eventClass <= 6, afterPMilliseconds != .max, reserved == 0,
+    guard flags <= 15, eventClass <= 6, afterPMilliseconds != .max, reserved == 0,
       isKnown(classProbability, upTo: 10_000), isKnown(backAzimuthCentidegrees, upTo: 35_999),
       isKnown(backAzimuthSigmaCentidegrees, upTo: 18_000),
       isKnown(modifiedMercalliHundredths, upTo: 1200)

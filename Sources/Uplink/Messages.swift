@@ -67,8 +67,27 @@ public struct PickMessage: Equatable, Sendable {
   }
 }
 
+/// Why no alarm can come, or none that closes the relay.
+public struct Incapacity: BitSet {
+  public let rawValue: UInt16
+  public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  public static let noRelay = Incapacity(rawValue: 1)
+  public static let relayFaulty = Incapacity(rawValue: 2)
+  public static let inhibited = Incapacity(rawValue: 4)
+  public static let inhibitUnreadable = Incapacity(rawValue: 8)
+  public static let drill = Incapacity(rawValue: 16)
+  /// No frames come, or the picker has not settled on them.
+  public static let notLive = Incapacity(rawValue: 32)
+  /// Counts mean nothing: no component has a calibration.
+  public static let uncalibrated = Incapacity(rawValue: 64)
+  /// Fewer than two components can be believed, because others clip, stick or are dead.
+  public static let lanesBroken = Incapacity(rawValue: 128)
+  public static let all = Incapacity(rawValue: 255)
+}
+
 public struct HealthMessage: Equatable, Sendable {
-  public static let byteCount = 192
+  public static let byteCount = 208
   // Clock
   public var clockOffsetNanoseconds: Int64 = 0
   public var clockRatePartsPerBillion: Int32 = 0
@@ -123,6 +142,26 @@ public struct HealthMessage: Equatable, Sendable {
   public var lacksEstimator = false
   public var software = Text<16>()
   public var model = Text<31>()
+  // Alarm
+  public var relay = RelayState.none
+  /// 0 quiet, 1 watch, 2 alarm, 3 an alarm whose digitizer is lost
+  public var alarmState: UInt8 = 0
+  /// An alarm stands until a command ends it.
+  public var isLatched = false
+  /// The disk does not take what is to be kept over a restart.
+  public var losesState = false
+  /// 0 no switch, 1 off, 2 on, 3 not to be read
+  public var inhibit: UInt8 = 0
+  /// Why no alarm can come, or none that closes the relay; empty: armed.
+  public var incapacity = Incapacity()
+  /// Parameters that commands have changed since the start: the bit of a parameter's number less one.
+  public var changedParameters: UInt16 = 0
+  /// Until the calibration runs out.
+  public var calibrationDays = Wire.unknownDays
+  /// Until a drill ends by itself.
+  public var drillSeconds: UInt16 = 0
+  /// What a full queue dropped, since boot.
+  public var droppedActions: UInt16 = 0
   public init() {}
 
   public static func == (a: HealthMessage, b: HealthMessage) -> Bool {
@@ -179,6 +218,16 @@ public struct HealthMessage: Equatable, Sendable {
           | (lacksEstimator ? 8 : 0)))
     writer.write(software)
     writer.write(model)
+    writer.write(relay.rawValue)
+    writer.write(alarmState)
+    writer.write(UInt8((isLatched ? 1 : 0) | (losesState ? 2 : 0)))
+    writer.write(inhibit)
+    writer.write(incapacity.rawValue)
+    writer.write(changedParameters)
+    writer.write(calibrationDays)
+    writer.write(drillSeconds)
+    writer.write(droppedActions)
+    writer.write(UInt16(0))
   }
 
   public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
@@ -230,6 +279,21 @@ public struct HealthMessage: Equatable, Sendable {
     else { throw .malformed }
     self.software = software
     self.model = model
+    guard let relay = RelayState(rawValue: reader.read(UInt8.self)) else { throw .malformed }
+    self.relay = relay
+    alarmState = reader.read(UInt8.self)
+    let keeping = reader.read(UInt8.self)
+    (isLatched, losesState) = (keeping & 1 != 0, keeping & 2 != 0)
+    inhibit = reader.read(UInt8.self)
+    incapacity = Incapacity(rawValue: reader.read(UInt16.self))
+    changedParameters = reader.read(UInt16.self)
+    calibrationDays = reader.read(Int16.self)
+    drillSeconds = reader.read(UInt16.self)
+    droppedActions = reader.read(UInt16.self)
+    let reserved = reader.read(UInt16.self)
+    guard alarmState <= 3, keeping <= 3, inhibit <= 3, incapacity.isSubset(of: .all),
+      changedParameters < 1 << 12, reserved == 0
+    else { throw .malformed }
   }
 }
 

@@ -71,8 +71,7 @@ func evaluate(_ arguments: [String]) throws {
 private func trialOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   var options = ReplayOptions()
   if let path = parsed.values["--station"] {
-    let today = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9)).date
-    let (_, station, relations) = try ReplayStation.read(path, today: today)
+    let (_, station, relations) = try ReplayStation.read(path)
     (options.picker, options.relations, options.alarm) = (station.picker, relations, station.alarm)
   }
   options.estimatorNetwork = try estimatorNetwork(parsed)

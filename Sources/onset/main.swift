@@ -3,6 +3,7 @@
 import Board
 import Conditioning
 import Core
+import Devices
 import Digitizer
 import Doctor
 import Estimator
@@ -113,8 +114,7 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
       throw ToolError(
         "--station brings its own calibration: leave --kind and --counts-per-unit out")
     }
-    let today = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9)).date
-    let (response, station, relations) = try ReplayStation.read(path, today: today)
+    let (response, station, relations) = try ReplayStation.read(path)
     (options.response, options.picker) = (response, station.picker)
     (options.relations, options.alarm) = (relations, station.alarm)
   } else if let kind = parsed.values["--kind"] {
@@ -193,7 +193,14 @@ func check(_ arguments: [String]) throws {
       failures += 1
     }
   }
-  if failures > 0 { exit(1) }
+  guard failures == 0 else { exit(1) }
+  // What a board and a station make together.
+  do throws(Diagnostic) {
+    for remark in try Check.alarms(arguments) { print(remark) }
+  } catch {
+    say(error.description)
+    exit(1)
+  }
 }
 
 func decode(_ arguments: [String]) throws {

@@ -4,9 +4,11 @@
 import Board
 import CLinux
 import Core
+import Devices
 import Digitizer
 import Doctor
 import Kernels
+import Runtime
 import Station
 
 @main
@@ -15,6 +17,7 @@ struct Onsetd {
     usage: onsetd --board BOARD.toml --station STATION.toml
            onsetd --board BOARD.toml --station STATION.toml --recording FRAMES.raw --wire OUT.bin
            onsetd --board BOARD.toml --station STATION.toml --self-test [--relay] [--json]
+           onsetd --board BOARD.toml --rest
            onsetd --version
 
     """
@@ -34,7 +37,15 @@ struct Onsetd {
     }
     if arguments.wantsSelfTest { test(arguments) }
     do throws(Diagnostic) {
-      try run(arguments)
+      if arguments.wantsRest {
+        try rest(arguments)
+      } else if arguments.recording.isEmpty {
+        try run(arguments)
+      } else {
+        try Recording.run(
+          Configuration(boardPath: arguments.board, stationPath: arguments.station),
+          input: arguments.recording, output: arguments.wire)
+      }
     } catch {
       var text = Text<340>("onsetd: ")
       text.append(error.text)
@@ -58,23 +69,21 @@ struct Onsetd {
   }
 
   private static func run(_ arguments: Arguments) throws(Diagnostic) {
-    let now = MachineClock().systemClock()
-    let configuration = try Configuration(
-      boardPath: arguments.board, stationPath: arguments.station, today: now.realtime.date,
-      isDateTrusted: now.isSynchronised)
-    if !arguments.recording.isEmpty {
-      try Recording.run(configuration, input: arguments.recording, output: arguments.wire)
-      return
-    }
+    // The relay comes first: whatever is refused after it leaves it at rest.
+    let board = try Configuration.board(arguments.board)
+    let relay = try lines(board.relay)
+    let configuration = try Configuration(board, stationPath: arguments.station)
     let signals = clinux_termination_descriptor()
     let kernels = KernelVariant.select()
     if kernels.hasRejectedBetter {
       say("the processor's fastest arithmetic fails its self-test; a slower one computes")
     }
     var runner = try Runner(
-      configuration, hostClock: MachineClock(), signalDescriptor: signals, kernels: kernels)
+      configuration, hostClock: MachineClock(), relay: relay, signalDescriptor: signals,
+      kernels: kernels)
     complain(runner.pickerProblem, "; STA/LTA picks instead\n")
     complain(runner.estimatorProblem, "; relations estimate alone\n")
+    complain(runner.stateProblem, "; it goes on without, and health says so\n")
     // Both are wanted and neither is needed: without the privilege the station runs, a little less
     // even.
     if clinux_lock_memory() != 0 { say("memory is not locked: raise LimitMEMLOCK to have it so") }
@@ -89,8 +98,10 @@ struct Onsetd {
       case .stopRequested:
         let stopping: StaticString = "STOPPING=1"
         clinux_notify_service_manager(stopping.utf8Start, stopping.utf8CodeUnitCount)
+        runner.finish()
         return
       case .timeNeedsRestart:
+        runner.finish()
         throw Diagnostic(
           "the time source insists on a time far behind; starting anew is the way to follow it")
       case .digitizerLost:
@@ -101,6 +112,22 @@ struct Onsetd {
         wasLost = false
       }
     }
+  }
+
+  private static func lines(_ settings: RelaySettings?) throws(Diagnostic) -> RelayLines? {
+    guard let settings else { return nil }
+    return try RelayLines(settings)
+  }
+
+  /// Leaves the relay at rest, whatever else is wrong with the station's files: for ExecStopPost. A board
+  /// without one has nothing to rest.
+  private static func rest(_ arguments: Arguments) throws(Diagnostic) {
+    let settings = try Configuration.read(arguments.board) { file throws(Diagnostic) in
+      file.has(section: "relay") ? try RelaySettings(&file) : nil
+    }
+    guard let settings else { return }
+    var lines = try RelayLines(settings)
+    lines.rest()
   }
 
   private static func complain(_ problem: Diagnostic?, _ remedy: StaticString) {
@@ -127,6 +154,7 @@ struct Arguments {
   var wire = Path()
   var wantsVersion = false
   var wantsSelfTest = false
+  var wantsRest = false
   var mayMoveRelay = false
   var wantsJson = false
 
@@ -143,6 +171,10 @@ struct Arguments {
       index += 1
       if name.equals("--self-test") {
         wantsSelfTest = true
+        continue
+      }
+      if name.equals("--rest") {
+        wantsRest = true
         continue
       }
       if name.equals("--relay") {
@@ -170,6 +202,10 @@ struct Arguments {
       index += 1
     }
     guard wantsSelfTest || !(mayMoveRelay || wantsJson) else { return false }
+    if wantsRest {
+      return !board.isEmpty && station.isEmpty && recording.isEmpty && wire.isEmpty
+        && !wantsSelfTest
+    }
     return !board.isEmpty && !station.isEmpty && recording.isEmpty == wire.isEmpty
       && !(wantsSelfTest && !recording.isEmpty)
   }

@@ -18,10 +18,12 @@ private func healthy() -> (HealthMessage, Header) {
   health.noiseCountsBits = Float(12.5).bitPattern
   health.temperatureCentidegrees = 41_50
   health.model.append("onset-picker")
+  (health.relay, health.inhibit, health.calibrationDays) = (.atRest, 1, 400)
   let header = Header(
     type: .pong, station: StationCode("XX.T..HN"), bootCounter: 1, sequence: 1,
     emitted: UTC(nanoseconds: 0), clockState: ClockState.locked.rawValue,
     clockSource: ClockSource.pulse.rawValue, clockUncertaintyNanoseconds: 1200)
+  (health.relay, health.calibrationDays) = (.atRest, 300)
   return (health, header)
 }
 
@@ -58,15 +60,32 @@ private func verdicts(
 
   @Test func allIsWell() {
     let all = verdicts()
-    #expect(all.count == 7)
+    #expect(all.count == 12)
     for (part, found) in all { #expect(found.0 == .good, "\(part): \(found.1)") }
     #expect(all["clock"]!.1.contains("locked to the pulse, uncertain by 0.001 ms"))
     #expect(all["station"]!.1.contains("25.0 hours"))
+    #expect(all["alarm"]!.1.hasPrefix("armed, an alarm closes the relay"))
+    #expect(verdicts { h, _ in h.isLatched = true }["alarm"]!.1.contains("until a command"))
   }
 
   @Test func whatIsWrongIsNamed() {
     typealias Change = (inout HealthMessage, inout Header) -> Void
     let cases: [(String, Verdict, String, Change)] = [
+      (
+        "alarm", .bad, "NOT armed, because the inhibiting switch is on",
+        { h, _ in h.incapacity = .inhibited }
+      ),
+      (
+        "alarm", .doubtful, "a drill is on for 2 min",
+        { h, _ in (h.incapacity, h.drillSeconds) = (.drill, 61) }
+      ),
+      ("alarm", .bad, "cannot be read", { h, _ in h.incapacity = .inhibitUnreadable }),
+      ("relay", .doubtful, "an alarm stands", { h, _ in h.alarmState = 2 }),
+      ("relay", .bad, "the digitizer is lost", { h, _ in h.alarmState = 3 }),
+      ("calibration", .doubtful, "runs out in 89 days", { h, _ in h.calibrationDays = 89 }),
+      ("calibration", .bad, "ran out 1 days ago", { h, _ in h.calibrationDays = -1 }),
+      ("parameters", .doubtful, "trigger_ratio", { h, _ in h.changedParameters = 1 }),
+      ("state", .bad, "the disk does not take", { h, _ in h.losesState = true }),
       ("station", .bad, "not live", { h, _ in h.isLive = false }),
       ("clock", .doubtful, "is gone", { _, header in header.clockState = 2 }),
       ("clock", .bad, "nobody tells", { _, header in header.clockState = 0 }),
@@ -101,12 +120,45 @@ private func verdicts(
       ("machine", .bad, "make room", { h, _ in h.diskFreeMebibytes = 99 }),
       ("machine", .doubtful, "memory", { h, _ in h.memoryAvailableMebibytes = 49 }),
       ("machine", .doubtful, "too hot", { h, _ in h.temperatureCentidegrees = 80_01 }),
+      ("machine", .doubtful, "7 messages were dropped", { h, _ in h.droppedActions = 7 }),
+      ("state", .bad, "does not take", { h, _ in h.losesState = true }),
+      ("calibration", .bad, "ran out 17 days ago", { h, _ in h.calibrationDays = -17 }),
+      ("calibration", .doubtful, "runs out in 3 days", { h, _ in h.calibrationDays = 3 }),
+      (
+        "calibration", .doubtful, "no component", { h, _ in h.calibrationDays = Wire.unknownDays }
+      ),
+      ("relay", .doubtful, "a watch is on", { h, _ in h.alarmState = 1 }),
+      ("relay", .doubtful, "it ends by itself", { h, _ in h.alarmState = 2 }),
+      ("relay", .bad, "nothing is seen", { h, _ in h.alarmState = 3 }),
+      ("parameters", .doubtful, "trigger_ratio:", { h, _ in h.changedParameters = 0b1001 }),
     ]
     for (part, verdict, phrase, change) in cases {
       let all = verdicts(change)
       #expect(all[part]!.0 == verdict && all[part]!.1.contains(phrase), "\(part): \(all[part]!.1)")
       #expect(all.filter { $0.value.0 != .good }.count == 1, "\(phrase)")
     }
+  }
+
+  /// Each reason for which no alarm can come, and how bad that is.
+  @Test func whatIsNotArmedIsNamed() {
+    let cases: [(Incapacity, Verdict, String)] = [
+      (.noRelay, .skipped, "no [relay]"), (.relayFaulty, .bad, "does not obey"),
+      (.inhibited, .bad, "switch is on"), (.inhibitUnreadable, .bad, "cannot be read"),
+      (.drill, .doubtful, "for 2 min more"), (.notLive, .bad, "no frames come"),
+      (.uncalibrated, .bad, "no calibration"), (.lanesBroken, .bad, "can be believed"),
+      (Incapacity.noRelay.union(.uncalibrated), .doubtful, ", and "),
+    ]
+    for (incapacity, verdict, phrase) in cases {
+      let found = verdicts { h, _ in (h.incapacity, h.drillSeconds) = (incapacity, 61) }["alarm"]!
+      #expect(found.0 == verdict, "\(found.1)")
+      #expect(found.1.hasPrefix("NOT armed, because ") && found.1.contains(phrase), "\(found.1)")
+    }
+    // As many as there can be at once.
+    let many = Incapacity.relayFaulty.union(.inhibitUnreadable).union(.drill).union(.notLive)
+      .union(.lanesBroken)
+    let all = verdicts { h, _ in (h.incapacity, h.drillSeconds) = (many, 1800) }["alarm"]!
+    #expect(all.1.components(separatedBy: ", and ").count == 5, "\(all.1)")
+    #expect(all.1.hasSuffix(")"), "none is cut")
   }
 
   /// What the self-test says of the kernel's words about its clock, with and without a pulse.

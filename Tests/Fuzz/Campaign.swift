@@ -23,15 +23,16 @@ protocol Target: ~Copyable {
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool
   /// What else is to be said of a campaign, such as "40 run"; empty for nothing.
   var summary: String { get }
+  /// So many inputs take a fraction of a second; one that hangs takes for ever.
+  var inputsPerAlarm: Int { get }
 }
 
 extension Target where Self: ~Copyable {
   var summary: String { "" }
+  var inputsPerAlarm: Int { 64 }
 }
 
 struct Campaign {
-  /// So many inputs take a fraction of a second; one that hangs takes for ever.
-  private static let inputsPerAlarm = 64
   private static let alarmSeconds: UInt32 = 10
 
   let name: String
@@ -49,7 +50,7 @@ struct Campaign {
     let count = input == nil ? iterations : 1
     let begin = Date()
     for iteration in 0..<count {
-      if iteration % Campaign.inputsPerAlarm == 0 { alarm(Campaign.alarmSeconds) }
+      if iteration % target.inputsPerAlarm == 0 { alarm(Campaign.alarmSeconds) }
       if let input {
         mutator.bytes = input
       } else {

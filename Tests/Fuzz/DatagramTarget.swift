@@ -45,7 +45,9 @@ struct DatagramTarget: Target, ~Copyable {
         code: StationCode("XX.ONST1.00.EH"), bootCounter: 7, key: key,
         conditioner: ConditionerSettings(rateMillihertz: 100_000, presentLanes: 7),
         picker: .init()))
-    station.host.relay = .fitted
+    var lines = LinesReport()
+    lines.relay = .fitted
+    station.note(.lines(lines))
     return station
   }
 
@@ -104,28 +106,38 @@ struct DatagramTarget: Target, ~Copyable {
     _ bytes: UnsafeBufferPointer<UInt8>, isGood: Bool, iteration: Int
   ) throws {
     // Time passes, because a station answers a few times a second only.
+    let now = Int64(iteration) * nanosecondsPerSecond
     station.tick(
-      UTC(nanoseconds: Int64(iteration) * nanosecondsPerSecond), clock: ClockReading(),
+      Moment(monotonicNanoseconds: now, utc: UTC(nanoseconds: now)), clock: ClockReading(),
       isDelivering: true)
     while station.nextDatagram() != nil {}
     station.receive(bytes, address: 0x7F00_0001, port: 9)
     try require(!station.wantsRelay, "the relay is to close before anything was obeyed")
-    let isObeyed = station.counterToStore != nil
-    try require(isGood || !isObeyed, "a command that does not open is to be obeyed")
     let isStored = iteration & 1 == 0
-    station.obey(isCounterStored: isStored)
+    var (isObeyed, answers, told) = (false, 0, 0)
+    while let action = station.nextAction() {
+      switch action {
+      case .store(let value, _):
+        if value == .commandCounter { isObeyed = true }
+        station.note(.stored(value, isDone: isStored))
+      case .drive(let isActuated, _):
+        var lines = LinesReport()
+        (lines.relay, lines.isActuated) = (.fitted, isActuated)
+        station.note(.lines(lines))
+      case .send(let datagram):
+        if datagram.address == 0 { told += 1 } else { answers += 1 }
+        try require(
+          datagram.count <= bytes.count + HealthMessage.byteCount,
+          "the answer is far longer than the question")
+      }
+    }
+    try require(isGood || !isObeyed, "a command that does not open is to be obeyed")
     let isClosed = station.wantsRelay
     if isClosed { relayTests += 1 }
     try require(!isClosed || (isObeyed && isStored), "the relay is to close, and nobody may say so")
-    var answers = 0
-    while let answer = station.nextDatagram() {
-      answers += 1
-      try require(
-        answer.count <= bytes.count + HealthMessage.byteCount,
-        "the answer is far longer than the question")
-    }
-    // A health message follows the answer to the command that asks for one.
-    try require(answers <= (isObeyed ? 2 : isGood ? 1 : 0), "\(answers) answers")
+    try require(answers <= (isGood ? 1 : 0), "\(answers) answers")
+    // What is obeyed is told upstream, and a health message follows the command that asks for one.
+    try require(told <= (isObeyed ? 2 : 0), "\(told) messages upstream")
     // The counter of one command would keep those below it from being obeyed.
     if isObeyed { station = Self.makeStation(key) }
   }
@@ -238,6 +250,12 @@ extension DatagramTarget {
     health.isLive = true
     health.software.append("0.1.0")
     health.model.append("sta-lta")
+    health.relay = .atRest
+    health.inhibit = 1
+    health.incapacity = .notLive
+    health.changedParameters = 8
+    health.calibrationDays = 100
+    health.drillSeconds = 60
     return health
   }
 }

@@ -7,6 +7,8 @@
 //   table      comma-separated values, and the picks in them
 //   import     descriptions and arrays of networks, and the quantizing of what was accepted
 //   clock      what happens to a sample clock: pulses, steps, leap seconds, gaps
+//   station    what happens to a station, from frames to the line of its relay
+//   stored     the files of the state directory, and a start with them
 //
 // Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0,
 // or the offending input in a file, its name, and another status.
@@ -15,15 +17,19 @@ import Foundation
 import Tools
 
 let usage = """
-  onset-fuzz config|datagram|mseed|table|onet|import|clock|all [--iterations N] [--seed S]
-  onset-fuzz config|datagram|mseed|table|onet|import|clock --input FILE  one input again, unchanged
-  "all" divides N by 32 for table, onet, import and clock, whose inputs are dearer
+  onset-fuzz TARGET|all [--iterations N] [--seed S]
+  onset-fuzz TARGET --input FILE                     one input again, unchanged
+  TARGET: config, datagram, mseed, table, onet, import, clock, station or stored
+  "all" divides N by 32 for table, onet, import, clock and stored, whose inputs are dearer, and
+  by 2048 for station
   """
 
 func run(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(
     arguments, named: ["--iterations", "--seed", "--input"])
-  let known = ["config", "datagram", "mseed", "table", "onet", "import", "clock"]
+  let known = [
+    "config", "datagram", "mseed", "table", "onet", "import", "clock", "station", "stored",
+  ]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
   }
@@ -53,6 +59,12 @@ func run(_ arguments: [String]) throws {
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     case "onet":
       var target = try NetworkTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
+    case "station":
+      var target = StationTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 2048 : iterations, input: input)
+    case "stored":
+      var target = try StoredTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     case "clock":
       var target = ClockTarget()

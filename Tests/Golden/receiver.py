@@ -2,33 +2,36 @@
 import hashlib, json, struct, sys
 TYPES = [None, "pick", "estimate", "alert", "health", "ping", "pong", "acknowledgement", "command"]
 HEADER = "<24sIIqBBHI", "station boot sequence emitted_ns clock_state clock_source reserved clock_uncertainty_ns "
-HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
+HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHH", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
     forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads suspends reopenings clipped_frames
     spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes loop_median_ns loop_999_ns loop_maximum_ns
     ring_fill_per_mille temperature_centidegrees resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent
-    send_failures datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model"""
+    send_failures datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model
+    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions none"""
 PAYLOADS = {
     "pick": ("IBBbBqIHHhBB", """id status phase first_motion quality time_ns sigma_us probability
         first_motion_probability snr_centidecibels picker pick_flags"""),
     "estimate": ("IHBBqHhHHIHH6fHHHhffhH", """pick_id after_p_ms event_class estimate_flags pick_time_ns class_probability
         magnitude magnitude_sigma distance_sigma_log10 distance_m back_azimuth back_azimuth_sigma tau_c_s pd_m pa_ms2
         pv_ms pga_ms2 pgv_ms pga_sigma_log10 pgv_sigma_log10 mmi jma observed_pga_ms2 observed_pgv_ms observed_jma none"""),
-    "alert": ("IIqqBBBBBBH", "alert_id pick_id pick_time_ns decided_ns level reason relay drill repeat none none"),
+    "alert": ("IIqqBBBBBBH", "alert_id pick_id pick_time_ns decided_ns level reason relay drill repeat evidence none"),
     "health": HEALTH, "ping": ("Q", "nonce"), "pong": ("Q" + HEALTH[0], "nonce " + HEALTH[1]),
     "command": ("QIHBBqq", "counter command_id parameter result none value expires_ns")}
 UNKNOWN = {name: value for value, names in {
     0xFFFF: """probability first_motion_probability class_probability magnitude_sigma distance_sigma_log10 back_azimuth
         back_azimuth_sigma pga_sigma_log10 pgv_sigma_log10 mmi""",
-    -2**15: "temperature_centidegrees magnitude jma observed_jma", -2**63: "last_pick_ns value expires_ns pick_time_ns",
+    -2**15: "temperature_centidegrees magnitude jma observed_jma", 2**15 - 1: "calibration_days",
+    -2**63: "last_pick_ns value expires_ns pick_time_ns",
     2**32 - 1: "loop_median_ns loop_999_ns loop_maximum_ns resident_kib memory_available_mib disk_free_mib distance_m",
 }.items() for name in names.split()}
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "none": (0, 0), "status": (1, 3),
           "phase": (1, 2), "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000),
           "first_motion_probability": (0, 10_000), "class_probability": (0, 10_000), "picker": (1, 2),
           "pick_flags": (0, 1), "state": (0, 15), "counter": (1, 2**63 - 1), "result": (0, 5), "event_class": (0, 6),
-          "estimate_flags": (0, 7), "back_azimuth": (0, 35_999), "back_azimuth_sigma": (0, 18_000), "mmi": (0, 1200),
-          "alert_id": (1, 2**32 - 1), "level": (1, 3), "reason": (1, 8), "relay": (0, 3), "drill": (0, 1),
-          "ring_fill_per_mille": (0, 1000)
+          "estimate_flags": (0, 15), "back_azimuth": (0, 35_999), "back_azimuth_sigma": (0, 18_000), "mmi": (0, 1200),
+          "alert_id": (1, 2**32 - 1), "level": (1, 3), "reason": (1, 10), "relay": (0, 3), "drill": (0, 1),
+          "ring_fill_per_mille": (0, 1000), "alarm_state": (0, 3), "keeping": (0, 3), "inhibit": (0, 3), "evidence": (0, 63),
+          "incapacity": (0, 255), "changed_parameters": (0, 4095)
           } | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 def require(condition, sentence="has a field outside its range, or a payload of the wrong size"):
     if not condition: raise ValueError(sentence)

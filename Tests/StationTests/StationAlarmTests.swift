@@ -5,22 +5,12 @@ import Conditioning
 import Core
 import Digitizer
 import Estimator
+import StationFixture
 import Testing
 import Tools
 import Uplink
 
 @testable import Station
-
-/// A strong earthquake, P at 20 s.
-private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame] {
-  var synthetic = SyntheticSettings()
-  (synthetic.magnitude, synthetic.epicentralKilometres, synthetic.leadSeconds) = (magnitude, 20, 20)
-  var earthquake = SyntheticEarthquake(synthetic, rateHertz: 100)
-  var sensor = SensorSimulator(
-    quantity: .acceleration, countsPerUnit: 1e6, corner: nil, rateHertz: 100,
-    maximumCounts: 2_147_483_647)
-  return (0..<(seconds * 100)).map { _ in sensor.step(earthquake.next()) }
-}
 
 @Suite(.serialized) struct StationAlarmTests {
   private struct Told {
@@ -54,7 +44,7 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
     var station = Station(
       settings,
       estimator: Estimator.make(Relations(), for: settings.conditioner, arena: &arena))
-    station.host.relay = .fitted
+    station.note(.lines(fittedLines()))
     before(&station)
     var told = Told()
     for index in stride(from: 0, to: frames.count, by: 4) {
@@ -109,22 +99,27 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
   }
 
   @Test func aDrillLeavesTheRelayAtRest() throws {
-    let told = try run(strongFrames()) { $0.isDrill = true }
+    let told = try run(strongFrames()) { $0.drillEnd = .max }
     #expect(told.relayClosed == nil)
     #expect(!told.alerts.isEmpty && told.alerts.allSatisfy { $0.message.isDrill })
     #expect(told.alerts.allSatisfy { $0.message.relay == .atRest })
   }
 
   @Test func whoInhibitsTheRelayKeepsItOpen() throws {
-    let told = try run(strongFrames()) { $0.host.isInhibited = true }
+    let told = try run(strongFrames()) { $0.note(.lines(fittedLines(inhibit: .on))) }
     #expect(told.relayClosed == nil)
     #expect(told.alerts.contains { $0.message.level == .alarm && !$0.message.isDrill })
   }
 
   @Test func aBrokenRelayIsSaid() throws {
-    let told = try run(strongFrames()) { $0.host.relay = .faulty }
+    func report(_ relay: RelayHealth) -> LinesReport {
+      var report = LinesReport()
+      report.relay = relay
+      return report
+    }
+    let told = try run(strongFrames()) { $0.note(.lines(report(.faulty))) }
     #expect(told.alerts.allSatisfy { $0.message.relay == .faulty })
-    let none = try run(strongFrames(seconds: 40)) { $0.host.relay = .none }
+    let none = try run(strongFrames(seconds: 40)) { $0.note(.lines(report(.none))) }
     #expect(none.alerts.allSatisfy { $0.message.relay == .none })
   }
 
@@ -135,14 +130,12 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
       throw ToolError("no memory")
     }
     let estimator = Estimator.make(Relations(), for: settings.conditioner, arena: &arena)
-    var station = Station(settings, estimator: estimator)
-    var stored = station.storedSiteTerm
-    #expect(stored == 10_000)
-    for (kept, value) in [(12_500, 0.25), (7000, -0.3), (9999, -0.0001), (20_000, 0.3)] {
-      station.storedSiteTerm = kept
-      let found = try #require(estimator).pointee.siteTerm.value
-      #expect(abs(found - value) < 1e-9)
+    for (kept, value) in [(Int64(0), 0.0), (12_500, 0.25), (7000, -0.3), (9999, -0.0001)] {
+      #expect(abs(Station.siteTerm(stored: kept).value - value) < 1e-9)
     }
+    estimator?.pointee.siteTerm = Station.siteTerm(stored: 13_000)
+    var station = Station(settings, estimator: estimator)
+    var stored: [Int64] = []
     feed(&station, Array(strongFrames(seconds: 40).prefix(100)))
     while station.nextDatagram() != nil {}
     func answer(_ counter: UInt64, _ value: Int64) throws -> CommandMessage {
@@ -156,17 +149,26 @@ private func strongFrames(magnitude: Double = 6.5, seconds: Int = 100) -> [Frame
       Datagram(header, key: testKey) { command.write(to: &$0) }.withBytes {
         station.receive($0, address: 1, port: 1)
       }
-      station.obey(isCounterStored: true)
-      let datagram = station.nextDatagram()
-      return try #require(datagram).withBytes { bytes throws in
-        try CommandMessage(try OpenedDatagram(bytes, key: testKey).payload)
+      var answer: CommandMessage?
+      while let action = station.nextAction() {
+        switch action {
+        case .store(.siteTerm, let term): stored.append(term)
+        case .store(let value, _): station.note(.stored(value, isDone: true))
+        case .drive: break
+        case .send(let datagram):
+          answer = try datagram.withBytes { bytes throws in
+            try CommandMessage(try OpenedDatagram(bytes, key: testKey).payload)
+          }
+        }
       }
+      return try #require(answer)
     }
     #expect(try answer(1, CommandMessage.noValue).value == 3000)
     #expect(try answer(2, 3001).result == .outOfRange)
     #expect(try answer(3, 0).value == 0)
-    stored = station.storedSiteTerm
-    #expect(stored == 10_000)
+    station.tick(moment(station.now + 1), clock: lockedClock(), isDelivering: true)
+    #expect(try answer(4, CommandMessage.noValue).value == 0)
+    #expect(stored == [10_000], "once, when it has changed")
     withExtendedLifetime(arena) {}
   }
 

@@ -2,6 +2,7 @@ import CAllocationGuard
 import Conditioning
 import Core
 import Digitizer
+import StationFixture
 import Testing
 import Uplink
 
@@ -44,7 +45,9 @@ import Uplink
     times = []
     var frames = [Frame](repeating: Frame(8_388_607, 0, 0, 0), count: 4)
     frames += Array(quiet[0..<46])
-    station.host.digitizer.gaps = 1
+    var counters = DigitizerCounters()
+    counters.gaps = 1
+    station.note(.digitizer(counters))
     feed(&station, frames, firstFrame: 4000) { note($0) }
     #expect(!times.isEmpty, "a gap is told at once")
   }
@@ -104,7 +107,8 @@ import Uplink
     var reports = 0
     for tenth in 0..<400 {
       station.tick(
-        streamStart + Int64(tenth) * 100_000_000, clock: ClockReading(), isDelivering: false)
+        moment(streamStart + Int64(tenth) * 100_000_000), clock: ClockReading(),
+        isDelivering: false)
       while let datagram = station.nextDatagram() {
         if try health(datagram)?.isLive == false { reports += 1 }
       }
@@ -118,7 +122,7 @@ import Uplink
     var reports: [(seconds: Double, isLive: Bool)] = []
     for tenth in 0..<30 {
       let now = streamStart + 16_000_000_000 + Int64(tenth) * 100_000_000
-      station.tick(now, clock: lockedClock(), isDelivering: tenth < 10)
+      station.tick(moment(now), clock: lockedClock(), isDelivering: tenth < 10)
       while let datagram = station.nextDatagram() {
         if let message = try health(datagram) {
           reports.append((Double(now - streamStart) * 1e-9, message.isLive))

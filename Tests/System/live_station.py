@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -16,6 +17,44 @@ def free_udp_port():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class ServiceManager:
+    """The other end of sd_notify: what it was told so far."""
+
+    def __init__(self, path):
+        self.path, self.said = str(path), []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            self.said.append(self.socket.recv(256).decode())
+
+    def fed(self):
+        """How often the watchdog was."""
+        return self.said.count("WATCHDOG=1")
+
+
+class Disk:
+    """The station's disk, which can be made ill: a library between the firmware and its C library."""
+
+    def __init__(self, folder, directory, illness):
+        self.library, self.flag = folder / "stall.so", folder / "the disk is ill"
+        self.directory, self.illness = directory, illness
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", ROOT / "Tests" / "System" / "stall.c", "-o", self.library],
+                       check=True)
+
+    def environment(self):
+        return {"LD_PRELOAD": str(self.library), "STALL": self.illness, "STALL_FOLDER": str(self.directory),
+                "STALL_WHILE": str(self.flag)}
+
+    def fall_ill(self):
+        self.flag.touch()
+
+    def recover(self):
+        self.flag.unlink()
 
 
 class LiveStation:
@@ -30,6 +69,7 @@ class LiveStation:
         self.key = bytes(range(32))
         self.process = None
         self.messages = []
+        self.surroundings = {}
         self.write_files(frames, board, station)
 
     def write_files(self, frames, board, station):
@@ -56,7 +96,7 @@ class LiveStation:
 
     def environment(self):
         return dict(os.environ, ALSA_CONFIG_PATH=str(self.host / "asound.conf"),
-                    ALSA_PLUGIN_DIR=str(self.tools))
+                    ALSA_PLUGIN_DIR=str(self.tools), **self.surroundings)
 
     def arguments(self):
         return [str(self.onsetd), "--board", str(self.host / "board.toml"),

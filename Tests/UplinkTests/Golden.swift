@@ -75,8 +75,17 @@ enum Golden {
     h.noiseCountsBits = Float(61.5).bitPattern
     h.lastPick = UTC(nanoseconds: 1_398_903_127_430_000_000)
     h.isLive = true
-    h.software.append("0.1.0")
+    h.software.append("0.2.0")
     h.model.append("sta-lta")
+    h.relay = .atRest
+    h.alarmState = 2
+    h.isLatched = true
+    h.inhibit = 3
+    h.incapacity = Incapacity.inhibitUnreadable.union(.drill)
+    h.changedParameters = 0b1001
+    h.calibrationDays = -17
+    h.drillSeconds = 1799
+    h.droppedActions = 18
     return h
   }
 
@@ -97,6 +106,7 @@ enum Golden {
     e.afterPMilliseconds = 3000
     e.eventClass = 1
     e.hasShear = true
+    e.isCalibrationExpired = true
     e.isMagnitudeLowerBound = true
     e.pickTime = UTC(nanoseconds: 1_398_903_127_430_000_000)
     e.classProbability = 9700
@@ -132,6 +142,7 @@ enum Golden {
     alert.relay = .actuated
     alert.isDrill = true
     alert.repeat = 2
+    alert.evidence = 1 + 8 + 16
     return alert
   }
 

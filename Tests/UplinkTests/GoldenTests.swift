@@ -61,9 +61,14 @@ import Tools
       #expect(line["noise_counts"] as? Double == 61.5)
       #expect(line["temperature_centidegrees"] as? Int == -1250)
       #expect(line["last_pick_ns"] as? Int == 1_398_903_127_430_000_000)
-      #expect(line["software"] as? String == "0.1.0")
+      #expect(line["software"] as? String == "0.2.0")
       #expect(line["model"] as? String == "sta-lta")
       #expect(line["datagrams_rejected"] as? Int == 15)
+      let alarm: [String: Int] = [
+        "relay": 1, "alarm_state": 2, "keeping": 1, "inhibit": 3, "incapacity": 24,
+        "changed_parameters": 9, "calibration_days": -17, "drill_s": 1799, "dropped_actions": 18,
+      ]
+      for (name, value) in alarm { #expect(line[name] as? Int == value, "\(name)") }
     }
     #expect(lines[3]["nonce"] as? UInt64 == Golden.nonce)
     #expect(lines[4]["counter"] as? Int == 1_398_903_127_000_000_123)
@@ -73,7 +78,7 @@ import Tools
     #expect(lines[4]["value"] as? Int == 4500)
     #expect(lines[4]["expires_ns"] as? Int == 1_398_903_187_000_000_000)
     let numbers: [String: Double] = [
-      "pick_id": 17, "after_p_ms": 3000, "event_class": 1, "estimate_flags": 6,
+      "pick_id": 17, "after_p_ms": 3000, "event_class": 1, "estimate_flags": 14,
       "class_probability": 0.97, "magnitude": -41, "magnitude_sigma": 56,
       "distance_sigma_log10": 220, "distance_m": 38_120, "back_azimuth": 21_234,
       "back_azimuth_sigma": 1850, "tau_c_s": 0.75, "pd_m": 0.000_030_517_578_125, "pa_ms2": 0.125,
@@ -85,7 +90,7 @@ import Tools
     let alert: [String: Int] = [
       "alert_id": 4, "pick_id": 17, "pick_time_ns": 1_398_903_127_430_000_000,
       "decided_ns": 1_398_903_128_600_000_000, "level": 2, "reason": 3, "relay": 2, "drill": 1,
-      "repeat": 2,
+      "repeat": 2, "evidence": 25,
     ]
     for (name, value) in alert { #expect(lines[6][name] as? Int == value, "\(name)") }
   }

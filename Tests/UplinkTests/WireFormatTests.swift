@@ -9,9 +9,9 @@ import Tools
   /// Sizes are part of the contract: a field that is added or lost breaks every receiver.
   @Test func layoutsHaveTheirSizes() {
     #expect(Golden.datagram(.pick).count == 100)
-    #expect(Golden.datagram(.health).count == 264)
+    #expect(Golden.datagram(.health).count == 280)
     #expect(Golden.datagram(.ping).count == 80)
-    #expect(Golden.datagram(.pong).count == 272)
+    #expect(Golden.datagram(.pong).count == 288)
     #expect(Golden.datagram(.command).count == 104)
     #expect(Golden.datagram(.estimate).count == 148)
     #expect(Golden.datagram(.alert).count == 104)
@@ -118,8 +118,11 @@ import Tools
     #expect(throws: DatagramError.malformed, "a counter of 0 is above none") {
       try never.withUnsafeBufferPointer { _ = try CommandMessage($0) }
     }
-    let health = Golden.datagram(.health).withBytes { Array($0[56..<248]) }
-    for (offset, value) in [(76, 16), (144, 16), (93, 4), (145, 7)] {
+    let health = Golden.datagram(.health).withBytes { Array($0[56..<264]) }
+    for (offset, value) in [
+      (76, 16), (144, 16), (93, 4), (145, 7), (192, 4), (193, 4), (194, 4), (195, 4), (197, 1),
+      (199, 16), (206, 1), (207, 1),
+    ] {
       var bytes = health
       bytes[offset] = UInt8(value)
       #expect(throws: DatagramError.malformed, "offset \(offset)") {
@@ -132,7 +135,7 @@ import Tools
     let estimate = Golden.datagram(.estimate).withBytes { Array($0[56..<132]) }
     // Class, flags, after_p unknown, reserved; a NaN that is not the unknown one, −0, infinity.
     let changes: [[Int: UInt8]] = [
-      [6: 7], [7: 8], [4: 255, 5: 255], [74: 1], [16: 0x11, 17: 0x27], [28: 0xA0, 29: 0x8C],
+      [6: 7], [7: 16], [4: 255, 5: 255], [74: 1], [16: 0x11, 17: 0x27], [28: 0xA0, 29: 0x8C],
       [30: 0x51, 31: 0x46], [60: 0xB1, 61: 0x04], [35: 0x7F, 34: 0xC0, 32: 1], [39: 0x80],
       [43: 0x7F, 42: 0x80, 41: 0, 40: 0], [67: 0xBF],
     ]
@@ -145,7 +148,7 @@ import Tools
     }
     let alert = Golden.datagram(.alert).withBytes { Array($0[56..<88]) }
     for (offset, value) in [
-      (24, 0), (24, 4), (25, 0), (25, 9), (26, 4), (27, 2), (29, 1), (31, 1), (0, 0),
+      (24, 0), (24, 4), (25, 0), (25, 11), (26, 4), (27, 2), (29, 64), (30, 1), (31, 1), (0, 0),
     ] {
       var bytes = alert
       bytes[offset] = UInt8(value)

@@ -18,6 +18,8 @@ from receiver import message
 PPS, INHIBIT, RELAY, WATCH, HEARTBEAT = 0, 1, 4, 5, 6  # as boards/emulated wires them
 CODE = "XX.EMUL..HN"
 LISTEN_PORT = 6465
+STATION = "/run/station/boards/emulated"
+STATE = f"{STATION}/state"
 KEY = bytes(range(32))
 WAIT_S = 120  # a wait ends with what was waited for; this only ends one that is in vain
 NANOSECONDS_PER_FRAME = 125_000  # of the board's own clock, which is what drives the loopback card
@@ -107,25 +109,62 @@ class Board:
     # Between cases
 
     def reset(self):
-        """As after installation: nothing runs, no boot was counted, the key is right, the clock was never set."""
+        """As after installation: nothing runs, no boot was counted, files and key are right, the switch is closed, the
+        clock was never set."""
+        self.machine.status(f"fsfreeze --unfreeze {STATE}")
         self.kill()
         self.stop_player()
         if self.machine.status("[ -e /dev/snd/controlC0 ]")[0] != 0:
             self.plug_in_card()
         self.machine.run("killall -q -9 gpioset notified; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; "
-                         "cd /run/station/boards/emulated && rm -rf state station.key && mkdir state && "
+                         f"cd {STATION} && while umount state 2> /dev/null; do :; done; rm -rf state station.key && "
+                         "mkdir state && cp /host/station/boards/emulated/*.toml . && "
                          "cp /host/key station.key && chmod 600 station.key")
         self.pins.order("pulses none")
-        self.pins.order(f"level {INHIBIT} 0")
+        self.close_switch()
         self.machine.run(f"adjtimex -q -f {CRYSTAL_PPM * 65536}")
         self.machine.set_clock(error_us=-1)
+
+    # Its files and its disk
+
+    def change(self, file, old, new):
+        """One of the station's files, until the next case."""
+        text = self.machine.run(f"cat {STATION}/{file}")
+        if old not in text:
+            raise MachineError(f"{file} should contain {old!r}; it does not")
+        (self.share / "changed").write_text(text.replace(old, new))
+        self.machine.run(f"cp /host/changed {STATION}/{file}")
+
+    def put_state_on_a_disk(self):
+        """A file system of its own for the state directory, which the kernel can be told to stall."""
+        self.machine.run(f"mke2fs /dev/ram0 > /dev/null 2>&1 && mount -t ext4 /dev/ram0 {STATE}")
+
+    def leave_alarm_standing(self):
+        """As a station does that stops while a latched alarm stands."""
+        self.change("station.toml", "[alarm]\n", "[alarm]\nlatch = true\n")
+        self.machine.run(f"echo 2 > {STATE}/latch")
+
+    def is_alarm_stored(self):
+        return self.machine.status(f"grep -q 2 {STATE}/latch")[0] == 0
+
+    # Its inhibiting switch, which is closed while alarms may close the relay
+
+    def close_switch(self):
+        self.pins.order(f"level {INHIBIT} 1")
+
+    def open_switch(self):
+        """Or cut its wire: the board sees no difference."""
+        self.pins.order(f"level {INHIBIT} 0")
 
     # The station's program
 
     @staticmethod
     def command_line(environment=""):
-        return ("cd /run/station/boards/emulated && "
-                f"{environment} ../../onsetd --board board.toml --station station.toml")
+        return f"cd {STATION} && {environment} ../../onsetd --board board.toml --station station.toml"
+
+    def rest(self):
+        """What the service manager runs after every end; its exit status and what it said."""
+        return self.machine.status(f"cd {STATION} && ../../onsetd --board board.toml --rest 2>&1")
 
     def start(self, environment=""):
         self.machine.run(f"rm -f /run/exit; ({self.command_line(environment)} > /run/said 2>&1; "

@@ -76,6 +76,10 @@ class Pins:
             if not self.changed.wait_for(lambda: len(self.changes(pin)) >= end, timeout_s):
                 raise MachineError(f"pin {pin} should have changed {count} times within {timeout_s} s; it did not")
 
+    def now(self):
+        """This machine's UTC: what changes from now on has changed after it."""
+        return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
     def wait(self, pin, level, after=0, timeout_s=60):
         """When this pin took this level, the first time after `after`."""
         def found():

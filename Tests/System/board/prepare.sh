@@ -11,7 +11,7 @@ CACHE=$(absolute "$1"); LIBRARIES=$(cd "$2"; pwd); OUT=$(absolute "$3")
 TRIPLET=aarch64-linux-gnu
 TOOLS="busybox-static alsa-utils gpiod"
 # configfs and the like come with them; what is built into the kernel is not named.
-MODULES="virtio_pci virtio_net virtio_console 9p 9pnet_virtio snd-aloop"
+MODULES="virtio_pci virtio_net virtio_console 9p 9pnet_virtio snd-aloop ext4 brd"
 
 fetch() {
   local apt=$CACHE/apt kernel deb

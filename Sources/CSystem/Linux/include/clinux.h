@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,11 +43,6 @@ static inline int clinux_errno(void) { return errno; }
 static inline int clinux_mode_is_regular(mode_t mode) { return S_ISREG(mode); }
 static inline void *clinux_map_anonymous(size_t bytes) {
   void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return p == MAP_FAILED ? NULL : p;
-}
-/// A file to read, all of its pages in memory at once.
-static inline const void *clinux_map_file(int descriptor, size_t bytes) {
-  void *p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
   return p == MAP_FAILED ? NULL : p;
 }
 static inline int64_t clinux_clock_nanoseconds(clockid_t clock) {
@@ -147,21 +143,20 @@ static inline uint32_t clinux_numeric_address(const char *text) {
   struct in_addr address;
   return inet_pton(AF_INET, text, &address) == 1 ? ntohl(address.s_addr) : 0;
 }
-/// Resolves in a thread of its own, again and again until it succeeds, so that a station boots without a name server.
-/// `host` must stay. The thread ends with its success; 0 when it could be started.
-int clinux_resolve_in_background(const char *host);
-/// What that thread found; 0 until then.
-uint32_t clinux_resolved_address(void);
-/// One message to the service manager named by NOTIFY_SOCKET; does nothing where there is none.
-static inline void clinux_notify_service_manager(const uint8_t *message, size_t count) {
-  const char *path = getenv("NOTIFY_SOCKET");
-  struct sockaddr_un a = {.sun_family = AF_UNIX};
-  if (path == NULL || strlen(path) >= sizeof a.sun_path || (path[0] != '/' && path[0] != '@')) return;
-  memcpy(a.sun_path, path, strlen(path));
-  if (a.sun_path[0] == '@') a.sun_path[0] = 0;
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  (void)!sendto(fd, message, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&a,
-                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-  close(fd);
+/// Starts a thread that is never joined, with a stack that a resolver needs; 0 when it runs.
+int clinux_start_thread(void *(*body)(void *), void *argument);
+/// A name server that is down must not hold up for a minute what waits behind the look-up.
+static inline void clinux_bound_resolver(void) { (void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0); }
+static inline int clinux_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+/// Wakes whoever waits on an event descriptor.
+static inline void clinux_signal_event(int descriptor) {
+  uint64_t one = 1;
+  (void)!write(descriptor, &one, sizeof one);
 }
+static inline void clinux_clear_event(int descriptor) {
+  uint64_t count;
+  (void)!read(descriptor, &count, sizeof count);
+}
+/// One message to the service manager named by NOTIFY_SOCKET; does nothing where there is none. The first call
+/// opens the socket, the later ones touch no file system.
+void clinux_notify_service_manager(const uint8_t *message, size_t count);

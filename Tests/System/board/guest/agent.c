@@ -2,7 +2,8 @@
 //
 //   time                  the answer is CLOCK_MONOTONIC and CLOCK_REALTIME now, in nanoseconds
 //   clock OFFSET ERROR    what a time daemon does: CLOCK_REALTIME is CLOCK_MONOTONIC plus OFFSET nanoseconds from now
-//                         on, and right within ERROR microseconds; with a negative ERROR it is only set
+//                         on, and right within ERROR microseconds; with a negative ERROR it is only set, with 0 it is
+//                         what systemd-timesyncd leaves, which states no error and uses the kernel's phase-locked loop
 //   anything else         a line for the shell; the answer is its exit status, the number of bytes that it printed,
 //                         and on the next line these bytes
 //
@@ -29,7 +30,8 @@ static long long now(clockid_t clock) {
 }
 
 static void set_clock(long long offset, long error_microseconds) {
-  struct timex state = {.modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR, .maxerror = error_microseconds};
+  struct timex state = {.modes = ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR, .maxerror = error_microseconds,
+                        .status = error_microseconds == 0 ? STA_PLL : 0};
   long long realtime = now(CLOCK_MONOTONIC) + offset;
   struct timespec t = {.tv_sec = realtime / 1000000000, .tv_nsec = realtime % 1000000000};
   clock_settime(CLOCK_REALTIME, &t);

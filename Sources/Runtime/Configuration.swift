@@ -6,6 +6,7 @@ import Board
 import CLinux
 import Conditioning
 import Core
+import Station
 import Uplink
 
 public struct Configuration: Sendable {
@@ -15,16 +16,22 @@ public struct Configuration: Sendable {
   public var relations: Relations
   public var key: Key
 
-  /// `today` decides on calibrations. Where the date is not trusted (no clock chip, not
-  /// synchronised yet), one that is not valid yet is let pass: such clocks are behind, never ahead.
-  public init(
-    boardPath: Path, stationPath: Path, today: CalendarDate, isDateTrusted: Bool = true
-  ) throws(Diagnostic) {
-    board = try Configuration.read(boardPath) { file throws(Diagnostic) in try BoardFile(&file) }
+  public init(boardPath: Path, stationPath: Path) throws(Diagnostic) {
+    let board = try Configuration.board(boardPath)
+    try self.init(board, stationPath: stationPath)
+  }
+
+  public static func board(_ path: Path) throws(Diagnostic) -> BoardFile {
+    try read(path) { file throws(Diagnostic) in try BoardFile(&file) }
+  }
+
+  /// The board is known already: its relay comes before everything else.
+  public init(_ board: BoardFile, stationPath: Path) throws(Diagnostic) {
+    self.board = board
     station = try Configuration.read(stationPath) { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    response = try Configuration.response(station, board, today, isDateTrusted: isDateTrusted)
+    response = try Configuration.response(station, board)
     relations = try Configuration.relations(station)
     key = try Key(file: station.uplink.keyFile)
   }
@@ -36,6 +43,15 @@ public struct Configuration: Sendable {
     guard var arena = Arena(byteCount: ConfigurationFile.maximumByteCount) else {
       throw Diagnostic("out of memory before the first file was read")
     }
+    var file = try open(path, &arena)
+    return try body(&file)
+  }
+
+  /// Apart from `read`, of which the firmware has a copy for each kind of file.
+  @inline(never)
+  private static func open(
+    _ path: Path, _ arena: inout Arena
+  ) throws(Diagnostic) -> ConfigurationFile {
     let buffer = arena.take(UInt8.self, count: ConfigurationFile.maximumByteCount)
     guard let count = File.read(path, into: buffer) else {
       var diagnostic = Diagnostic()
@@ -45,9 +61,8 @@ public struct Configuration: Sendable {
       diagnostic.text.append(")")
       throw diagnostic
     }
-    var file = try ConfigurationFile(
+    return try ConfigurationFile(
       path: path, bytes: UnsafeBufferPointer(rebasing: buffer[0..<count]))
-    return try body(&file)
   }
 
   public static func relations(_ station: StationFile) throws(Diagnostic) -> Relations {
@@ -56,9 +71,11 @@ public struct Configuration: Sendable {
   }
 
   /// The components' calibrations joined: one quantity and one response, a sensitivity for each.
-  /// `board`: nil for a replay, where the record decides which components there are.
+  /// One whose dates are over, or to come, is used: a sensor does not stop on a day, and its estimates are
+  /// told with the days that are left. `board`: nil for a replay, where the record decides which
+  /// components there are.
   public static func response(
-    _ station: StationFile, _ board: BoardFile?, _ today: CalendarDate, isDateTrusted: Bool = true
+    _ station: StationFile, _ board: BoardFile?
   ) throws(Diagnostic) -> Response? {
     var response: Response?
     for lane in 0..<3 where !station.calibrations[lane].isEmpty {
@@ -73,23 +90,16 @@ public struct Configuration: Sendable {
         throw refusal(": is for a component to which the board gives no channel")
       }
       let file = try read(path) { file throws(Diagnostic) in try CalibrationFile(&file) }
-      let isEarly = today.daysSince1970 < file.validFrom.daysSince1970
-      guard file.isValid(on: today) || (isEarly && !isDateTrusted) else {
-        var diagnostic = refusal(": is valid from ")
-        diagnostic.text.append(file.validFrom)
-        diagnostic.text.append(" to ")
-        diagnostic.text.append(file.validUntil)
-        diagnostic.text.append(", not on ")
-        diagnostic.text.append(today)
-        diagnostic.text.append(": calibrate the sensor and enter the new dates")
-        throw diagnostic
-      }
       var joined =
         response ?? Response(quantity: file.quantity, unitsPerCount: .zero, corner: file.corner)
       guard joined.quantity == file.quantity, joined.corner == file.corner else {
         throw refusal(": differs in quantity or response from that of another component")
       }
       joined.unitsPerCount[lane] = 1 / file.countsPerUnit
+      let end = file.validUntil
+      if joined.validUntil.map({ end.daysSince1970 < $0.daysSince1970 }) ?? true {
+        joined.validUntil = end
+      }
       response = joined
     }
     return response
@@ -98,9 +108,11 @@ public struct Configuration: Sendable {
   public var conditioner: ConditionerSettings {
     var gains = Lanes.zero
     for lane in 0..<Component.count { gains[lane] = board.digitizer.lanes[lane].gain }
-    return ConditionerSettings(
+    var settings = ConditionerSettings(
       rateMillihertz: board.digitizer.sampleRateMillihertz, presentLanes: presentLanes,
       gains: gains, clipCounts: board.digitizer.clipCounts, response: response)
+    settings.hasSecondSensor = board.digitizer.hasSecondSensor
+    return settings
   }
 
   public var presentLanes: UInt8 {
@@ -109,5 +121,15 @@ public struct Configuration: Sendable {
       mask |= 1 << UInt8(lane)
     }
     return mask
+  }
+}
+
+extension StationSettings {
+  public init(_ configuration: Configuration, bootCounter: UInt32, commandCounter: UInt64 = 0) {
+    self.init(
+      code: configuration.station.code, bootCounter: bootCounter,
+      commandCounter: commandCounter, key: configuration.key,
+      conditioner: configuration.conditioner, picker: configuration.station.picker,
+      alarm: configuration.station.alarm)
   }
 }

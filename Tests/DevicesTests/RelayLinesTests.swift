@@ -3,6 +3,7 @@
 
 import Board
 import Core
+import Devices
 import Digitizer
 import Testing
 import Tools

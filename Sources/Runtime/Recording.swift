@@ -10,6 +10,7 @@ import Digitizer
 import Estimator
 import Kernels
 import Picker
+import Station
 import Uplink
 
 public enum Recording {
@@ -63,11 +64,11 @@ public enum Recording {
       let now = time.monotonicNanoseconds()
       clock.observe(frame: first + Int64(count), monotonicNanoseconds: now)
       let (start, nanosecondsPerFrame) = clock.time(ofBlockAt: first, monotonicNow: now)
-      station.host.digitizer = counters
+      station.note(.digitizer(counters))
       station.process(
         Block(
           frames: UnsafeBufferPointer(rebasing: frames[0..<count]), firstFrame: first,
-          firstFrameTime: start, clock: clock.reading),
+          firstFrameTime: start, clock: clock.reading, monotonicNanoseconds: now),
         nanosecondsPerFrame: nanosecondsPerFrame)
       while let datagram = station.nextDatagram() {
         let isWritten = datagram.withBytes { write(sink, $0.baseAddress, $0.count) == $0.count }

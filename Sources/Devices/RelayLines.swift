@@ -1,4 +1,4 @@
-// The relay, its lamps and its inhibiting switch. A line that fails once is tried again at every change,
+// The relay, its lamps and its inhibiting switch. A line that fails once is tried again at every turn,
 // and said to be faulty until it obeys.
 
 import Board
@@ -7,20 +7,23 @@ import Core
 
 public struct RelayLines: ~Copyable {
   private let settings: RelaySettings
-  private var relayIsActive: Bool
   private var watchIsLit = false
   private var heartbeatIsLit = false
-  private var isFaulty = false
+  public private(set) var report = LinesReport()
 
-  /// All lines at rest; the relay in its fail-safe state.
+  /// Opens the lines with the relay at rest, which is where a stopped station leaves it: actuated where the
+  /// board says `fail_safe = "actuated"` and nobody inhibits it.
   public init(_ settings: RelaySettings) throws(Diagnostic) {
     self.settings = settings
-    relayIsActive = settings.failSafeIsActive
     do throws(Diagnostic) {
-      try RelayLines.open(CGPIOD_RELAY, settings, settings.relay, isActive: relayIsActive)
+      try RelayLines.open(CGPIOD_INHIBIT, settings, settings.inhibit)
+      let inhibit = RelayLines.inhibit(settings)
+      report.inhibit = inhibit
+      report.isActuated = settings.failSafeIsActive && !inhibit.keepsRelayOpen
+      try RelayLines.open(CGPIOD_RELAY, settings, settings.relay, isActive: report.isActuated)
+      report.relay = .fitted
       try RelayLines.open(CGPIOD_WATCH, settings, settings.watchLamp)
       try RelayLines.open(CGPIOD_HEARTBEAT, settings, settings.heartbeatLamp)
-      try RelayLines.open(CGPIOD_INHIBIT, settings, settings.inhibit)
     } catch {
       RelayLines.closeAll()
       throw error
@@ -45,18 +48,28 @@ public struct RelayLines: ~Copyable {
     if failed != 0 { throw Diagnostic("relay", line: line.line, of: settings.chip) }
   }
 
-  /// The switch is on; false where there is none, and where it cannot be read.
-  public mutating func readInhibit() -> Bool {
-    settings.inhibit != nil && cgpiod_line_get(Int32(CGPIOD_INHIBIT.rawValue)) == 1
+  private static func inhibit(_ settings: RelaySettings) -> Inhibit {
+    guard settings.inhibit != nil else { return .none }
+    switch cgpiod_line_get(Int32(CGPIOD_INHIBIT.rawValue)) {
+    case 0: return .off
+    case 1: return .on
+    default: return .unreadable
+    }
   }
 
-  /// Whether it obeys.
-  public mutating func set(relay isActive: Bool) -> Bool {
-    if isActive != relayIsActive || isFaulty {
-      relayIsActive = isActive
-      isFaulty = cgpiod_line_set(Int32(CGPIOD_RELAY.rawValue), isActive ? 1 : 0) != 0
-    }
-    return !isFaulty
+  /// Looks at the switch. True when it says something new.
+  public mutating func readInhibit() -> Bool {
+    let before = report.inhibit
+    report.inhibit = RelayLines.inhibit(settings)
+    return report.inhibit != before
+  }
+
+  /// The report says what became of it.
+  public mutating func set(relay isActive: Bool) {
+    guard isActive != report.isActuated || report.relay == .faulty else { return }
+    let failed = cgpiod_line_set(Int32(CGPIOD_RELAY.rawValue), isActive ? 1 : 0) != 0
+    report.relay = failed ? .faulty : .fitted
+    if !failed { report.isActuated = isActive }
   }
 
   public mutating func set(watch isLit: Bool) {
@@ -71,9 +84,10 @@ public struct RelayLines: ~Copyable {
     _ = cgpiod_line_set(Int32(CGPIOD_HEARTBEAT.rawValue), heartbeatIsLit ? 1 : 0)
   }
 
-  /// Before an orderly stop.
+  /// Before an end of any kind.
   public mutating func rest() {
-    _ = set(relay: settings.failSafeIsActive)
+    _ = readInhibit()
+    set(relay: settings.failSafeIsActive && !report.inhibit.keepsRelayOpen)
     set(watch: false)
   }
 }

@@ -4,6 +4,7 @@
 import Board
 import CAlsa
 import Core
+import Devices
 import Foundation
 import Testing
 import Tools

@@ -1,14 +1,18 @@
 // Runner: the station's one thread. It waits on the digitizer, the pulse line, the socket and the
-// signal descriptor, does bounded work for whichever is ready, and goes back to waiting. After
-// `init` nothing on this path allocates.
+// signal descriptor, does bounded work for whichever is ready, and goes back to waiting. It does what the
+// station asks for and tells it what became of it. After `init` nothing on this path allocates or
+// touches a file system: the scribe does.
 
 import Board
 import CLinux
+import Conditioning
 import Core
+import Devices
 import Digitizer
 import Estimator
 import Kernels
 import Picker
+import Station
 import Uplink
 
 public enum RunnerEvent {
@@ -38,18 +42,20 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var pulse: PulseInput?
   private var relay: RelayLines?
   private let socket: UdpEndpoint
-  private let upstream: Upstream
-  private let diskPath: Path
-  private let commandCounter: StoredCounter
-  private let storedSiteTerm: StoredCounter
-  private var lastSiteTerm: Int
-  private let bufferFrames: Int
+  private let upstreamPort: UInt16
+  private let scribe: Scribe
+  private var host = HostStatus()
+  private var lastReport = LinesReport()
+  /// The last day of the first calibration that runs out.
+  private let calibrationEnd: CalendarDate?
   private let nominalNanosecondsPerFrame: Double
   private let signalDescriptor: Int32
 
   /// Why STA/LTA picks and relations estimate alone where a network should.
   public let pickerProblem: Diagnostic?
   public let estimatorProblem: Diagnostic?
+  /// What of the state directory could not be read or written.
+  public let stateProblem: Diagnostic?
   private let networks: StationNetworks
   private let arena: Arena
   private let raw: UnsafeMutableRawBufferPointer
@@ -63,15 +69,15 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var startMonotonic: Int64
   private var lastSecond = Int64.min
   private var reportedHealthCount = 0
-  private var sent: UInt32 = 0
-  private var failed: UInt32 = 0
   private var ringFillPerMille: UInt16 = 0
 
-  /// Opens everything, sizes the arena and seals it; the boot counter is taken last, so that a
-  /// start that fails does not use one up. `deviceDefinition` as in AlsaCapture.
+  /// Opens everything but the relay, which whoever starts has opened first, sizes the arena and seals it;
+  /// the boot counter is taken last, so that a start that fails does not use one up.
+  /// `deviceDefinition` as in AlsaCapture.
   public init(
-    _ configuration: Configuration, hostClock: Clock, signalDescriptor: Int32 = -1,
-    deviceDefinition: UnsafePointer<CChar>? = nil, listenAddress: UInt32 = 0,
+    _ configuration: Configuration, hostClock: Clock, relay: consuming RelayLines? = nil,
+    signalDescriptor: Int32 = -1, deviceDefinition: UnsafePointer<CChar>? = nil,
+    listenAddress: UInt32 = 0,
     kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
@@ -84,17 +90,12 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       listenPort: configuration.station.uplink.listenPort, address: listenAddress)
     let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
     let pulse = try Self.openPulse(configuration.board.pulse)
-    let relay = try Self.openRelay(configuration.board.relay)
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
     let rawBytes = chunk * unpacker.bytesPerFrame
     let arenaBytes =
       networks.arenaByteCount + rawBytes + chunk * MemoryLayout<Frame>.stride
       + Wire.maximumByteCount + 4096
-    let commands = try StoredCounter("command-counter", in: configuration.station.stateDirectory)
-    let lastCommand = UInt64(try commands.read(largest: .max))
-    let siteTerms = try StoredCounter("site-term", in: configuration.station.stateDirectory)
-    let siteTerm = try siteTerms.read(largest: Station.noSiteTerm * 2)
-    let bootCounter = try BootCounter.advance(directory: configuration.station.stateDirectory)
+    let scribe = try Scribe(configuration.station)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
     }
@@ -102,54 +103,53 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     frames = arena.take(Frame.self, count: chunk)
     // One byte more than any message: a longer datagram shows as such.
     received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
-    let settings = StationSettings(
-      configuration, bootCounter: bootCounter, commandCounter: lastCommand)
+    var ownClock = hostClock
+    let state = KeptState(
+      in: configuration.station.stateDirectory, realtime: ownClock.systemClock().realtime)
+    var settings = StationSettings(
+      configuration, bootCounter: state.bootCounter, commandCounter: state.commandCounter)
+    settings.isAlarmStanding = configuration.station.alarm.isLatched && state.isAlarmStanding
+    let estimator = networks.makeEstimator(configuration.relations, settings, arena: &arena)
+    estimator?.pointee.siteTerm = Station.siteTerm(stored: state.siteTerm)
     station = Station(
-      settings,
-      network: networks.makePicker(settings, arena: &arena),
-      estimator: networks.makeEstimator(configuration.relations, settings, arena: &arena))
+      settings, network: networks.makePicker(settings, arena: &arena), estimator: estimator)
     arena.seal()
-    lastSiteTerm = siteTerm == 0 ? Station.noSiteTerm : siteTerm
-    station.storedSiteTerm = lastSiteTerm
-    storedSiteTerm = siteTerms
-    commandCounter = commands
+    self.scribe = scribe
+    stateProblem = state.problem
+    host.keepsState = state.problem == nil
+    calibrationEnd = configuration.response?.validUntil
     self.unpacker = unpacker
     self.socket = socket
     self.capture = capture
     self.pulse = pulse
-    station.host.relay = configuration.board.relay == nil ? .none : .fitted
     self.relay = relay
     self.arena = arena
-    self.hostClock = hostClock
+    self.hostClock = ownClock
     self.signalDescriptor = signalDescriptor
-    bufferFrames = digitizer.bufferFrames
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
-    diskPath = configuration.station.stateDirectory
-    upstream = Upstream(
-      host: configuration.station.uplink.host, port: configuration.station.uplink.port)
+    upstreamPort = UInt16(configuration.station.uplink.port)
     clock = SampleClock(
       rateMillihertz: digitizer.sampleRateMillihertz,
       frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000,
       pulseDelayNanoseconds: Int64(configuration.board.pulse?.delayNanoseconds ?? 0))
     pickerProblem = networks.pickerProblem
     estimatorProblem = networks.estimatorProblem
-    station.host.lacksNetwork = pickerProblem != nil
-    station.host.lacksEstimator = estimatorProblem != nil
+    host.lacksNetwork = pickerProblem != nil
+    host.lacksEstimator = estimatorProblem != nil
     self.networks = networks
-    station.host.hasRejectedKernels = kernels.hasRejectedBetter
+    host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
     startMonotonic = self.hostClock.monotonicNanoseconds()
     clock.observe(self.hostClock.systemClock())
+    // The relay was opened where a stopped station leaves it; a running one decides anew.
+    self.relay?.set(relay: station.wantsRelay)
+    tellLines()
+    station.note(.host(host))
   }
 
   private static func openPulse(_ settings: PulseSettings?) throws(Diagnostic) -> PulseInput? {
     guard let settings else { return nil }
     return try PulseInput(settings)
-  }
-
-  private static func openRelay(_ settings: RelaySettings?) throws(Diagnostic) -> RelayLines? {
-    guard let settings else { return nil }
-    return try RelayLines(settings)
   }
 
   /// One turn of the loop.
@@ -160,16 +160,21 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     observeOnceASecond(begin)
     let event = capturePending()
     receivePending()
-    drive()
-    storeSiteTerm()
-    sendPending()
+    hearScribe()
+    readSwitch()
+    act()
     let end = hostClock.monotonicNanoseconds()
     loopTime.add(end - begin)
-    if isStopping {
-      relay?.rest()
-      return .stopRequested
-    }
-    return clock.needsRestart(monotonicNow: end) ? .timeNeedsRestart : event
+    if isStopping { return .stopRequested }
+    // An alarm that ends by itself is waited for: nobody is to be told that it is over by a restart.
+    let mayRestart = !station.hasAlert || station.isLatched
+    return mayRestart && clock.needsRestart(monotonicNow: end) ? .timeNeedsRestart : event
+  }
+
+  /// Before an end of any kind: the relay at rest, then what is under way to the disk.
+  public mutating func finish() {
+    relay?.rest()
+    scribe.finish()
   }
 
   /// Blocks until something is ready or the wait is over. True when a signal asks to stop.
@@ -182,6 +187,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       Self.add(socket.descriptor, to: descriptors, &count)
       let pulseIndex = count
       Self.add(pulseDescriptor, to: descriptors, &count)
+      Self.add(scribe.descriptor, to: descriptors, &count)
       let signalIndex = count
       Self.add(signalDescriptor, to: descriptors, &count)
       let timeout =
@@ -191,7 +197,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       capture.acknowledge(UnsafeMutableBufferPointer(rebasing: descriptors[0..<captureCount]))
       // A line that was taken away would wake the loop for ever; time goes on in holdover.
       let broken = Int16(POLLERR | POLLHUP | POLLNVAL)
-      if signalIndex > pulseIndex && descriptors[pulseIndex].revents & broken != 0 { pulse = nil }
+      if signalIndex > pulseIndex + 1 && descriptors[pulseIndex].revents & broken != 0 {
+        pulse = nil
+      }
       return signalDescriptor >= 0 && descriptors[signalIndex].revents != 0
     }
   }
@@ -224,20 +232,31 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     guard second != lastSecond else { return }
     lastSecond = second
     clock.observe(hostClock.systemClock())
-    station.host.readMachine(diskPath: diskPath)
-    station.host.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
-    station.host.clock = clock.counters
-    station.host.loopMedianNanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.5))
-    station.host.loop999Nanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.999))
-    station.host.loopMaximumNanoseconds = UInt32(clamping: loopTime.maximumNanoseconds)
-    station.host.ringFillPerMille = ringFillPerMille
+    scribe.report(to: &host)
+    host.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
+    host.clock = clock.counters
+    host.loopMedianNanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.5))
+    host.loop999Nanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.999))
+    host.loopMaximumNanoseconds = UInt32(clamping: loopTime.maximumNanoseconds)
+    host.ringFillPerMille = ringFillPerMille
+    host.calibrationDays = calibrationDays(now)
     if station.healthCount != reportedHealthCount {
       reportedHealthCount = station.healthCount
       loopTime.reset()
       ringFillPerMille = 0
     }
+    station.note(.host(host))
+    // What the disk did since is the station's to know; it was told once what it did at the start.
+    host.keepsState = true
     relay?.beat()
     clinux_notify_service_manager(watchdogMessage.utf8Start, watchdogMessage.utf8CodeUnitCount)
+  }
+
+  /// Unknown where there is no end, or nobody has set the clock.
+  private func calibrationDays(_ now: Int64) -> Int16 {
+    let today = clock.time(ofMonotonicNanoseconds: now)
+    guard let calibrationEnd, BootCounter.isSet(today) else { return Wire.unknownDays }
+    return Int16(clamping: min(calibrationEnd.daysSince1970 - today.date.daysSince1970, 32_766))
   }
 
   private mutating func capturePending() -> RunnerEvent {
@@ -253,8 +272,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
           count: count, stampedFrames: stampedFrames,
           monotonicNanoseconds: stamp ?? hostClock.monotonicNanoseconds())
         hasFrames = true
-        drive()
-        sendPending()
+        act()
         // A buffer that was filled may have left some behind; one that was not is worth no second
         // look.
         if count == frames.count { continue }
@@ -267,7 +285,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       }
       break
     }
-    station.host.digitizer = capture.counters
+    station.note(.digitizer(capture.counters))
     if !hasFrames { passTime() }
     return event
   }
@@ -278,8 +296,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let period = Int64(Double(capture.periodFrames) * nominalNanosecondsPerFrame)
     let isDelivering =
       !capture.needsRetry && now - lastFramesMonotonic < max(nanosecondsPerSecond, 2 * period)
-    station.tick(
-      clock.time(ofMonotonicNanoseconds: now), clock: clock.reading, isDelivering: isDelivering)
+    let moment = Moment(
+      monotonicNanoseconds: now, utc: clock.time(ofMonotonicNanoseconds: now))
+    station.tick(moment, clock: clock.reading, isDelivering: isDelivering)
   }
 
   /// `count` frames lie in the raw buffer; `stampedFrames` from the first of them on had been taken
@@ -294,35 +313,50 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     }
     lastFramesMonotonic = stamp
     clock.observe(frame: nextFrame + Int64(stampedFrames), monotonicNanoseconds: stamp)
-    let fill = min(stampedFrames * 1000 / bufferFrames, 1000)
+    let fill = min(stampedFrames * 1000 / max(capture.bufferFrames, 1), 1000)
     ringFillPerMille = max(ringFillPerMille, UInt16(fill))
     let (first, nanosecondsPerFrame) = clock.time(ofBlockAt: nextFrame, monotonicNow: stamp)
     let bytes = UnsafeRawBufferPointer(rebasing: raw[0..<(count * unpacker.bytesPerFrame)])
     let unpacked = unpacker.unpack(bytes, into: frames)
-    station.host.digitizer = capture.counters
+    station.note(.digitizer(capture.counters))
     station.process(
       Block(
         frames: UnsafeBufferPointer(rebasing: frames[0..<unpacked]), firstFrame: nextFrame,
-        firstFrameTime: first, clock: clock.reading),
+        firstFrameTime: first, clock: clock.reading,
+        monotonicNanoseconds: hostClock.monotonicNanoseconds()),
       nanosecondsPerFrame: nanosecondsPerFrame)
     nextFrame += Int64(unpacked)
   }
 
-  /// What was learnt of the site, after an event or a command. A disk that refuses is asked again at the next.
-  private mutating func storeSiteTerm() {
-    let term = station.storedSiteTerm
-    guard term != lastSiteTerm else { return }
-    lastSiteTerm = term
-    _ = storedSiteTerm.store(term)
+  /// One action after another; what became of it goes back before the next.
+  private mutating func act() {
+    while let action = station.nextAction() {
+      switch action {
+      case .drive(let isActuated, let isLit):
+        relay?.set(relay: isActuated)
+        relay?.set(watch: isLit)
+        tellLines()
+      case .store(let value, let number):
+        if !scribe.store(value, number) { station.note(.stored(value, isDone: false)) }
+      case .send(let datagram): send(datagram)
+      }
+    }
   }
 
-  /// The relay before the datagrams that tell of it: people first.
-  private mutating func drive() {
-    guard let isInhibited = relay?.readInhibit() else { return }
-    station.host.isInhibited = isInhibited
-    let obeys = relay?.set(relay: station.wantsRelay) ?? false
-    relay?.set(watch: station.hasAlert)
-    station.host.relay = obeys ? .fitted : .faulty
+  private mutating func tellLines() {
+    if let report = relay?.report { station.note(.lines(report)) }
+  }
+
+  private mutating func readSwitch() {
+    if relay?.readInhibit() ?? false { tellLines() }
+  }
+
+  private mutating func hearScribe() {
+    scribe.clearBell()
+    while let (value, isDone) = scribe.outcome() {
+      station.note(.stored(value, isDone: isDone))
+      act()
+    }
   }
 
   private mutating func receivePending() {
@@ -331,26 +365,19 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       let size = min(count, received.count)
       station.receive(
         UnsafeBufferPointer(rebasing: received[0..<size]), address: address, port: port)
-      if let counter = station.counterToStore {
-        station.obey(isCounterStored: commandCounter.store(Int(counter)))
-      }
-      sendPending()
+      act()
     }
   }
 
-  private mutating func sendPending() {
-    while let datagram = station.nextDatagram() {
-      let isAnswer = datagram.address != 0
-      let address = isAnswer ? datagram.address : upstream.currentAddress
-      let port = isAnswer ? datagram.port : upstream.port
-      if let address, socket.send(datagram, address: address, port: port) {
-        sent &+= 1
-      } else {
-        failed &+= 1
-      }
+  private mutating func send(_ datagram: Datagram) {
+    let isAnswer = datagram.address != 0
+    let address = isAnswer ? datagram.address : scribe.address
+    let port = isAnswer ? datagram.port : upstreamPort
+    if let address, socket.send(datagram, address: address, port: port) {
+      host.datagramsSent &+= 1
+    } else {
+      host.sendFailures &+= 1
     }
-    station.host.datagramsSent = sent
-    station.host.sendFailures = failed
   }
 
   /// Port on which pings are answered.

@@ -7,6 +7,7 @@ import Board
 import CAlsa
 import CLinux
 import Core
+import Digitizer
 
 public enum CaptureResult {
   /// `count` frames were read into the raw buffer; `stampedFrames` from the first of them on had

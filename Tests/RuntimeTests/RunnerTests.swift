@@ -5,14 +5,16 @@ import Board
 import CAllocationGuard
 import CLinux
 import Core
+import Devices
 import Digitizer
 import Foundation
 import Kernels
+import StationFixture
 import Testing
 import Tools
 import Uplink
 
-@testable import Station
+@testable import Runtime
 
 /// Time that moves with the frames, and at one frame by as much as an overrun lost.
 struct LossyClock: HostClock {
@@ -51,14 +53,18 @@ struct LossyClock: HostClock {
     let raw: URL
     var definition: UnsafeMutablePointer<CChar>
 
-    init(frames: Int, extra: String = "speed 0") throws {
+    /// `change`: what else is in the folder, or in the station file.
+    init(
+      frames: Int, extra: String = "speed 0",
+      _ change: (StationFolder, String) throws -> String = { $1 }
+    ) throws {
       files = try StationFolder()
       receiver = clinux_udp_socket()
       #expect(clinux_bind_any(receiver, 0x7F00_0001, 0) == 0)
       receiverPort = Int(clinux_bound_port(receiver))
       try files.write(
         "station.toml",
-        StationFolder.station.replacingOccurrences(
+        change(files, StationFolder.station).replacingOccurrences(
           of: "port = 9\n", with: "port = \(receiverPort)\n"
         )
         .replacingOccurrences(
@@ -172,5 +178,79 @@ struct LossyClock: HostClock {
     // Far from the end of the file, where the card would be opened again.
     let frames = runner.framesProcessed
     #expect((400_000..<800_000).contains(frames))
+  }
+
+  /// All that a runner sends until its card's file is over.
+  private func run(
+    _ runner: inout Runner<FrameClock>, _ setup: Setup
+  ) throws -> [(header: Header, json: String, health: HealthMessage?)] {
+    var messages: [(header: Header, json: String, health: HealthMessage?)] = []
+    var isThere = true
+    while isThere {
+      if case .digitizerLost = runner.step() { isThere = false }
+      messages += try setup.messages()
+    }
+    runner.finish()
+    _ = runner.step()
+    return messages + (try setup.messages())
+  }
+
+  /// A sensor does not stop on a day: it is used, and told with every estimate and all health.
+  @Test(arguments: [("2026-05-15", -17), ("2026-06-01", 0), ("2026-06-11", 10)])
+  func aCalibrationThatHasRunOutIsSaid(end: String, days: Int) throws {
+    let setup = try Setup(frames: 240_000) { files, station in
+      try files.write(
+        "sensor.toml", StationFolder.sensor.replacingOccurrences(of: "2026-12-31", with: end))
+      return station
+    }
+    var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
+    let messages = try run(&runner, setup)
+    let told = messages.compactMap { $0.health?.calibrationDays }
+    #expect(!told.isEmpty && told.allSatisfy { $0 == days }, "\(told)")
+    let estimates = messages.filter { $0.header.type == .estimate }
+    #expect(!estimates.isEmpty)
+    #expect(
+      estimates.allSatisfy { $0.json.contains("\"calibration_expired\":\(days < 0)") })
+  }
+
+  @Test func withoutADiskTheStationStartsAndSaysSo() throws {
+    for (directory, isLost) in [(".", false), ("/nonexistent", true), ("/proc/self", true)] {
+      let setup = try Setup(frames: 80_000) { _, station in
+        station.replacingOccurrences(of: "directory = \".\"", with: "directory = \"\(directory)\"")
+      }
+      var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
+      let problem = runner.stateProblem?.description
+      #expect((problem != nil) == isLost && problem?.contains(directory) ?? true)
+      let messages = try run(&runner, setup)
+      let told = messages.compactMap { $0.health?.losesState }
+      #expect(!told.isEmpty && told.allSatisfy { $0 == isLost }, "\(directory): \(told)")
+      // The clock of the frames stands at the first of June.
+      #expect(messages.allSatisfy { $0.header.bootCounter >= 1_780_272_000 })
+    }
+  }
+
+  /// It may have been obeyed before.
+  @Test func whereTheCounterIsDamagedNoCommandIsObeyed() throws {
+    for (content, isObeyed) in [("41\n", true), ("4x\n", false)] {
+      let setup = try Setup(frames: 80_000) { files, station in
+        try files.write("command-counter", content)
+        return station
+      }
+      var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
+      var command = CommandMessage()
+      (command.counter, command.parameter) = (42, CommandParameter.triggerRatio.rawValue)
+      let header = Header(
+        type: .command, station: Text<24>("XX.TEST..EH"), bootCounter: 0, sequence: 0,
+        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
+        clockUncertaintyNanoseconds: .max)
+      let port = UInt16(runner.listenPort)
+      Datagram(header, key: testKey) { command.write(to: &$0) }.withBytes {
+        _ = clinux_send_to(setup.receiver, $0.baseAddress, $0.count, 0x7F00_0001, port)
+      }
+      let messages = try run(&runner, setup)
+      // The answer, and its copy upstream: both come here.
+      #expect(messages.filter { $0.header.type == .command }.count == (isObeyed ? 2 : 0))
+      #expect(try setup.files.read("command-counter") == (isObeyed ? "42\n" : content))
+    }
   }
 }

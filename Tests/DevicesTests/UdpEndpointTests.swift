@@ -1,8 +1,8 @@
 import CLinux
 import Core
+import Devices
 import Testing
-
-@testable import Uplink
+import Tools
 
 @Suite struct UdpEndpointTests {
   private static let loopback: UInt32 = 0x7F00_0001

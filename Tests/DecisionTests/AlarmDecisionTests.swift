@@ -1,43 +1,16 @@
-// The state machine: every change, every reason, and what must not change it.
+// When an input of the state machine is one, and what must not be.
 
 import Board
 import Core
+import Decision
 import Estimator
 import Testing
-import Uplink
-
-@testable import Station
-
-private func at(_ seconds: Double) -> UTC { streamStart + Int64(seconds * 1e9) }
-
-/// Expected acceleration in m/s² and a tenth of it as velocity, with σ 0.2, three seconds after P.
-private func estimate(
-  _ acceleration: Double, pickID: UInt32 = 9, seconds: Double = 3, tauC: Double = 0.3,
-  displacement: Double = 1e-4
-) -> Estimate {
-  var estimate = Estimate()
-  estimate.pickID = pickID
-  estimate.pickTime = streamStart
-  estimate.seconds = seconds
-  estimate.tauC = tauC
-  estimate.peakDisplacement = displacement
-  estimate.logAcceleration = Uncertain(Elementary.logarithm10(acceleration), sigma: 0.2)
-  estimate.logVelocity = Uncertain(Elementary.logarithm10(acceleration / 10), sigma: 0.2)
-  return estimate
-}
-
-private func shaking(_ acceleration: Double) -> ObservedShaking {
-  var observed = ObservedShaking()
-  observed.acceleration = acceleration
-  observed.sustainedAcceleration = acceleration
-  return observed
-}
-
-private let still = ObservedShaking()
 
 /// By reference, so that an expectation can be about a call that changes it.
 private final class Decider {
   private var decision: AlarmDecision
+  /// What a witness says of shaking that is the ground's.
+  var verdict = groundsVerdict()
 
   init(_ change: (inout AlarmSettings) -> Void = { _ in }) {
     var settings = AlarmSettings()
@@ -45,16 +18,17 @@ private final class Decider {
     decision = AlarmDecision(settings)
   }
 
-  var level: AlertLevel? { decision.level }
+  var state: AlarmState { decision.state }
   var isAlarm: Bool { decision.isAlarm }
-  func step(at now: UTC, estimate: Estimate?, observed: ObservedShaking) -> AlertMessage? {
-    decision.step(at: now, estimate: estimate, observed: observed)
+  func step(at now: Moment, estimate: Estimate?, observed: ObservedShaking) -> Alert? {
+    decision.step(at: now, estimate: estimate, observed: observed, verdict: verdict)
   }
-  func retract(pickID: UInt32, at now: UTC) -> AlertMessage? {
+  func notePick(at now: Moment) { decision.notePick(at: now) }
+  func retract(pickID: UInt32, at now: Moment) -> Alert? {
     decision.retract(pickID: pickID, at: now)
   }
-  func release(at now: UTC) -> AlertMessage? { decision.release(at: now) }
-  func repeatIfDue(at now: UTC) -> AlertMessage? { decision.repeatIfDue(at: now) }
+  func release(at now: Moment) -> Alert? { decision.release(at: now) }
+  func repeatIfDue(at now: Moment) -> Alert? { decision.repeatIfDue(at: now) }
 }
 
 @Suite struct AlarmDecisionTests {
@@ -66,7 +40,7 @@ private final class Decider {
     #expect(watch.level == .watch && watch.reason == .expectedShaking && watch.pickID == 9)
     #expect(decision.step(at: at(2.1), estimate: estimate(0.4), observed: still) == nil)
     let alarm = try #require(decision.step(at: at(3), estimate: estimate(1), observed: still))
-    #expect(alarm.level == .alarm && alarm.id == watch.id && alarm.decided == at(3))
+    #expect(alarm.level == .alarm && alarm.id == watch.id && alarm.decided == at(3).utc)
     #expect(decision.isAlarm)
     #expect(decision.step(at: at(3.1), estimate: estimate(2), observed: still) == nil)
   }
@@ -88,7 +62,7 @@ private final class Decider {
     let decision = Decider()
     let alarm = try #require(decision.step(at: at(1), estimate: nil, observed: shaking(0.5)))
     #expect(alarm.level == .alarm && alarm.reason == .measuredShaking)
-    #expect(alarm.pickID == 0 && alarm.pickTime == AlertMessage.noTime)
+    #expect(alarm.pickID == 0 && alarm.pickTime == nil)
     let knocked = Decider()
     var knock = shaking(0.1)
     knock.acceleration = 5
@@ -182,7 +156,7 @@ private final class Decider {
     #expect(decision.step(at: at(2), estimate: estimate(0.3), observed: still) == nil)
     let clear = try #require(decision.step(at: at(3), estimate: estimate(0.05), observed: still))
     #expect(clear.level == .clear && clear.reason == .estimateFell)
-    #expect(decision.level == nil)
+    #expect(decision.state == .quiet)
   }
 
   @Test func aWatchEndsWithItsPickOrItsTime() throws {
@@ -241,14 +215,14 @@ private final class Decider {
     #expect(decision.step(at: at(4), estimate: nil, observed: shaking(1.3))?.level == .alarm)
     let watching = Decider()
     _ = watching.step(at: at(1), estimate: estimate(0.4), observed: shaking(0.3))
-    #expect(watching.level == .watch && watching.release(at: at(2)) != nil)
+    #expect(watching.state == .watch && watching.release(at: at(2)) != nil)
     #expect(watching.step(at: at(3), estimate: nil, observed: shaking(0.5))?.level == .alarm)
   }
 
   @Test func aWatchTakesTheNameOfThePickThatSupportsIt() {
     let decision = Decider()
     _ = decision.step(at: at(2), estimate: estimate(0.4, pickID: 0), observed: still)
-    #expect(decision.level == .watch)
+    #expect(decision.state == .watch)
     _ = decision.step(at: at(3), estimate: estimate(0.4, pickID: 9), observed: still)
     #expect(decision.retract(pickID: 9, at: at(4))?.reason == .pickRetracted)
   }
@@ -260,7 +234,7 @@ private final class Decider {
     for millisecond in 0..<1000 {
       let now = at(1 + Double(millisecond) / 1000)
       while let message = decision.repeatIfDue(at: now) {
-        #expect(message.level == .alarm && message.decided == at(1))
+        #expect(message.level == .alarm && message.decided == at(1).utc)
         told.append((Double(millisecond), message.repeat))
       }
     }

@@ -4,12 +4,12 @@ import Board
 import CLinux
 import Core
 
-struct StoredCounter {
+public struct StoredCounter {
   private let directory: Path
   private let name: StaticString
   private let path: Path
 
-  init(_ name: StaticString, in directory: Path) throws(Diagnostic) {
+  public init(_ name: StaticString, in directory: Path) throws(Diagnostic) {
     self.name = name
     self.directory = directory
     var path = directory
@@ -21,7 +21,7 @@ struct StoredCounter {
   }
 
   /// 0 when there is no file yet. A damaged one is refused, because guessing could repeat numbers.
-  func read(largest: Int) throws(Diagnostic) -> Int {
+  public func read(largest: Int) throws(Diagnostic) -> Int {
     let isAbsent = path.withCString { access($0, F_OK) } != 0 && clinux_errno() == ENOENT
     if isAbsent { return 0 }
     guard let value = storedValue(), value <= largest else {
@@ -36,7 +36,7 @@ struct StoredCounter {
   }
 
   /// False when it could not be made sure that the number is on disk.
-  func store(_ value: Int) -> Bool {
+  public func store(_ value: Int) -> Bool {
     var text = Text<24>()
     text.append(value)
     text.append("\n")

@@ -2,6 +2,7 @@
 
 import CLinux
 import Core
+import Uplink
 
 public struct UdpEndpoint: ~Copyable {
   public let descriptor: Int32
@@ -48,31 +49,6 @@ public struct UdpEndpoint: ~Copyable {
     let count = clinux_receive_from(
       descriptor, buffer.baseAddress, buffer.count, &address, &port)
     return count < 0 ? nil : (Int(count), address, port)
-  }
-}
-
-/// Where datagrams go. A name is looked up in the background, again and again until it is found:
-/// the name server may come up after the station, and a resolver can block for a minute.
-public struct Upstream: Sendable {
-  private let address: UInt32
-  public let port: UInt16
-
-  public init(host: Text<128>, port: Int) {
-    address = host.withCString { clinux_numeric_address($0) }
-    self.port = UInt16(port)
-    guard address == 0 else { return }
-    // The thread keeps the name for the life of the program.
-    guard let name = clinux_map_anonymous(129) else { return }
-    for index in 0..<host.count {
-      name.storeBytes(of: host[index], toByteOffset: index, as: UInt8.self)
-    }
-    _ = clinux_resolve_in_background(name.assumingMemoryBound(to: CChar.self))
-  }
-
-  /// In host order; nil while the name is not resolved.
-  public var currentAddress: UInt32? {
-    let current = address != 0 ? address : clinux_resolved_address()
-    return current == 0 ? nil : current
   }
 }
 

@@ -1,0 +1,277 @@
+// AlarmDecision: watch → alarm → clear. Small, because people act on it.
+//
+// It is stepped by what is known of the ground, and by the passing of time, whichever comes: without
+// frames the one goes on without the other. Everything that lasts, lasts on the monotonic clock. What
+// each input does to each state is AlarmTable's; here is when an input is one.
+//
+// Measured shaking needs evidence that it is the ground's (GroundWitness), and is enough unless an
+// operator has ended the alarm that it had raised. Expectation needs an event that two saw: a pick of
+// the network, or one of STA/LTA that is still an event after two seconds.
+
+import Board
+import Core
+import Estimator
+
+public struct AlarmDecision: Sendable {
+  /// What must be left of what led up to a level; between the two nothing changes.
+  public static let hysteresis = 0.5
+  /// STA/LTA alone triggers on doors; two seconds later a door is over.
+  private static let unsupportedSeconds = 2.0
+  /// Pd must be five times the noise's rms, or it is the noise's.
+  private static let noiseShareMaximum = 9.0 / 25
+  /// A period of which not a half has been seen is drift.
+  private static let periodsUnseen = 2.0
+  /// The window for which the criterion of amplitude and period was found.
+  private static let amplitudeSeconds = 3.0
+  private static let watchNanoseconds = 30 * nanosecondsPerSecond
+  /// The first message of a level and its three repeats leave within 200 ms.
+  private static let repeatNanoseconds: Int64 = 60_000_000
+  private static let repeats: UInt8 = 3
+  /// An alarm that an operator has ended comes back when the ground shakes twice as much.
+  private static let renewal = 2.0
+
+  let settings: AlarmSettings
+  public private(set) var state = AlarmState.quiet
+  private var alert = Alert()
+  private var count: UInt32 = 0
+  private var entered = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
+  private var lastClear: Int64?
+  private var nextRepeat: Int64?
+  /// What had been measured when an operator ended an alarm, until the ground is still.
+  private var released: Double?
+  private var lastMeasured = 0.0
+  /// The ground shakes at half of the limits at least.
+  private var isShaking = false
+  /// Nobody is to watch twice for an event whose pick was taken back. An alarm it may still raise, if so
+  /// much is expected: the network misses emergent P of large events.
+  private var retractedTime: UTC?
+  private var witnesses = Witnesses()
+  /// Of the event of that pick, the largest motion that was the ground's beyond doubt, m/s².
+  private var believed = (pickTime: UTC(nanoseconds: .min), peak: 0.0)
+  /// An estimate rests on its window's largest motion, whoever's that was.
+  private static let unbelievedFactor = 1.5
+
+  public init(_ settings: AlarmSettings) { self.settings = settings }
+
+  public var isAlarm: Bool { state == .alarm || state == .blind }
+  public var hasAlert: Bool { state != .quiet }
+  public var isBlind: Bool { state == .blind }
+  /// The alert that stands, as it was last told.
+  public var standing: Alert? { hasAlert ? alert : nil }
+  /// Whether it matters if what moves is the ground: it moves by the limit, or is expected to.
+  public func needsVerdict(_ estimate: Estimate?, _ observed: ObservedShaking) -> Bool {
+    observed.acceleration >= judgedLimit
+      || estimate.map { probability($0) >= settings.watchProbability } ?? false
+  }
+
+  /// What the ground must exceed for `judge` to count it.
+  public var judgedLimit: Double {
+    (isAlarm || released != nil ? AlarmDecision.hysteresis : 1)
+      * settings.accelerationMetresPerSecondSquared
+  }
+
+  // MARK: Inputs
+
+  /// A pick of either picker, or what STA/LTA alone saw.
+  public mutating func notePick(at now: Moment) { witnesses.note(now) }
+
+  /// What is known of the ground. `estimate` where there is a new one; `verdict` where it moves by
+  /// `judgedLimit` or more.
+  public mutating func step(
+    at now: Moment, estimate: Estimate?, observed: ObservedShaking, verdict: GroundVerdict?
+  ) -> Alert? {
+    let half = AlarmDecision.hysteresis
+    isShaking = evidence(observed, verdict, at: now, times: half) != nil
+    if !isShaking { released = nil }
+    lastMeasured = observed.sustainedAcceleration
+    let isKnown = released.map { lastMeasured <= AlarmDecision.renewal * $0 } ?? false
+    if !isKnown, let evidence = evidence(observed, verdict, at: now) {
+      if let told = take(.measured, at: now, estimate, evidence) { return told }
+    }
+    if let estimate {
+      if let told = take(estimate, verdict, at: now) { return told }
+    }
+    return pass(now)
+  }
+
+  /// Time passes. `isDelivering`: the digitizer does.
+  public mutating func pass(_ now: Moment, isDelivering: Bool = true) -> Alert? {
+    if let told = take(isDelivering ? .found : .lost, at: now) { return told }
+    let age = now.since(entered)
+    if age >= AlarmDecision.watchNanoseconds, let told = take(.watchIsOver, at: now) { return told }
+    guard age >= settings.holdNanoseconds, !settings.isLatched else { return nil }
+    if !isDelivering { isShaking = false }
+    return take(isShaking || !isDelivering ? .holdIsOver : .stilled, at: now)
+  }
+
+  /// The pick that it rested on was none. An alarm is held all the same.
+  public mutating func retract(pickID: UInt32, at now: Moment) -> Alert? {
+    witnesses.forget()
+    guard alert.pickID == pickID, pickID != 0 else { return nil }
+    if state == .watch { retractedTime = alert.pickTime }
+    return take(.retracted, at: now)
+  }
+
+  /// An operator ends whatever is on, latched or not.
+  public mutating func release(at now: Moment) -> Alert? {
+    if isAlarm { released = lastMeasured }
+    return take(.released, at: now)
+  }
+
+  /// A latched alarm stood when the station stopped: it stands again.
+  public mutating func restore(at now: Moment) -> Alert {
+    count += 1
+    alert = Alert()
+    alert.id = count
+    state = .alarm
+    entered = now
+    return tell(.alarm, .restored, at: now)
+  }
+
+  /// The last message again, while it is one of those that are sent again.
+  public mutating func repeatIfDue(at now: Moment) -> Alert? {
+    guard let due = nextRepeat, now.monotonicNanoseconds >= due else { return nil }
+    alert.repeat += 1
+    nextRepeat =
+      alert.repeat < AlarmDecision.repeats ? due + AlarmDecision.repeatNanoseconds : nil
+    return alert
+  }
+
+  // MARK: What is expected
+
+  private mutating func take(
+    _ estimate: Estimate, _ verdict: GroundVerdict?, at now: Moment
+  ) -> Alert? {
+    let isGround = isGround(estimate, verdict)
+    if let input = expectation(estimate, isGround, at: now),
+      let told = take(input, at: now, estimate)
+    {
+      return told
+    }
+    // A pick of the network may name the event for which STA/LTA had raised the watch.
+    if hasAlert, alert.pickID == 0, estimate.pickTime == alert.pickTime {
+      alert.pickID = estimate.pickID
+    }
+    let probability = probability(estimate)
+    if estimate.pickTime == alert.pickTime,
+      probability < AlarmDecision.hysteresis * settings.watchProbability,
+      let told = take(.fell, at: now)
+    {
+      return told
+    }
+    guard estimate.pickTime != retractedTime, probability >= settings.watchProbability,
+      mayExpect(estimate, isGround, at: now)
+    else { return nil }
+    return take(.promising, at: now, estimate)
+  }
+
+  /// Neither what moves now nor what the estimate rests on is to be doubted. Without a verdict nothing moves.
+  private mutating func isGround(_ estimate: Estimate, _ verdict: GroundVerdict?) -> Bool {
+    guard let verdict else { return true }
+    if believed.pickTime != estimate.pickTime { believed = (estimate.pickTime, 0) }
+    guard verdict.doubts.isEmpty else { return false }
+    believed.peak = max(believed.peak, verdict.peak)
+    return estimate.observed.acceleration <= AlarmDecision.unbelievedFactor * believed.peak
+  }
+
+  /// That acceleration with velocity, or an intensity that was asked for, reaches its limit; whichever is
+  /// likelier.
+  private func probability(_ estimate: Estimate) -> Double {
+    guard let acceleration = estimate.logAcceleration, let velocity = estimate.logVelocity else {
+      return 0
+    }
+    var probability = min(
+      acceleration.probability(
+        atLeast: Elementary.logarithm10(settings.accelerationMetresPerSecondSquared)),
+      velocity.probability(atLeast: Elementary.logarithm10(settings.velocityMetresPerSecond)))
+    if let limit = settings.jmaIntensity, let expected = estimate.jmaIntensity {
+      probability = max(probability, expected.probability(atLeast: limit))
+    }
+    if let limit = settings.modifiedMercalli, let expected = estimate.modifiedMercalli {
+      probability = max(probability, expected.probability(atLeast: limit))
+    }
+    return probability
+  }
+
+  private func mayExpect(_ estimate: Estimate, _ isGround: Bool, at now: Moment) -> Bool {
+    let isSeen =
+      estimate.pickID != 0 || estimate.seconds >= AlarmDecision.unsupportedSeconds
+    let mayBeEarthquake =
+      (estimate.earthquakeProbability ?? 1) >= settings.earthquakeProbability
+    let isRested =
+      lastClear.map { now.monotonicNanoseconds - $0 >= settings.refractoryNanoseconds } ?? true
+    return isSeen && !estimate.isFault && isGround && mayBeEarthquake && isRested
+  }
+
+  private func expectation(
+    _ estimate: Estimate, _ isGround: Bool, at now: Moment
+  ) -> AlarmInput? {
+    guard mayExpect(estimate, isGround, at: now) else { return nil }
+    let probability = probability(estimate)
+    if probability >= settings.alarmProbability { return .expected }
+    // Without horizontals nothing is expected, and P alone must do.
+    let mayBe = probability >= settings.watchProbability || estimate.logAcceleration == nil
+    guard mayBe, !estimate.hasShear, estimate.noiseShare < AlarmDecision.noiseShareMaximum else {
+      return nil
+    }
+    if let tauC = estimate.tauC, tauC >= settings.periodSeconds,
+      tauC <= AlarmDecision.periodsUnseen * estimate.seconds,
+      estimate.seconds <= AlarmDecision.amplitudeSeconds,
+      estimate.peakDisplacement >= settings.displacementMetres
+    {
+      return .amplitude
+    }
+    return nil
+  }
+
+  // MARK: What is measured
+
+  private func evidence(
+    _ observed: ObservedShaking, _ verdict: GroundVerdict?, at now: Moment, times factor: Double = 1
+  ) -> Evidence? {
+    guard let verdict, witnesses.believe(verdict, at: now) else { return nil }
+    var evidence = observed.evidence(settings, times: factor)
+    guard !evidence.isEmpty else { return nil }
+    if verdict.movedLanes >= 2 { evidence.insert(.components) }
+    if witnesses.hasPick(at: now) { evidence.insert(.pick) }
+    if verdict.isConfirmed { evidence.insert(.secondSensor) }
+    return evidence.isDisjoint(with: Evidence.components.union(.pick)) ? nil : evidence
+  }
+
+  // MARK: Changes
+
+  private mutating func take(
+    _ input: AlarmInput, at now: Moment, _ estimate: Estimate? = nil,
+    _ evidence: Evidence = Evidence()
+  ) -> Alert? {
+    let transition = AlarmTable.transition(state, input)
+    let was = state
+    state = transition.next
+    guard let level = transition.told else { return nil }
+    if was == .quiet {
+      count += 1
+      alert = Alert()
+      alert.id = count
+    }
+    if level == .clear {
+      if was != .watch { lastClear = now.monotonicNanoseconds }
+    } else {
+      entered = now
+      if let estimate {
+        (alert.pickID, alert.pickTime) = (estimate.pickID, estimate.pickTime)
+      }
+    }
+    alert.evidence = evidence
+    return tell(level, transition.reason, at: now)
+  }
+
+  private mutating func tell(_ level: Alert.Level, _ reason: Alert.Reason, at now: Moment) -> Alert
+  {
+    alert.level = level
+    alert.reason = reason
+    alert.decided = now.utc
+    alert.repeat = 0
+    nextRepeat = now.monotonicNanoseconds + AlarmDecision.repeatNanoseconds
+    return alert
+  }
+}

@@ -1,0 +1,211 @@
+// Scribe: the station's one side thread. Whatever touches a disk or a name server waits for it: a disk
+// that takes ten seconds for an fsync, an SD card that died, a name server behind a broken modem. The
+// loop puts orders on a desk of fixed size, rings, and goes on; the scribe does one after another and puts
+// what became of them back. Nobody locks, so nobody waits.
+//
+//   desk      the memory that both see; it lies in pages of its own and outlives the thread
+//   order     a value that is to be on disk
+//   outcome   whether it is
+
+import Board
+import CLinux
+import Core
+import Digitizer
+import Station
+import Synchronization
+import Uplink
+
+/// A ring with one writer and one reader.
+private struct Ring: ~Copyable {
+  static let capacity = 16
+  private let kinds: UnsafeMutablePointer<UInt8>
+  private let values: UnsafeMutablePointer<Int64>
+  private let written = Atomic<Int>(0)
+  private let read = Atomic<Int>(0)
+
+  init(_ memory: UnsafeMutableRawPointer) {
+    values = memory.bindMemory(to: Int64.self, capacity: Ring.capacity)
+    kinds = (memory + Ring.capacity * 8).bindMemory(to: UInt8.self, capacity: Ring.capacity)
+  }
+  static let byteCount = Ring.capacity * 9
+
+  /// False when it is full.
+  func put(_ kind: UInt8, _ value: Int64) -> Bool {
+    let place = written.load(ordering: .relaxed)
+    guard place - read.load(ordering: .acquiring) < Ring.capacity else { return false }
+    kinds[place % Ring.capacity] = kind
+    values[place % Ring.capacity] = value
+    written.store(place + 1, ordering: .releasing)
+    return true
+  }
+
+  func take() -> (kind: UInt8, value: Int64)? {
+    let place = read.load(ordering: .relaxed)
+    guard place < written.load(ordering: .acquiring) else { return nil }
+    let taken = (kinds[place % Ring.capacity], values[place % Ring.capacity])
+    read.store(place + 1, ordering: .releasing)
+    return taken
+  }
+
+  var isEmpty: Bool { read.load(ordering: .acquiring) == written.load(ordering: .acquiring) }
+}
+
+/// What both threads see.
+private struct Desk: ~Copyable {
+  let orders: Ring
+  let outcomes: Ring
+  let commandCounter: StoredCounter
+  let siteTerm: StoredCounter
+  let latch: StoredCounter
+  let directory: Path
+  let host: Text<128>
+  /// Rung by the loop, and by the scribe.
+  let ordersBell = clinux_event_descriptor()
+  let outcomesBell = clinux_event_descriptor()
+  let address: Atomic<UInt32>
+  let temperature = Atomic<Int>(Int(Wire.unknownTemperature))
+  let resident = Atomic<Int>(Int(Wire.unknownSize))
+  let memory = Atomic<Int>(Int(Wire.unknownSize))
+  let disk = Atomic<Int>(Int(Wire.unknownSize))
+  /// Orders that are neither done nor given up.
+  let pending = Atomic<Int>(0)
+
+  func stored(_ value: StoredValue) -> StoredCounter {
+    switch value {
+    case .commandCounter: commandCounter
+    case .siteTerm: siteTerm
+    case .latch: latch
+    }
+  }
+}
+
+public struct Scribe: ~Copyable {
+  /// A collector may move; until its name is found at all, a look-up a few seconds after the last.
+  private static let lookUpSeconds: Int64 = 600
+  private static let retrySeconds: Int64 = 5
+  private static let machineMilliseconds: Int32 = 1000
+
+  private let desk: UnsafeMutablePointer<Desk>
+  public let descriptor: Int32
+
+  /// Starts the thread. Its pages stay for the life of the program, because it never ends.
+  init(_ station: StationFile) throws(Diagnostic) {
+    let directory = station.stateDirectory
+    let commandCounter = try StoredCounter("command-counter", in: directory)
+    let siteTerm = try StoredCounter("site-term", in: directory)
+    let latch = try StoredCounter("latch", in: directory)
+    let bytes = MemoryLayout<Desk>.stride + 2 * Ring.byteCount + 64
+    guard let memory = clinux_map_anonymous(bytes) else {
+      throw Diagnostic("the kernel has no memory for the scribe's desk")
+    }
+    let rings = memory + (MemoryLayout<Desk>.stride + 15) / 16 * 16
+    let desk = memory.bindMemory(to: Desk.self, capacity: 1)
+    let numeric = station.uplink.host.withCString { clinux_numeric_address($0) }
+    desk.initialize(
+      to: Desk(
+        orders: Ring(rings), outcomes: Ring(rings + (Ring.byteCount + 15) / 16 * 16),
+        commandCounter: commandCounter, siteTerm: siteTerm, latch: latch, directory: directory,
+        host: station.uplink.host, address: Atomic(numeric)))
+    let bell = desk.pointee.outcomesBell
+    clinux_bound_resolver()
+    guard bell >= 0, desk.pointee.ordersBell >= 0, clinux_start_thread(work, desk) == 0 else {
+      throw Diagnostic("the kernel starts no thread for the scribe: see ulimit -u")
+    }
+    self.desk = desk
+    descriptor = bell
+  }
+
+  /// False when the desk is full, because the disk has not answered for long.
+  func store(_ value: StoredValue, _ number: Int64) -> Bool {
+    guard desk.pointee.orders.put(value.rawValue, number) else { return false }
+    desk.pointee.pending.add(1, ordering: .relaxed)
+    clinux_signal_event(desk.pointee.ordersBell)
+    return true
+  }
+
+  /// What became of the oldest order that is done.
+  func outcome() -> (value: StoredValue, isDone: Bool)? {
+    guard let taken = desk.pointee.outcomes.take(), let value = StoredValue(rawValue: taken.kind)
+    else { return nil }
+    return (value, taken.value == 1)
+  }
+
+  func clearBell() { clinux_clear_event(descriptor) }
+
+  /// Where datagrams go, in host order; nil while the name is not resolved.
+  var address: UInt32? {
+    let current = desk.pointee.address.load(ordering: .relaxed)
+    return current == 0 ? nil : current
+  }
+
+  func report(to host: inout HostStatus) {
+    host.temperatureCentidegrees = Int16(
+      clamping: desk.pointee.temperature.load(ordering: .relaxed))
+    host.residentKibibytes = UInt32(clamping: desk.pointee.resident.load(ordering: .relaxed))
+    host.memoryAvailableMebibytes = UInt32(clamping: desk.pointee.memory.load(ordering: .relaxed))
+    host.diskFreeMebibytes = UInt32(clamping: desk.pointee.disk.load(ordering: .relaxed))
+  }
+
+  /// Before the program ends: waits for what is under way, but not for a disk that does not answer.
+  func finish() {
+    for _ in 0..<100 where desk.pointee.pending.load(ordering: .relaxed) > 0 {
+      _ = poll(nil, 0, 10)
+    }
+  }
+
+  // MARK: The thread
+
+  fileprivate static func run(_ place: UnsafeMutableRawPointer) {
+    let desk = place.assumingMemoryBound(to: Desk.self)
+    let isNumeric = desk.pointee.address.load(ordering: .relaxed) != 0
+    var nextLookUp: Int64 = 0
+    while true {
+      while let order = desk.pointee.orders.take() { carryOut(order.kind, order.value, desk) }
+      read(desk)
+      let now = clinux_monotonic_nanoseconds()
+      if !isNumeric && now >= nextLookUp {
+        let found = desk.pointee.host.withCString { clinux_resolve($0) }
+        // A name server that is gone does not make the collector go.
+        if found != 0 { desk.pointee.address.store(found, ordering: .relaxed) }
+        nextLookUp = now + (found != 0 ? lookUpSeconds : retrySeconds) * nanosecondsPerSecond
+      }
+      var bell = pollfd(fd: desk.pointee.ordersBell, events: Int16(POLLIN), revents: 0)
+      _ = poll(&bell, 1, machineMilliseconds)
+      clinux_clear_event(desk.pointee.ordersBell)
+    }
+  }
+
+  private static func carryOut(
+    _ kind: UInt8, _ number: Int64, _ desk: UnsafeMutablePointer<Desk>
+  ) {
+    guard let value = StoredValue(rawValue: kind) else { return }
+    let isDone = desk.pointee.stored(value).store(Int(number))
+    // There is room: as many orders as the ring holds are under way at most.
+    _ = desk.pointee.outcomes.put(kind, isDone ? 1 : 0)
+    desk.pointee.pending.subtract(1, ordering: .relaxed)
+    clinux_signal_event(desk.pointee.outcomesBell)
+  }
+
+  private static func read(_ desk: UnsafeMutablePointer<Desk>) {
+    if let thousandths = File.readInteger("/sys/class/thermal/thermal_zone0/temp") {
+      desk.pointee.temperature.store(thousandths / 10, ordering: .relaxed)
+    }
+    // /proc/self/statm: size and resident, in pages. /proc/meminfo's third line is MemAvailable, in
+    // kB.
+    if let pages = File.readInteger("/proc/self/statm", skippingFields: 1) {
+      let bytes = pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+      desk.pointee.resident.store(bytes / 1024, ordering: .relaxed)
+    }
+    if let kibibytes = File.readInteger("/proc/meminfo", skippingFields: 2) {
+      desk.pointee.memory.store(kibibytes / 1024, ordering: .relaxed)
+    }
+    // The file system on which the station writes is the one that can fill up.
+    let free = desk.pointee.directory.withCString { clinux_disk_free_mebibytes($0) }
+    if free >= 0 { desk.pointee.disk.store(Int(free), ordering: .relaxed) }
+  }
+}
+
+private func work(_ desk: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  if let desk { Scribe.run(desk) }
+  return nil
+}
