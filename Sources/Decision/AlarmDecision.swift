@@ -46,7 +46,7 @@ public struct AlarmDecision: Sendable {
   /// much is expected: the network misses emergent P of large events.
   private var retractedTime: UTC?
   private var witnesses = Witnesses()
-  /// Of the event of that pick, the largest motion that was the ground's beyond doubt, m/s².
+  /// The largest motion of that pick's event that was the ground's beyond doubt, m/s².
   private var believed = (pickTime: UTC(nanoseconds: .min), peak: 0.0)
   /// An estimate rests on its window's largest motion, whoever's that was.
   private static let unbelievedFactor = 1.5

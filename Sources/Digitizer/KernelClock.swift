@@ -23,7 +23,7 @@ public struct KernelClock: Equatable, Sendable {
   /// A server in the same building is heard through switches and interrupts that take some tenths
   /// of a millisecond, and not the same both ways: whoever states less has only computed it.
   static let leastErrorNanoseconds: Int64 = 1_000_000
-  /// Of a daemon that states nothing: a mobile network's round trip of 100 ms can be all on one
+  /// A daemon that states nothing: a mobile network's round trip of 100 ms can be all on one
   /// way, and half of it is what the daemon is then wrong by.
   static let unstatedErrorNanoseconds: Int64 = 50_000_000
   /// What the kernel adds to the maximum error each second (MAXFREQ, 500 ppm).
@@ -78,7 +78,7 @@ public struct SystemClockReading: Sendable {
   /// announced.
   public var leapSeconds: Int64 = 0
 
-  /// Of a clock whose error is known. No clock is right to the nanosecond, so that an error of
+  /// A clock whose error is known. No clock is right to the nanosecond, so that an error of
   /// zero is taken for none that was stated.
   public init(
     monotonicNanoseconds: Int64, realtime: UTC, isSynchronised: Bool, maximumErrorNanoseconds: Int64
@@ -91,7 +91,7 @@ public struct SystemClockReading: Sendable {
       isErrorAssumed ? KernelClock.unstatedErrorNanoseconds : maximumErrorNanoseconds
   }
 
-  /// Of the kernel's clock.
+  /// The kernel's clock.
   public init(monotonicNanoseconds: Int64, realtime: UTC, kernel: KernelClock) {
     self.init(
       monotonicNanoseconds: monotonicNanoseconds, realtime: realtime,

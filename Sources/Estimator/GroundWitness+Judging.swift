@@ -6,14 +6,14 @@ import Core
 /// What the last seconds are like.
 public struct GroundVerdict: Equatable, Sendable {
   public var doubts = Doubts()
-  /// Of the lane on which it exceeded the limit longest, since the motion began; of lanes that are believed.
+  /// Since the motion began, on the believed lane that exceeded the limit longest.
   public var exceedingSamples = 0
   /// From the first sample beyond the limit to the last, and in how many swings.
   public var spanSamples = 0
   public var swings = 0
   /// Since the motion began.
   public var activeSamples = 0
-  /// Of the last second, m/s².
+  /// The last second's, m/s².
   public var peak = 0.0
   /// Lanes that reach two fifths of the limit.
   public var movedLanes = 0
@@ -75,7 +75,7 @@ extension GroundWitness {
   private static let complexityHertzMinimum = 4.0
   private static let secondLaneShare = 0.4
   private static let recentSamples = 50
-  /// Of the logarithms of the moments' ratios, two lanes or three: noise times a factor scatters by up to
+  /// Scatter of the ratios' logarithms, two lanes or three: noise times a factor scatters by up to
   /// 0.13, earthquakes by 0.15 at least.
   static let scaledScatter = 0.14
   private static let scaledSamples = 200

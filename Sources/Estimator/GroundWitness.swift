@@ -67,7 +67,7 @@ public struct GroundWitness: ~Copyable {
   var low = InlineArray<256, Lanes>(repeating: .zero)
   var all = InlineArray<256, Lanes>(repeating: .zero)
   var quick = InlineArray<256, Lanes>(repeating: .zero)
-  /// Of each tenth of a second, the largest velocity of any lane.
+  /// The largest velocity of any lane in each tenth of a second.
   private var velocities = InlineArray<20, Double>(repeating: 0)
   /// Samples since the last restart; the newest is in place `end − 1`.
   private(set) var end = 0

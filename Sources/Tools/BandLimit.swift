@@ -35,7 +35,7 @@ enum BandLimit {
     return sum
   }
 
-  /// Of frames before which all was zero; late by half the filter's length.
+  /// Frames before which all was zero; late by half the filter's length.
   static func filtered(_ frames: [SIMD4<Double>]) -> [SIMD4<Double>] {
     frames.indices.map { index in
       var sum = SIMD4<Double>.zero

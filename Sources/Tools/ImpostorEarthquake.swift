@@ -12,13 +12,13 @@ struct ImpostorEarthquake: Sendable {
   private static let rateHertz = Disturbance.rateHertz
   /// The impostor comes between P and so long after S.
   private static let codaSeconds = 10.0
-  /// Of a station that has only just started.
+  /// A station that has only just started.
   private static let earlySeconds = 2.0...10.0
   private static let drawsMaximum = 1000
   private static let attemptsMaximum = 10
 
   let settings: SyntheticSettings
-  /// Of the ground while the station is watched, m/s².
+  /// The ground's while the station is watched, m/s².
   let peakMetresPerSecondSquared: Double
 
   static func ground(_ settings: SyntheticSettings, count: Int) -> [SIMD4<Double>] {
@@ -74,7 +74,7 @@ struct ImpostorEarthquake: Sendable {
     return settings
   }
 
-  /// Of S by random vibration theory (Hanks and McGuire 1981): an acceleration spectrum that is
+  /// S by random vibration theory (Hanks and McGuire 1981): an acceleration spectrum that is
   /// flat from the corner to where attenuation ends it, spread over the duration. Constants as in
   /// SyntheticEarthquake.
   private static func likelyPeak(_ settings: SyntheticSettings) -> Double {

@@ -43,7 +43,7 @@ private struct Rumble {
         sum[lane] += Elementary.sine(twoPi * line.hertz * t + line.phases[lane])
       }
     }
-    // Of so many lines, the sum's rms is one.
+    // The sum of so many lines has an rms of one.
     return lanes * sum * (2 / Double(lines.count)).squareRoot()
   }
 }

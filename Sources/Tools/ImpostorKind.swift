@@ -55,7 +55,7 @@ public enum ImpostorKind: String, CaseIterable, Sendable {
     }
   }
 
-  /// Of all that is no earthquake, the largest deviation that is tried.
+  /// For all that is no earthquake, the largest deviation that is tried.
   public static let peaks = 0.3...20.0
   /// From a quiet basement to a floor beside machines, rms.
   static let noiseLevels = 2e-5...2e-3

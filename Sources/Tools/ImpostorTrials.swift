@@ -15,7 +15,7 @@ struct ImpostorOutcome: Equatable, Sendable {
   var kind: ImpostorKind
   var isDuringEarthquake: Bool
   var hasWatch = false
-  /// Of the first alarm.
+  /// The first alarm's.
   var reason: AlertReason?
   /// The earthquake alone would have raised one.
   var isEarthquakes = false

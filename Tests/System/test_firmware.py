@@ -89,7 +89,7 @@ class FirmwareTest(unittest.TestCase):
             health = station.receive(lambda m: m["type"] == "health" and m["frames"] > 8000)
             self.assertEqual(health["gaps"], 0)
             boot = health["boot"]
-            # The simulated card brings a runtime of its own, of half a megabyte, which no board has.
+            # The simulated card loads a Swift runtime beside the firmware, which no board has.
             self.assertLessEqual(station.resident_kibibytes(), 8.5 * 1024)
             key = str(station.host / "station.key")
             target = f"127.0.0.1:{station.listen_port}"
