@@ -67,6 +67,7 @@ test-firmware: firmware
 test-aarch64: firmware
 	swift build -c release --product onset
 	swift build -c release --product onsetd
+	swift build -c release --product asound_module_pcm_onset
 	swift build -c release --product kernel-check
 	Tests/System/aarch64.sh .cache/aarch64 .build/aarch64 $(FIRMWARE)/release/onsetd .build/release
 
