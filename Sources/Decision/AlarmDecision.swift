@@ -58,16 +58,18 @@ public struct AlarmDecision: Sendable {
   public var isBlind: Bool { state == .blind }
   /// The alert that stands, as it was last told.
   public var standing: Alert? { hasAlert ? alert : nil }
-  /// Whether it matters if what moves is the ground: it moves by the limit, or is expected to.
+  /// Whether it matters if what moves is the ground: it moves by a limit, or is expected to.
   public func needsVerdict(_ estimate: Estimate?, _ observed: ObservedShaking) -> Bool {
     observed.acceleration >= judgedLimit
+      || !observed.evidence(settings, times: judgedShare).isEmpty
       || estimate.map { probability($0) >= settings.watchProbability } ?? false
   }
 
   /// What the ground must exceed for `judge` to count it.
-  public var judgedLimit: Double {
-    (isAlarm || released != nil ? AlarmDecision.hysteresis : 1)
-      * settings.accelerationMetresPerSecondSquared
+  public var judgedLimit: Double { judgedShare * settings.accelerationMetresPerSecondSquared }
+
+  private var judgedShare: Double {
+    isAlarm || released != nil ? AlarmDecision.hysteresis : 1
   }
 
   // MARK: Inputs
@@ -75,8 +77,8 @@ public struct AlarmDecision: Sendable {
   /// A pick of either picker, or what STA/LTA alone saw.
   public mutating func notePick(at now: Moment) { witnesses.note(now) }
 
-  /// What is known of the ground. `estimate` where there is a new one; `verdict` where it moves by
-  /// `judgedLimit` or more.
+  /// What is known of the ground. `estimate` where there is a new one; `verdict` where
+  /// `needsVerdict` asks for one.
   public mutating func step(
     at now: Moment, estimate: Estimate?, observed: ObservedShaking, verdict: GroundVerdict?
   ) -> Alert? {
@@ -230,7 +232,8 @@ public struct AlarmDecision: Sendable {
     _ observed: ObservedShaking, _ verdict: GroundVerdict?, at now: Moment, times factor: Double = 1
   ) -> Evidence? {
     guard let verdict, witnesses.believe(verdict, at: now) else { return nil }
-    var evidence = observed.evidence(settings, times: factor)
+    var evidence = observed.evidence(
+      settings, isSustained: verdict.isSustained, times: factor)
     guard !evidence.isEmpty else { return nil }
     if verdict.movedLanes >= 2 { evidence.insert(.components) }
     if witnesses.hasPick(at: now) { evidence.insert(.pick) }

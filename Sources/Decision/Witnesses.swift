@@ -29,19 +29,20 @@ struct Witnesses: Sendable {
 
   /// One lane alone cannot show two directions; a P must have been seen instead.
   func believe(_ verdict: GroundVerdict, at now: Moment) -> Bool {
-    guard verdict.isSustained else { return false }
     if verdict.doubts.isEmpty { return true }
     return verdict.doubts.contains(.alone)
-      && verdict.doubts.subtracting(.alone).subtracting(.straight).isEmpty && hasPick(at: now)
+      && verdict.doubts.isSubset(of: Doubts.alone.union(.straight)) && hasPick(at: now)
   }
 }
 
 extension ObservedShaking {
-  /// Which of the limits is reached, all of them times a factor.
-  func evidence(_ settings: AlarmSettings, times factor: Double = 1) -> Evidence {
+  /// Which of the limits is reached, all of them times a factor. An intensity counts what has lasted; of a peak
+  /// the verdict says whether it has.
+  func evidence(
+    _ settings: AlarmSettings, isSustained: Bool = true, times factor: Double = 1
+  ) -> Evidence {
     var evidence = Evidence()
-    // That it lasted is the verdict's to say.
-    if acceleration >= factor * settings.accelerationMetresPerSecondSquared,
+    if isSustained, acceleration >= factor * settings.accelerationMetresPerSecondSquared,
       velocity >= factor * settings.velocityMetresPerSecond
     {
       evidence.insert(.motion)

@@ -53,13 +53,17 @@ extension GroundWitness {
   private static let fastEnergyShare = 0.25
   /// Energy below 10 Hz: 0.24 at least; of white noise 0.2, of 16.7 Hz 0.1.
   private static let slowEnergyShare = 0.2
-  /// Energy beyond 3 Hz of a motion that has begun within the last 1.9 s: 0.75 at least.
-  private static let quickEnergyShare = 0.2
+  /// Energy beyond 3 Hz of a motion that has begun within the last 1.9 s: 0.51 at least; of a hand 0.35.
+  static let quickEnergyShare = 0.42
+  /// S comes within a minute of P up to 500 km, beyond which nothing exceeds 0.05 g.
+  private static let quickMemorySamples = 6000
   private static let slowSamples = 190
   /// Correlation of neighbouring samples: 0.23 at least, white noise none.
   private static let neighbourCorrelation = 0.15
   /// The second largest principal axis' energy against the largest's: 0.03 at least.
   private static let secondAxisShare = 0.02
+  /// The third's: 0.0058 at least; of a rotor, of a blow with its echo, of two lanes of three 0.00001.
+  private static let thirdAxisShare = 0.002
   /// Steps of less than a twentieth of the largest: a signal of two levels has little else.
   private static let stillStep = 0.05
   private static let stillShareMaximum = 0.6
@@ -77,9 +81,13 @@ extension GroundWitness {
   private static let recentSamples = 50
   /// Scatter of the ratios' logarithms, two lanes or three: noise times a factor scatters by up to
   /// 0.13, earthquakes by 0.15 at least.
-  static let scaledScatter = 0.14
+  private static let scaledScatter = 0.14
   private static let scaledSamples = 200
+  private static let scaledSamplesMinimum = 30
   private static let scaledRatio = 3.2
+  /// Noise of another gain is alike from its jump on; what is alike now and then is the ground.
+  private static let scaledWeight = 1 / 16.0
+  private static let scaledShare = 0.5
 
   /// `limit`: the acceleration to be exceeded, m/s².
   public mutating func judge(limit: Double) -> GroundVerdict {
@@ -98,7 +106,7 @@ extension GroundWitness {
     guard lanes != 0 else { return verdict }
     judgeShape(lanes, active, &verdict.doubts)
     judgeSteps(lanes, active, &verdict.doubts)
-    judgeNoise(lanes, active, &verdict.doubts)
+    judgeGain(lanes, active, &verdict.doubts)
     judgePeriods(lanes, active, &verdict.doubts)
     judgeBandwidth(lanes, &verdict.doubts)
     return verdict
@@ -147,13 +155,17 @@ extension GroundWitness {
     _ limit: Double, _ lanes: UInt8, _ active: Int, _ verdict: inout GroundVerdict
   ) {
     var (newest, oldest) = (active, 0)
+    for back in 0..<min(active, GroundWitness.judgedSamples) {
+      verdict.peak = max(verdict.peak, largest(all[place(back: back)], lanes))
+    }
+    // An intensity may be reached by less than the limit.
+    let moving = GroundWitness.secondLaneShare * min(limit, verdict.peak)
     for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
       var (exceeding, swings, moved) = (0, 0, false)
       var sign = 0.0
       for back in 0..<active {
         let value = all[place(back: back)][lane]
-        if back < GroundWitness.judgedSamples { verdict.peak = max(verdict.peak, value.magnitude) }
-        if value.magnitude >= GroundWitness.secondLaneShare * limit { moved = true }
+        if value.magnitude >= moving { moved = true }
         guard value.magnitude >= limit else {
           sign = 0
           continue
@@ -177,7 +189,7 @@ extension GroundWitness {
   private func judgeShape(_ lanes: UInt8, _ active: Int, _ doubts: inout Doubts) {
     var (least, most) = (Lanes.zero, Lanes.zero)
     var (total, fast, slow, neighbours) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
-    var quickest = Lanes.zero
+    var quickEnergies = Lanes.zero
     var products = SIMD3<Double>.zero
     for back in 0..<GroundWitness.judgedSamples {
       let (a, h, l) = (all[place(back: back)], high[place(back: back)], low[place(back: back)])
@@ -186,15 +198,16 @@ extension GroundWitness {
       total += a * a
       fast += h * h
       slow += l * l
-      quickest += quick[place(back: back)] * quick[place(back: back)]
+      quickEnergies += quick[place(back: back)] * quick[place(back: back)]
       neighbours += h * high[place(back: back + 1)]
       products += SIMD3(h[0] * h[1], h[0] * h[2], h[1] * h[2])
     }
     var strongest = 0
-    var (energy, fastEnergy) = (0.0, 0.0)
+    var (energy, fastEnergy, quickEnergy) = (0.0, 0.0, 0.0)
     for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
       energy += total[lane]
       fastEnergy += fast[lane]
+      quickEnergy += quickEnergies[lane]
       if lanes & (1 << UInt8(strongest)) == 0 || fast[lane] > fast[strongest] { strongest = lane }
     }
     let (smaller, larger) = (
@@ -207,9 +220,10 @@ extension GroundWitness {
     {
       doubts.insert(.hissing)
     }
-    if active < GroundWitness.slowSamples
-      && quickest[strongest] < GroundWitness.quickEnergyShare * fast[strongest]
-    {
+    let isQuick =
+      active < GroundWitness.slowSamples
+      && quickEnergy >= GroundWitness.quickEnergyShare * fastEnergy
+    if knowsNoise && !isQuick && end - quickEnd > GroundWitness.quickMemorySamples {
       doubts.insert(.slow)
     }
     for lane in 0..<3 where lanes & (1 << UInt8(lane)) == 0 {
@@ -218,17 +232,21 @@ extension GroundWitness {
       if lane != 1 { products[1] = 0 }
       if lane != 0 { products[2] = 0 }
     }
-    if GroundWitness.secondAxis(fast, products) < GroundWitness.secondAxisShare {
-      doubts.insert(.straight)
+    let axes = GroundWitness.axes(fast, products)
+    if axes.second < GroundWitness.secondAxisShare { doubts.insert(.straight) }
+    if lanes.nonzeroBitCount == 3 && axes.third < GroundWitness.thirdAxisShare {
+      doubts.insert(.flat)
     }
   }
 
-  /// The ratio of the two largest eigenvalues of a covariance, given its diagonal and the products xy, xz, yz.
-  static func secondAxis(_ diagonal: Lanes, _ products: SIMD3<Double>) -> Double {
+  /// The smaller eigenvalues of a covariance over the largest, given its diagonal and the products xy, xz, yz.
+  static func axes(
+    _ diagonal: Lanes, _ products: SIMD3<Double>
+  ) -> (second: Double, third: Double) {
     let (a, b, c) = (diagonal[0], diagonal[1], diagonal[2])
     let (d, e, f) = (products[0], products[1], products[2])
     let trace = a + b + c
-    guard trace > 0 else { return 0 }
+    guard trace > 0 else { return (0, 0) }
     // Power iteration: where it converges slowly both are alike, and no precision is needed.
     var v = SIMD3(a + d + e, d + b + f, e + f + c)
     if (v * v).sum() == 0 { v = SIMD3(1, 0.5, 0.25) }
@@ -238,14 +256,14 @@ extension GroundWitness {
         a * v[0] + d * v[1] + e * v[2], d * v[0] + b * v[1] + f * v[2],
         e * v[0] + f * v[1] + c * v[2])
       let length = (w * w).sum().squareRoot()
-      guard length > 0 else { return 0 }
+      guard length > 0 else { return (0, 0) }
       first = length / max((v * v).sum().squareRoot(), 1e-300)
       v = w / length
     }
     let determinant = a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e)
     let (sum, product) = (trace - first, determinant / max(first, 1e-300))
-    let second = 0.5 * (sum + max(sum * sum - 4 * product, 0).squareRoot())
-    return max(second, 0) / first
+    let root = max(sum * sum - 4 * product, 0).squareRoot()
+    return (max(sum + root, 0) / (2 * first), max(sum - root, 0) / (2 * first))
   }
 
   /// Two levels and jumps between them, on any lane, since it first moved by three tenths of its peak.
@@ -280,11 +298,21 @@ extension GroundWitness {
     (all[place(back: back)][lane] - all[place(back: back + 1)][lane]).magnitude
   }
 
-  /// A gain jumps at once: what has gone on for two seconds without this doubt is not the noise. What was seen
-  /// of it stays in the judged second for as long as that lasts.
-  private mutating func judgeNoise(_ lanes: UInt8, _ active: Int, _ doubts: inout Doubts) {
+  /// A gain jumps at once: what has gone on for two seconds without this doubt is not the noise.
+  private mutating func judgeGain(_ lanes: UInt8, _ active: Int, _ doubts: inout Doubts) {
     guard knowsNoise else { return }
-    let count = min(max(active, 30), GroundWitness.judgedSamples)
+    var isScaled = false
+    if active < GroundWitness.scaledSamples || doubtOfGain > GroundWitness.scaledShare {
+      let count = min(
+        max(active, GroundWitness.scaledSamplesMinimum), GroundWitness.judgedSamples)
+      isScaled = GroundWitness.isScaled(moments(count), noise, lanes: lanes)
+    }
+    doubtOfGain += GroundWitness.scaledWeight * ((isScaled ? 1 : 0) - doubtOfGain)
+    if isScaled || doubtOfGain > GroundWitness.scaledShare { doubts.insert(.scaled) }
+  }
+
+  /// Mean sizes of the newest samples, their slopes and their curvatures.
+  private func moments(_ count: Int) -> InlineArray<3, Lanes> {
     var moments = InlineArray<3, Lanes>(repeating: .zero)
     for back in 0..<count {
       let h = high[place(back: back)]
@@ -295,20 +323,12 @@ extension GroundWitness {
       moments[2] += GroundWitness.size(difference - before)
     }
     for index in 0..<3 { moments[index] /= Double(count) }
-    let isScaled = GroundWitness.isScaled(
-      moments, noise, lanes: lanes, scatter: GroundWitness.scaledScatter)
-    if isScaled && (active < GroundWitness.scaledSamples || isScaledSinceLong) {
-      isScaledSinceLong = true
-      scaledUntil = end + GroundWitness.judgedSamples
-    } else if end >= scaledUntil {
-      isScaledSinceLong = false
-    }
-    if end < scaledUntil { doubts.insert(.scaled) }
+    return moments
   }
 
-  /// Whether these moments are those, all times one factor.
+  /// Whether these moments are those, all times one factor, on all of two lanes or three.
   static func isScaled(
-    _ moments: InlineArray<3, Lanes>, _ those: InlineArray<3, Lanes>, lanes: UInt8, scatter: Double
+    _ moments: InlineArray<3, Lanes>, _ those: InlineArray<3, Lanes>, lanes: UInt8
   ) -> Bool {
     var (count, sum, squares) = (0.0, 0.0, 0.0)
     for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
@@ -317,7 +337,7 @@ extension GroundWitness {
       where moments[index][lane] < GroundWitness.scaledRatio * those[index][lane] {
         isLarger = false
       }
-      guard isLarger else { continue }
+      guard isLarger else { return false }
       for index in 0..<3 {
         let ratio = Elementary.logarithm10(moments[index][lane] / max(those[index][lane], 1e-300))
         count += 1
@@ -327,7 +347,7 @@ extension GroundWitness {
     }
     guard count >= 6 else { return false }
     let mean = sum / count
-    return squares / count - mean * mean < scatter * scatter
+    return squares / count - mean * mean < scaledScatter * scaledScatter
   }
 
   /// Half periods of the strongest lane, newest first: a machine's are alike, also while it runs up.

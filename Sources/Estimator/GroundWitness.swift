@@ -2,10 +2,10 @@
 //
 // A peak says nothing of its cause: a loose wire, a converter that settles, hum, a knock and an
 // earthquake all exceed 0.05 g. What they do in the second before differs. The ground swings to both
-// sides, in more than one direction, goes on for half a second at least without a pause, is neither
-// drift nor hiss, and its spectrum is not that of the noise made larger. Each of these is a doubt that
-// must be absent. Their limits lie outside of what 42 strong-motion records of 12 earthquakes do when
-// the ground has exceeded 0.05 g for a tenth of a second, and are told beside each.
+// sides and in three directions, begins quickly, goes on for half a second at least without a pause, is
+// neither drift nor hiss, and its spectrum is not that of the noise made larger. Each of these is a doubt
+// that must be absent. Their limits lie outside of what some fifty strong-motion records do when the
+// ground has exceeded 0.05 g for a tenth of a second, and are told beside each.
 //
 //   doubt        what speaks against the ground
 //   active       the samples since the motion began, without a pause of more than a tenth of a second
@@ -45,6 +45,8 @@ public struct Doubts: BitSet {
   public static let unconfirmed = Doubts(rawValue: 2048)
   /// It begins slower than any P does: the sensor is being carried, or the room tilts.
   public static let slow = Doubts(rawValue: 4096)
+  /// All of it lies in one plane: a rotor, a blow and its echo, a fault of two lanes.
+  public static let flat = Doubts(rawValue: 8192)
 }
 
 public struct GroundWitness: ~Copyable {
@@ -75,8 +77,12 @@ public struct GroundWitness: ~Copyable {
   private var lowPass: Biquad
   private var quickPass: Biquad
   private var brokenUntil = InlineArray<3, Int>(repeating: 0)
-  var isScaledSinceLong = false
-  var scaledUntil = 0
+  /// The last half second that was well above the noise and quick, as a P is: the `end` of it.
+  private(set) var quickEnd = -1_000_000
+  private var halfSecond = (sizes: Lanes.zero, quick: 0.0, all: 0.0)
+  private static let quickNoiseRatio = 4.0
+  /// How often the motion was lately the noise made larger, 0 to 1.
+  var doubtOfGain = 0.0
   /// Lanes that have a calibrated component.
   private let lanes: UInt8
 
@@ -94,8 +100,12 @@ public struct GroundWitness: ~Copyable {
   let hasSecondSensor: Bool
   private var secondSensorNoise = 0.0
   private var secondSensorNow = 0.0
+  private var secondSensorSamples = 0
   /// Ten times the noise's energy within half a second is beyond any chance.
   private static let secondSensorEnergyRatio = 10.0
+  /// Before ten seconds of its noise are known it confirms nothing.
+  private static let secondSensorSettlingSamples = 1000
+  private static let secondSensorNoiseSamples = 3000
 
   public init(lanes: UInt8, hasSecondSensor: Bool = false) {
     self.lanes = lanes
@@ -125,6 +135,7 @@ public struct GroundWitness: ~Copyable {
     noteFlags(sample.flags)
     noteMoments(h)
     if hasSecondSensor { noteSecondSensor(sample.counts[3]) }
+    noteQuickness(h, quick[place])
     if end % 100 == 0 {
       highPass.flushTinyStates()
       lowPass.flushTinyStates()
@@ -139,8 +150,9 @@ public struct GroundWitness: ~Copyable {
     quickPass.clear()
     for index in 0..<3 { brokenUntil[index] = 0 }
     for index in 0..<20 { velocities[index] = 0 }
-    scaledUntil = 0
-    isScaledSinceLong = false
+    doubtOfGain = 0
+    quickEnd = -1_000_000
+    halfSecond = (.zero, 0, 0)
     for index in 0..<GroundWitness.momentCount { second[index] = .zero }
     secondsSeen = 0
     previous = .zero
@@ -155,6 +167,24 @@ public struct GroundWitness: ~Copyable {
       largest = max(largest, velocity[lane].magnitude)
     }
     velocities[block] = largest
+  }
+
+  private mutating func noteQuickness(_ high: Lanes, _ quick: Lanes) {
+    halfSecond.sizes += GroundWitness.size(high)
+    halfSecond.all += (high * high).sum()
+    halfSecond.quick += (quick * quick).sum()
+    guard end % 50 == 0 else { return }
+    var isMoving = false
+    for lane in 0..<3
+    where halfSecond.sizes[lane] > 50 * GroundWitness.quickNoiseRatio * noise[0][lane] {
+      isMoving = true
+    }
+    if knowsNoise && isMoving
+      && halfSecond.quick >= GroundWitness.quickEnergyShare * halfSecond.all
+    {
+      quickEnd = end
+    }
+    halfSecond = (.zero, 0, 0)
   }
 
   private mutating func noteFlags(_ flags: ChannelFlags) {
@@ -203,15 +233,16 @@ public struct GroundWitness: ~Copyable {
   }
 
   private func isScaledNoise(_ moments: InlineArray<3, Lanes>) -> Bool {
-    GroundWitness.isScaled(
-      moments, noise, lanes: lanes, scatter: GroundWitness.scaledScatter)
+    GroundWitness.isScaled(moments, noise, lanes: lanes)
   }
 
   private mutating func noteSecondSensor(_ counts: Double) {
     let energy = counts * counts
     secondSensorNow += 0.02 * (energy - secondSensorNow)
-    let bounded = min(energy, 4 * secondSensorNoise + 1)
-    secondSensorNoise += (bounded - secondSensorNoise) / 3000
+    secondSensorSamples = min(secondSensorSamples + 1, GroundWitness.secondSensorNoiseSamples)
+    let isKnown = secondSensorSamples > GroundWitness.secondSensorSettlingSamples
+    let bounded = isKnown ? min(energy, 4 * secondSensorNoise + 1) : energy
+    secondSensorNoise += (bounded - secondSensorNoise) / Double(secondSensorSamples)
   }
 
   // MARK: What is known
@@ -221,7 +252,8 @@ public struct GroundWitness: ~Copyable {
 
   var isUnconfirmed: Bool {
     hasSecondSensor
-      && secondSensorNow < GroundWitness.secondSensorEnergyRatio * secondSensorNoise
+      && (secondSensorSamples <= GroundWitness.secondSensorSettlingSamples
+        || secondSensorNow < GroundWitness.secondSensorEnergyRatio * secondSensorNoise)
   }
 
   /// The lanes that are there and well.

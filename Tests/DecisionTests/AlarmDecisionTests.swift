@@ -23,6 +23,7 @@ private final class Decider {
   func step(at now: Moment, estimate: Estimate?, observed: ObservedShaking) -> Alert? {
     decision.step(at: now, estimate: estimate, observed: observed, verdict: verdict)
   }
+  func needsVerdict(_ observed: ObservedShaking) -> Bool { decision.needsVerdict(nil, observed) }
   func notePick(at now: Moment) { decision.notePick(at: now) }
   func retract(pickID: UInt32, at now: Moment) -> Alert? {
     decision.retract(pickID: pickID, at: now)
@@ -130,6 +131,19 @@ private final class Decider {
     #expect(jma.step(at: at(100), estimate: nil, observed: felt) == nil && jma.isAlarm)
     felt.intensity = 2.39
     #expect(jma.step(at: at(101), estimate: nil, observed: felt)?.level == .clear)
+  }
+
+  /// Acceleration stays below its own limit, which has then not been exceeded for any time.
+  @Test func anIntensityBelowTheLimitOfAccelerationRaisesTheAlarm() {
+    var felt = shaking(0.1)
+    (felt.velocity, felt.intensity) = (0.01, 3)
+    let jma = Decider { $0.jmaIntensity = 3 }
+    (jma.verdict.exceedingSamples, jma.verdict.spanSamples, jma.verdict.swings) = (0, 0, 0)
+    #expect(jma.needsVerdict(felt) && !Decider().needsVerdict(felt))
+    #expect(jma.step(at: at(1), estimate: nil, observed: felt)?.reason == .measuredShaking)
+    let peak = Decider()
+    peak.verdict = jma.verdict
+    #expect(peak.step(at: at(1), estimate: nil, observed: shaking(1)) == nil, "it did not last")
   }
 
   /// Shaking that is all acceleration hurts nobody.

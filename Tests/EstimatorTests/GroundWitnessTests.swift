@@ -82,6 +82,13 @@ private func sway(_ hertz: Double, _ time: Double, _ size: Double = 1) -> Lanes 
       0.6 * Elementary.sine(turn * hertz * time + 2.4), 0)
 }
 
+/// Two of them in different planes, quick enough for a P.
+private func shake(_ time: Double, _ size: Double = 1) -> Lanes {
+  sway(4.1, time, size) + twisted(sway(6.3, time, size))
+}
+
+private func twisted(_ motion: Lanes) -> Lanes { Lanes(motion[2], motion[0], motion[1], 0) }
+
 @Suite struct GroundWitnessTests {
   @Test func aStepGoesToOneSide() {
     let bench = Bench()
@@ -215,11 +222,43 @@ private func sway(_ hertz: Double, _ time: Double, _ size: Double = 1) -> Lanes 
   @Test func aSecondSensorMustMoveAsWell() {
     for (share, isConfirmed) in [(0.0, false), (1.0, true)] {
       let bench = Bench(hasSecondSensor: true, quietSeconds: 120)
-      bench.run(seconds: 3, secondSensor: share) { sway(2.1, $0) + sway(3.3, $0) }
+      bench.run(seconds: 3, secondSensor: share) { shake($0) }
       #expect(bench.at(1.5).contains(.unconfirmed) != isConfirmed)
       #expect(bench.verdicts[30].verdict.isConfirmed == isConfirmed)
       #expect(bench.isBelieved == isConfirmed)
     }
+  }
+
+  @Test func aSecondSensorConfirmsNothingBeforeItsNoiseIsKnown() {
+    let bench = Bench(hasSecondSensor: true, quietSeconds: 6)
+    bench.run(seconds: 3, secondSensor: 1) { shake($0) }
+    #expect(bench.at(1.5).contains(.unconfirmed) && !bench.isBelieved)
+  }
+
+  /// Whatever turns or swings about one axis moves in one plane; the ground does not.
+  @Test func aRotorsMotionIsFlat() {
+    let bench = Bench()
+    bench.run(seconds: 4) { sway(5, $0) + sway(8.3, $0) }
+    for index in [1.2, 2, 3] { #expect(bench.at(index).contains(.flat), "at \(index) s") }
+    #expect(!bench.isBelieved)
+    let ground = Bench()
+    ground.run(seconds: 4) { shake($0) }
+    #expect(ground.isBelieved)
+    #expect(ground.verdicts.allSatisfy { $0.seconds < 0.5 || !$0.verdict.doubts.contains(.flat) })
+  }
+
+  /// A hand is slow from its first moment on, however long it lasts; S is so behind a quick P.
+  @Test func whatHasNeverBeenQuickIsSlow() {
+    func hand(_ time: Double) -> Lanes { sway(1.1, time) + twisted(sway(1.9, time)) }
+    let carried = Bench()
+    carried.run(seconds: 8) { hand($0) }
+    for index in [1.0, 3, 7] { #expect(carried.at(index).contains(.slow), "at \(index) s") }
+    #expect(!carried.isBelieved)
+    let shaken = Bench()
+    shaken.run(seconds: 2) { shake($0, 0.02) }
+    shaken.run(seconds: 8) { hand($0) }
+    for index in [3.0, 5, 9] { #expect(!shaken.at(index).contains(.slow), "at \(index) s") }
+    #expect(shaken.isBelieved)
   }
 
   /// M 6.5 in 20 km: in what decides, that it has not lasted, that it fades, and nothing else.

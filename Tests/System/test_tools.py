@@ -168,7 +168,7 @@ class ToolsTest(unittest.TestCase):
         self.assertLess(everything[3.0, "log PGV"]["sigma"], alone["sigma"])
         for alarm in found["alarms"]:
             self.assertGreaterEqual(alarm["right"], 10)
-            self.assertLessEqual(alarm["wrong"], 0.25 * alarm["right"])
+            self.assertLessEqual(alarm["wrong"], 0.2 * alarm["right"])
 
     def test_gaps_and_rubbish_are_told_and_survived(self):
         record_file(self.record, gap=(20, 30))
