@@ -36,7 +36,6 @@ public struct GroundVerdict: Equatable, Sendable {
 }
 
 extension GroundWitness {
-  private static let blockSamples = 10
   private static let blocks = 20
   private static let judgedSamples = 100
   /// A block belongs to the motion when it reaches a tenth of the last second's peak.
@@ -68,6 +67,9 @@ extension GroundWitness {
   private static let stillStep = 0.05
   private static let stillShareMaximum = 0.6
   private static let movedShare = 0.3
+  /// What has just jumped and rests: the mean step of the last fifth of a second against the largest.
+  private static let latelySamples = 20
+  private static let restedStep = 0.08
   /// The median change from one half period to the next: 8 % at least; of machines 1 to 6 %. Soft ground may
   /// swing as evenly below 4 Hz.
   private static let alikeHalfPeriods = 1.07
@@ -77,6 +79,12 @@ extension GroundWitness {
   /// a floor that rings at 10 Hz; of machines that run up 1 to 1.1.
   private static let leastComplexity = 1.045
   private static let complexityHertzMinimum = 4.0
+  /// Of 120 beginnings that were so far beyond the noise, one had a single tenth of a second between three times the
+  /// noise and a quarter of its full size, one had two, the others four at least; a jump has one at most.
+  private static let suddenRatio = 30.0
+  private static let beyondNoiseRatio = 3.0
+  private static let belowFullShare = 0.25
+  private static let betweenMinimum = 2
   private static let secondLaneShare = 0.4
   private static let recentSamples = 50
   /// Scatter of the ratios' logarithms, two lanes or three: noise times a factor scatters by up to
@@ -107,6 +115,7 @@ extension GroundWitness {
     judgeShape(lanes, active, &verdict.doubts)
     judgeSteps(lanes, active, &verdict.doubts)
     judgeGain(lanes, active, &verdict.doubts)
+    judgeGrowth(lanes, &verdict.doubts)
     judgePeriods(lanes, active, &verdict.doubts)
     judgeBandwidth(lanes, &verdict.doubts)
     return verdict
@@ -276,6 +285,11 @@ extension GroundWitness {
         peak = max(peak, all[place(back: back)][lane].magnitude)
       }
       guard largest > 0.5 * peak else { continue }
+      var lately = 0.0
+      for back in 0..<GroundWitness.latelySamples { lately += step(lane, back) }
+      if lately < Double(GroundWitness.latelySamples) * GroundWitness.restedStep * largest {
+        doubts.insert(.jumping)
+      }
       var count = 0
       for back in 0..<window
       where all[place(back: back)][lane].magnitude >= GroundWitness.movedShare * peak {
@@ -309,6 +323,27 @@ extension GroundWitness {
     }
     doubtOfGain += GroundWitness.scaledWeight * ((isScaled ? 1 : 0) - doubtOfGain)
     if isScaled || doubtOfGain > GroundWitness.scaledShare { doubts.insert(.scaled) }
+  }
+
+  /// P comes before S and grows before it: tenths of a second lie between the noise and the motion at its full.
+  private func judgeGrowth(_ lanes: UInt8, _ doubts: inout Doubts) {
+    guard knowsNoise else { return }
+    var (full, fullest) = (0.0, 0)
+    for back in 0..<10 {
+      let size = size(back: back, lanes: lanes)
+      if size > full { (full, fullest) = (size, back) }
+    }
+    let noise = GroundWitness.sum(noise[0], lanes)
+    guard full > GroundWitness.suddenRatio * noise else { return }
+    var between = 0
+    for back in fullest..<100 {
+      let size = size(back: back, lanes: lanes)
+      if size > GroundWitness.beyondNoiseRatio * noise && size < full * GroundWitness.belowFullShare
+      {
+        between += 1
+      }
+    }
+    if between < GroundWitness.betweenMinimum { doubts.insert(.sudden) }
   }
 
   /// Mean sizes of the newest samples, their slopes and their curvatures.

@@ -47,10 +47,13 @@ public struct Doubts: BitSet {
   public static let slow = Doubts(rawValue: 4096)
   /// All of it lies in one plane: a rotor, a blow and its echo, a fault of two lanes.
   public static let flat = Doubts(rawValue: 8192)
+  /// Far beyond the noise at once, without any size between: a gain that jumped with its offset.
+  public static let sudden = Doubts(rawValue: 16384)
 }
 
 public struct GroundWitness: ~Copyable {
   static let ringSamples = 256
+  static let blockSamples = 10
   /// Slower than the resonance of any soft basin (Mexico City's lake bed: 0.4 to 0.5 Hz).
   private static let driftCornerHertz = 0.4
   private static let hissCornerHertz = 10.0
@@ -69,6 +72,9 @@ public struct GroundWitness: ~Copyable {
   var low = InlineArray<256, Lanes>(repeating: .zero)
   var all = InlineArray<256, Lanes>(repeating: .zero)
   var quick = InlineArray<256, Lanes>(repeating: .zero)
+  /// Mean sizes of the last ten seconds' tenths.
+  private(set) var sizes = InlineArray<100, Lanes>(repeating: .zero)
+  private var tenth = Lanes.zero
   /// The largest velocity of any lane in each tenth of a second.
   private var velocities = InlineArray<20, Double>(repeating: 0)
   /// Samples since the last restart; the newest is in place `end − 1`.
@@ -131,6 +137,7 @@ public struct GroundWitness: ~Copyable {
     low[place] = lowPass.step(h)
     quick[place] = quickPass.step(a)
     end += 1
+    noteSize(h)
     noteVelocity(motion.velocity)
     noteFlags(sample.flags)
     noteMoments(h)
@@ -150,6 +157,8 @@ public struct GroundWitness: ~Copyable {
     quickPass.clear()
     for index in 0..<3 { brokenUntil[index] = 0 }
     for index in 0..<20 { velocities[index] = 0 }
+    for index in 0..<100 { sizes[index] = .zero }
+    tenth = .zero
     doubtOfGain = 0
     quickEnd = -1_000_000
     halfSecond = (.zero, 0, 0)
@@ -157,6 +166,25 @@ public struct GroundWitness: ~Copyable {
     secondsSeen = 0
     previous = .zero
     previousDifference = .zero
+  }
+
+  private mutating func noteSize(_ high: Lanes) {
+    tenth += GroundWitness.size(high)
+    guard end % GroundWitness.blockSamples == 0 else { return }
+    sizes[(end / GroundWitness.blockSamples) % 100] = tenth / Double(GroundWitness.blockSamples)
+    tenth = .zero
+  }
+
+  /// Of the tenth of a second that so many others have followed, on these lanes together.
+  func size(back: Int, lanes: UInt8) -> Double {
+    let tenth = sizes[(end / GroundWitness.blockSamples + 100 - back) % 100]
+    return GroundWitness.sum(tenth, lanes)
+  }
+
+  static func sum(_ value: Lanes, _ lanes: UInt8) -> Double {
+    var sum = 0.0
+    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 { sum += value[lane] }
+    return sum
   }
 
   private mutating func noteVelocity(_ velocity: Lanes) {
@@ -220,7 +248,7 @@ public struct GroundWitness: ~Copyable {
     guard secondsSeen >= 6 else { return }
     var old = InlineArray<3, Lanes>(repeating: .zero)
     for index in 0..<GroundWitness.momentCount { old[index] = waiting[slot + index] }
-    guard noiseSeconds == 0 || !isScaledNoise(old) else { return }
+    guard noiseSeconds == 0 || !GroundWitness.isScaled(old, noise, lanes: lanes) else { return }
     noiseSeconds += 1
     let weight = max(1 / Double(noiseSeconds), GroundWitness.noiseWeight)
     for index in 0..<GroundWitness.momentCount {
@@ -230,10 +258,6 @@ public struct GroundWitness: ~Copyable {
         ? old[index] : old[index].replacing(with: limit, where: old[index] .> limit)
       noise[index] += weight * (bounded - noise[index])
     }
-  }
-
-  private func isScaledNoise(_ moments: InlineArray<3, Lanes>) -> Bool {
-    GroundWitness.isScaled(moments, noise, lanes: lanes)
   }
 
   private mutating func noteSecondSensor(_ counts: Double) {

@@ -87,6 +87,9 @@ private func shake(_ time: Double, _ size: Double = 1) -> Lanes {
   sway(4.1, time, size) + twisted(sway(6.3, time, size))
 }
 
+/// A P of half a second, then S.
+private func earthquake(_ time: Double) -> Lanes { shake(time, time < 0.5 ? 0.05 : 1) }
+
 private func twisted(_ motion: Lanes) -> Lanes { Lanes(motion[2], motion[0], motion[1], 0) }
 
 @Suite struct GroundWitnessTests {
@@ -150,6 +153,29 @@ private func twisted(_ motion: Lanes) -> Lanes { Lanes(motion[2], motion[0], mot
     let loud = bench.verdicts.filter { $0.verdict.isSustained && $0.seconds > 1 }
     #expect(loud.count > 60, "it is strong enough to be taken for shaking")
     #expect(loud.allSatisfy { $0.verdict.doubts.contains(.scaled) })
+  }
+
+  @Test func aGainThatJumpsWithItsOffsetIsSudden() {
+    let bench = Bench(noiseLevel: 1e-3)
+    bench.run(seconds: 8, gain: 400) { _ in Lanes(0.5, -0.4, 0.6, 0) }
+    let loud = bench.verdicts.filter { $0.verdict.isSustained }
+    #expect(loud.count > 60, "it is strong enough to be taken for shaking")
+    #expect(loud.allSatisfy { $0.verdict.doubts.contains(.sudden) })
+  }
+
+  @Test func whatHasAPBeforeItIsNotSudden() {
+    let bench = Bench()
+    bench.run(seconds: 4) { earthquake($0) }
+    #expect(bench.at(0.4).contains(.sudden))
+    for second in [0.9, 2, 3] { #expect(!bench.at(second).contains(.sudden)) }
+  }
+
+  @Test func anOffsetThatGoesAndLeavesStillnessHasJumped() {
+    let bench = Bench()
+    bench.run(seconds: 1.3, gain: 400) { _ in Lanes(0.9, 0.8, 0.7, 0) }
+    bench.run(seconds: 1) { _ in .zero }
+    for second in [1.55, 1.8, 2] { #expect(bench.at(second).contains(.jumping)) }
+    #expect(!bench.isBelieved)
   }
 
   @Test func whatSettlesDrifts() {
@@ -222,7 +248,7 @@ private func twisted(_ motion: Lanes) -> Lanes { Lanes(motion[2], motion[0], mot
   @Test func aSecondSensorMustMoveAsWell() {
     for (share, isConfirmed) in [(0.0, false), (1.0, true)] {
       let bench = Bench(hasSecondSensor: true, quietSeconds: 120)
-      bench.run(seconds: 3, secondSensor: share) { shake($0) }
+      bench.run(seconds: 3, secondSensor: share) { earthquake($0) }
       #expect(bench.at(1.5).contains(.unconfirmed) != isConfirmed)
       #expect(bench.verdicts[30].verdict.isConfirmed == isConfirmed)
       #expect(bench.isBelieved == isConfirmed)
@@ -242,7 +268,7 @@ private func twisted(_ motion: Lanes) -> Lanes { Lanes(motion[2], motion[0], mot
     for index in [1.2, 2, 3] { #expect(bench.at(index).contains(.flat), "at \(index) s") }
     #expect(!bench.isBelieved)
     let ground = Bench()
-    ground.run(seconds: 4) { shake($0) }
+    ground.run(seconds: 4) { earthquake($0) }
     #expect(ground.isBelieved)
     #expect(ground.verdicts.allSatisfy { $0.seconds < 0.5 || !$0.verdict.doubts.contains(.flat) })
   }
