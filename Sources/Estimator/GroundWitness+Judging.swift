@@ -212,13 +212,12 @@ extension GroundWitness {
       products += SIMD3(h[0] * h[1], h[0] * h[2], h[1] * h[2])
     }
     var strongest = 0
-    var (energy, fastEnergy, quickEnergy) = (0.0, 0.0, 0.0)
     for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
-      energy += total[lane]
-      fastEnergy += fast[lane]
-      quickEnergy += quickEnergies[lane]
       if lanes & (1 << UInt8(strongest)) == 0 || fast[lane] > fast[strongest] { strongest = lane }
     }
+    let energy = GroundWitness.sum(total, lanes)
+    let fastEnergy = GroundWitness.sum(fast, lanes)
+    let quickEnergy = GroundWitness.sum(quickEnergies, lanes)
     let (smaller, larger) = (
       min(most[strongest], -least[strongest]), max(most[strongest], -least[strongest])
     )
@@ -434,12 +433,9 @@ extension GroundWitness {
       slopes += slope * slope
       curvatures += curvature * curvature
     }
-    var (size, slope, curvature) = (0.0, 0.0, 0.0)
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
-      size += sizes[lane]
-      slope += slopes[lane]
-      curvature += curvatures[lane]
-    }
+    let size = GroundWitness.sum(sizes, lanes)
+    let slope = GroundWitness.sum(slopes, lanes)
+    let curvature = GroundWitness.sum(curvatures, lanes)
     guard size > 0, slope > 0 else { return }
     let radiansPerSample =
       GroundWitness.complexityHertzMinimum * 6.283185307179586 / outputRateHertz

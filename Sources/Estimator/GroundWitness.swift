@@ -176,11 +176,13 @@ public struct GroundWitness: ~Copyable {
   }
 
   /// Of the tenth of a second that so many others have followed, on these lanes together.
+  @inline(never)
   func size(back: Int, lanes: UInt8) -> Double {
     let tenth = sizes[(end / GroundWitness.blockSamples + 100 - back) % 100]
     return GroundWitness.sum(tenth, lanes)
   }
 
+  @inline(never)
   static func sum(_ value: Lanes, _ lanes: UInt8) -> Double {
     var sum = 0.0
     for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 { sum += value[lane] }
