@@ -45,57 +45,67 @@ var targets: [Target] = [
     cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
   .target(
     name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
-  .target(name: "Board", dependencies: ["Core"], swiftSettings: setUpSettings),
-  .target(name: "Digitizer", dependencies: ["Core", "Board"], swiftSettings: stationSettings),
+  .target(name: "Settings", dependencies: ["Core"], swiftSettings: setUpSettings),
+  .target(name: "Clock", dependencies: ["Core", "CLinux"], swiftSettings: setUpSettings),
   .target(
-    name: "Conditioning", dependencies: ["Core", "Board", "Digitizer"],
+    name: "Digitizer", dependencies: ["Core", "Settings", "Clock"], swiftSettings: stationSettings),
+  .target(
+    name: "Conditioning", dependencies: ["Core", "Settings", "Digitizer"],
     swiftSettings: stationSettings),
   .target(
     name: "Network", dependencies: ["Core", "Kernels", "CKernels", "CLinux", "CSodium"],
     exclude: ["ONET-FORMAT.md"], swiftSettings: stationSettings),
   .target(
-    name: "Picker", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
+    name: "Picker", dependencies: ["Core", "Settings", "Conditioning", "Kernels", "Network"],
     swiftSettings: setUpSettings),
   .target(
-    name: "Estimator", dependencies: ["Core", "Board", "Conditioning", "Kernels", "Network"],
+    name: "Estimator", dependencies: ["Core", "Settings", "Conditioning", "Kernels", "Network"],
     swiftSettings: setUpSettings),
   .target(
-    name: "Uplink", dependencies: ["Core", "CLinux", "CSodium"], exclude: ["WIRE-FORMAT.md"],
-    swiftSettings: setUpSettings),
+    name: "Uplink", dependencies: ["Core", "Settings", "CLinux", "CSodium"],
+    exclude: ["WIRE-FORMAT.md"], swiftSettings: setUpSettings),
   .target(
-    name: "Decision", dependencies: ["Core", "Board", "Conditioning", "Estimator"],
+    name: "Decision", dependencies: ["Core", "Settings", "Conditioning", "Estimator"],
     swiftSettings: setUpSettings),
   // What is a function of its inputs: no file, socket, clock or device among what it may import.
   .target(
     name: "Station",
     dependencies: [
-      "Core", "Board", "Digitizer", "Conditioning", "Picker", "Estimator", "Decision", "Uplink",
+      "Core", "Clock", "Digitizer", "Conditioning", "Picker", "Estimator", "Decision", "Uplink",
     ],
     swiftSettings: stationSettings),
   // What touches the machine.
   .target(
+    name: "Pins", dependencies: ["Core", "Settings", "CLinux", "CGpiod"],
+    swiftSettings: setUpSettings),
+  .target(
     name: "Devices",
-    dependencies: ["Core", "Board", "Digitizer", "Uplink", "CLinux", "CAlsa", "CGpiod"],
+    dependencies: ["Core", "Clock", "Digitizer", "Uplink", "CLinux", "CAlsa"],
+    swiftSettings: setUpSettings),
+  // The files that describe a station: each section is read by whom it concerns.
+  .target(
+    name: "Board",
+    dependencies: ["Core", "Settings", "Digitizer", "Pins", "Picker", "Decision", "Uplink"],
     swiftSettings: setUpSettings),
   .target(
     name: "Runtime",
     dependencies: [
-      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Estimator",
-      "Uplink", "Station", "Devices", "CLinux",
+      "Core", "Kernels", "Network", "Settings", "Clock", "Board", "Digitizer", "Conditioning",
+      "Picker", "Estimator", "Decision", "Uplink", "Station", "Pins", "Devices", "CLinux",
     ],
     swiftSettings: setUpSettings),
   .target(
     name: "Doctor",
     dependencies: [
-      "Core", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker", "Estimator",
-      "Uplink", "Station", "Devices", "Runtime", "CLinux",
+      "Core", "Kernels", "Network", "Settings", "Clock", "Board", "Digitizer", "Conditioning",
+      "Picker", "Estimator", "Uplink", "Station", "Pins", "Devices", "Runtime", "CLinux",
     ],
     swiftSettings: setUpSettings),
   .executableTarget(
     name: "onsetd",
     dependencies: [
-      "Core", "Kernels", "Network", "Board", "Digitizer", "Picker", "Station", "Devices", "Runtime",
-      "Doctor", "CLinux",
+      "Core", "Kernels", "Network", "Settings", "Clock", "Board", "Digitizer", "Picker", "Station",
+      "Pins", "Devices", "Runtime", "Doctor", "CLinux",
     ],
     swiftSettings: setUpSettings + [.unsafeFlags(["-parse-as-library"])],
     linkerSettings: firmwareLinkerSettings),
@@ -112,8 +122,9 @@ if !isFirmware {
     .library(name: "asound_module_pcm_onset", type: .dynamic, targets: ["CSimulatedCard"]),
   ]
   let station: [Target.Dependency] = [
-    "Core", "CKernels", "Kernels", "Network", "Board", "Digitizer", "Conditioning", "Picker",
-    "Estimator", "Decision", "Uplink", "Station", "Devices", "Runtime", "Doctor",
+    "Core", "CKernels", "Kernels", "Network", "Settings", "Clock", "Board", "Digitizer",
+    "Conditioning", "Picker", "Estimator", "Decision", "Uplink", "Station", "Pins", "Devices",
+    "Runtime", "Doctor",
   ]
   // Every module that is imported is named: what is not is not rebuilt when it changes.
   let tools = station + ["Tools"]

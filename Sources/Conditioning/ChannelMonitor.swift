@@ -10,7 +10,6 @@
 // next one twelve frames later at the earliest (up to 500 samples a second): of a near event's onset one frame is lost, not its
 // displacement.
 
-import Board
 import Core
 import Digitizer
 

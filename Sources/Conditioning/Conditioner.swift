@@ -2,7 +2,6 @@
 // flags. Pulled rather than called back: begin(block), then push(frame) and sample(i) for each of
 // its frames.
 
-import Board
 import Core
 import Digitizer
 

@@ -11,7 +11,6 @@
 // An integration is the trapezoidal rule: without phase error, and low by 0.07 dB at 5 Hz, 0.3 dB
 // at 10 Hz, 1.3 dB at 20 Hz.
 
-import Board
 import Core
 
 public struct Motion: Equatable, Sendable {

@@ -8,7 +8,6 @@
 // operator has ended the alarm that it had raised. Expectation needs an event that two saw: a pick of
 // the network, or one of STA/LTA that is still an event after two seconds.
 
-import Board
 import Core
 import Estimator
 

@@ -1,6 +1,5 @@
 // Witnesses: who besides the sensor's size speaks for the ground.
 
-import Board
 import Core
 import Estimator
 

@@ -3,7 +3,6 @@
 // Each is counted, and each leaves a gap whose length the sample clock tells, never shifted
 // samples. A device that is there and delivers nothing is taken for a vanished one.
 
-import Board
 import CAlsa
 import CLinux
 import Core

@@ -1,8 +1,8 @@
 // The machine's clocks, read together, and what the kernel says of their quality.
 
 import CLinux
+import Clock
 import Core
-import Digitizer
 
 public struct MachineClock: HostClock {
   public init() {}

@@ -1,6 +1,5 @@
 // Interleaved bytes of the digitizer to frames of four lanes, in whichever of its formats.
 
-import Board
 import Core
 
 public struct FrameUnpacker {

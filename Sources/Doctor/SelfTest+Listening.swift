@@ -7,6 +7,7 @@ import Conditioning
 import Core
 import Devices
 import Digitizer
+import Pins
 
 extension SelfTest {
   private static var listeningNanoseconds: Int64 { 6 * nanosecondsPerSecond }

@@ -6,15 +6,17 @@
 
 import Board
 import CLinux
+import Clock
 import Conditioning
 import Core
 import Devices
-import Digitizer
 import Estimator
 import Kernels
 import Network
 import Picker
+import Pins
 import Runtime
+import Settings
 import Station
 import Uplink
 

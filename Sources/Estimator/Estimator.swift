@@ -4,7 +4,6 @@
 // A pick comes a fraction of a second after its onset, or seconds after: the last five seconds of motion
 // are kept, and a window opens in the past.
 
-import Board
 import Conditioning
 import Core
 import Kernels

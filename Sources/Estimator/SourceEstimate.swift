@@ -4,7 +4,6 @@
 // the envelope's growth and S − P of R. Every observation is weighed by its variance, and their joint
 // covariance is carried along.
 
-import Board
 import Core
 
 struct SourceEstimate {

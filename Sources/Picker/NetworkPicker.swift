@@ -4,7 +4,6 @@
 //
 // Places are indices of the baseline picker's history, one a sample.
 
-import Board
 import Conditioning
 import Core
 import Kernels

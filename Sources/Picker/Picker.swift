@@ -2,7 +2,6 @@
 // baseline runs in both cases: its traces are what picks are measured on, and whether it agrees is
 // told.
 
-import Board
 import Conditioning
 import Core
 

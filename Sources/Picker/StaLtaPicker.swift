@@ -10,7 +10,6 @@
 //   release       ratio below which the event is over
 //   refractory    least time from one pick to the next
 
-import Board
 import Conditioning
 import Core
 

@@ -2,8 +2,8 @@
 // ever. It is on disk before the first datagram leaves. It is at least the time in seconds, so that it
 // grows too when the disk that kept it is lost.
 
-import Board
 import Core
+import Settings
 
 public enum BootCounter {
   /// A clock that stands before this program was written was never set.

@@ -6,6 +6,9 @@ import Board
 import CLinux
 import Conditioning
 import Core
+import Digitizer
+import Estimator
+import Settings
 import Station
 import Uplink
 

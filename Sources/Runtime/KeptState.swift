@@ -1,8 +1,8 @@
 // KeptState: what an earlier run has left in the state directory, as far as it can be read. A station whose
 // disk is lost, full or read-only starts all the same, and says what it cannot do.
 
-import Board
 import Core
+import Settings
 import Station
 
 public struct KeptState {

@@ -7,6 +7,7 @@ import Estimator
 import Kernels
 import Network
 import Picker
+import Settings
 import Station
 
 public struct ModelFile<Model: NetworkModel>: ~Copyable {

@@ -3,8 +3,8 @@
 // station asks for and tells it what became of it. After `init` nothing on this path allocates or
 // touches a file system: the scribe does.
 
-import Board
 import CLinux
+import Clock
 import Conditioning
 import Core
 import Devices
@@ -12,6 +12,7 @@ import Digitizer
 import Estimator
 import Kernels
 import Picker
+import Pins
 import Station
 import Uplink
 

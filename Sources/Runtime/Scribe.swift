@@ -10,7 +10,7 @@
 import Board
 import CLinux
 import Core
-import Digitizer
+import Settings
 import Station
 import Synchronization
 import Uplink

@@ -1,8 +1,8 @@
 // A number in a file of the state directory that only grows: no power cut may take it back.
 
-import Board
 import CLinux
 import Core
+import Settings
 
 public struct StoredCounter {
   private let directory: Path

@@ -1,7 +1,6 @@
 // What the station wants done, and what became of it. The loop's only way to the world: whoever runs it
 // takes one action after another from the queue, does it, and tells the outcome.
 
-import Board
 import Core
 import Digitizer
 import Uplink

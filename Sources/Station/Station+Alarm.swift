@@ -1,7 +1,6 @@
 // Estimates and alerts: what the estimator says of the ground goes to the decision, the line is driven,
 // and then both go upstream. An alert says what the line did, so it waits until that is known.
 
-import Board
 import Conditioning
 import Core
 import Decision

@@ -5,10 +5,8 @@
 // What makes the relay open or arms it, a release or the end of a drill, is done at once: a disk that
 // stalls must not keep an alarm closed.
 
-import Board
 import Core
 import Decision
-import Digitizer
 import Estimator
 import Picker
 import Uplink

@@ -1,10 +1,9 @@
 // Health: what the station says of itself, every ten seconds, on a change at once, and when asked.
 
-import Board
+import Clock
 import Conditioning
 import Core
 import Decision
-import Digitizer
 import Estimator
 import Picker
 import Uplink

@@ -2,7 +2,7 @@
 // and what became of its actions. It imports no clock, socket, file or device: the same inputs give the
 // same actions on every machine. Runtime feeds it from the hardware, `onset replay` from a record.
 
-import Board
+import Clock
 import Conditioning
 import Core
 import Decision

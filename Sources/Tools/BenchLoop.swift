@@ -1,13 +1,14 @@
 // bench loop: what a second of signal costs the station's loop, and how the cost of a block is
 // spread.
 
-import Board
 import CLinux
+import Clock
 import Conditioning
 import Core
 import Digitizer
 import Estimator
 import Foundation
+import Picker
 import Station
 import Uplink
 

@@ -12,6 +12,7 @@ import Kernels
 import Network
 import Picker
 import Runtime
+import Settings
 import Station
 
 public enum Check {

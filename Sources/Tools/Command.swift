@@ -2,7 +2,6 @@
 
 import CLinux
 import Core
-import Digitizer
 import Foundation
 import Uplink
 

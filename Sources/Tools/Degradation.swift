@@ -2,7 +2,6 @@
 
 import Conditioning
 import Core
-import Digitizer
 import Foundation
 
 public struct Degradation {

@@ -3,9 +3,9 @@
 // conditions, picks, signs and sends over UDP on the loopback; a receiver decodes and verifies.
 // Only the clock is not the machine's: it moves with the frames, so that a minute takes a moment.
 
-import Board
 import CAlsa
 import CLinux
+import Clock
 import Conditioning
 import Core
 import Devices
@@ -14,6 +14,7 @@ import Estimator
 import Foundation
 import Picker
 import Runtime
+import Settings
 import Station
 import Uplink
 

@@ -1,7 +1,6 @@
 // An SVG of what the station saw: three components, the trigger function, the picks and when each
 // was told.
 
-import Board
 import Core
 import Foundation
 import Uplink

@@ -3,7 +3,6 @@
 // Records with analysts' picks give precision, recall and residuals. Others, where picks of teachers are at
 // hand, give recall of what the teachers agree on, and how many picks a day none of them supports.
 
-import Board
 import Conditioning
 import Core
 import Digitizer

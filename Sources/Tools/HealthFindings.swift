@@ -1,7 +1,7 @@
 // onset doctor HOST:PORT: what a running station's health says, in plain words and with what to do.
 
+import Clock
 import Core
-import Digitizer
 import Doctor
 import Uplink
 

@@ -2,7 +2,6 @@
 // stay well below the limit, so that an alarm is as wrong as without it.
 
 import Core
-import Digitizer
 
 struct ImpostorEarthquake: Sendable {
   static let smallestPeak = 0.02

@@ -3,7 +3,6 @@
 // others.
 
 import Core
-import Digitizer
 
 struct ImpostorTrial: Sendable {
   /// Until the station knows the noise.

@@ -1,7 +1,7 @@
 // Datagrams as the JSON lines of the design: what `replay`, `decode` and `ping` print.
 
+import Clock
 import Core
-import Digitizer
 import Uplink
 
 public enum JsonLine {

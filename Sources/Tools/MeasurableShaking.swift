@@ -1,10 +1,9 @@
 // MeasurableShaking: when shaking of the alarm's limits can have been measured: within a second one component has
 // exceeded that of acceleration for a tenth of it, and one has exceeded that of velocity.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
+import Decision
 
 struct MeasurableShaking: ~Copyable {
   private static let samplesMinimum = 10.0

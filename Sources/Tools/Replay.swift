@@ -1,13 +1,16 @@
 // Replay: a record through the same Station as the firmware's, as fast as it goes or paced.
 
 import Board
+import Clock
 import Conditioning
 import Core
+import Decision
 import Digitizer
 import Estimator
 import Foundation
 import Picker
 import Runtime
+import Settings
 import Station
 import Uplink
 

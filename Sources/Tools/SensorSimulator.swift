@@ -1,6 +1,5 @@
 // A sensor and its digitizer: ground acceleration to counts, for demonstrations and tests.
 
-import Board
 import Conditioning
 import Core
 import Digitizer

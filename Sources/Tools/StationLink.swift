@@ -1,9 +1,9 @@
 // StationLink: asks a running station over UDP, again where nothing comes back.
 
 import CLinux
+import Clock
 import Core
 import Devices
-import Digitizer
 import Foundation
 import Uplink
 

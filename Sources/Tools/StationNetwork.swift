@@ -1,6 +1,5 @@
 // The networks of stations in replays, demo and evaluation: those that this program carries, or files.
 
-import Board
 import CModels
 import Conditioning
 import Core

@@ -1,7 +1,7 @@
 // The strong-motion evaluation as a table, and as one JSON object.
 
-import Board
 import Core
+import Estimator
 import Foundation
 import Uplink
 

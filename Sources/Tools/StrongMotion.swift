@@ -1,10 +1,9 @@
 // onset evaluate --strong-motion: what the station expected, against what came, on records of which the
 // ground motion is known. The truth is the record itself, through the station's own filters.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
+import Decision
 import Estimator
 import Foundation
 import Uplink

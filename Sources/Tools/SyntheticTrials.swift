@@ -1,7 +1,7 @@
 // onset evaluate --synthetic: thousands of synthetic earthquakes, each through a station of its own, and days
 // of noise with everything in it that is no earthquake. Does the alarm come when it must, and never else?
 
-import Board
+import Clock
 import Conditioning
 import Core
 import Digitizer

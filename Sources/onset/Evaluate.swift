@@ -1,8 +1,8 @@
 // onset evaluate: pickers judged on records.
 
-import Board
 import Core
 import Foundation
+import Picker
 import Tools
 
 func evaluate(_ arguments: [String]) throws {

@@ -1,14 +1,13 @@
 // onset: the operator's program. One command a function; what each does is in Tools.
 
-import Board
 import Conditioning
 import Core
 import Devices
-import Digitizer
 import Doctor
 import Estimator
 import Foundation
 import Kernels
+import Settings
 import Station
 import Tools
 import Uplink

@@ -1,14 +1,14 @@
 // onsetd: the station's program. Reads its arguments, refuses what is impossible in one sentence,
 // and hands over to the runner.
 
-import Board
 import CLinux
 import Core
 import Devices
-import Digitizer
 import Doctor
 import Kernels
+import Pins
 import Runtime
+import Settings
 import Station
 
 @main

@@ -1,5 +1,6 @@
 import Board
 import Core
+import Digitizer
 import Foundation
 import Testing
 import Tools

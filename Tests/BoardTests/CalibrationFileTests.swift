@@ -1,4 +1,4 @@
-import Board
+import Conditioning
 import Core
 import Testing
 import Tools

@@ -1,6 +1,5 @@
 // The grammar, byte by byte, and the questions that a file answers.
 
-import Board
 import Core
 import Testing
 import Tools

@@ -1,6 +1,5 @@
 // The questions that a parsed file answers, and the values of its numbers.
 
-import Board
 import Core
 import Testing
 import Tools

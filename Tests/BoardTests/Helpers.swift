@@ -1,7 +1,7 @@
 // Configuration files out of string literals, and the sentence with which one is refused.
 
-import Board
 import Core
+import Settings
 import Tools
 
 /// Parses `text` as the file `path` and hands it to `body`; the bytes live as long as `body` runs.

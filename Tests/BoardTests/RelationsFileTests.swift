@@ -1,5 +1,5 @@
-import Board
 import Core
+import Estimator
 import Foundation
 import Testing
 import Tools

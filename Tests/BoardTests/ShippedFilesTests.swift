@@ -1,7 +1,6 @@
 // Every configuration file that the package ships is right, and the grammar is TOML: what our
 // reader accepts, another's reads as well.
 
-import Board
 import Core
 import Foundation
 import Testing

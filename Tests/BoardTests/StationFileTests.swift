@@ -1,7 +1,10 @@
 import Board
 import Core
+import Decision
+import Picker
 import Testing
 import Tools
+import Uplink
 
 private let good = Lines(
   """

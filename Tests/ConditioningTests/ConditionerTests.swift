@@ -1,7 +1,7 @@
 // The whole chain on blocks of raw frames: samples that do not depend on how the frames were cut
 // into blocks, numbers and times across gaps, and states that never turn subnormal.
 
-import Board
+import Clock
 import Conditioning
 import Core
 import Digitizer

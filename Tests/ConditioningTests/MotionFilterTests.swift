@@ -1,10 +1,8 @@
 // Ground motion from counts, against the analog operators that MotionFilter.swift names:
 // integration and one-pass two-pole Butterworth high-passes.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
 import Foundation
 import Testing
 import Tools

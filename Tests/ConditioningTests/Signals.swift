@@ -4,6 +4,7 @@
 //            phase can be read from any single output
 //   stated   the time that the station puts on an output, in seconds after the first frame
 
+import Clock
 import Conditioning
 import Core
 import Digitizer

@@ -1,6 +1,5 @@
 // When an input of the state machine is one, and what must not be.
 
-import Board
 import Core
 import Decision
 import Estimator

@@ -1,7 +1,6 @@
 // The whole table, against one that was written out again, and a decision driven into every state and
 // provoked there: each cell is asked for twice.
 
-import Board
 import Core
 import Decision
 import Estimator

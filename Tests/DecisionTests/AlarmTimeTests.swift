@@ -1,6 +1,5 @@
 // What lasts, lasts on the monotonic clock; what stands while nothing can be seen; what outlives a restart.
 
-import Board
 import Core
 import Decision
 import Estimator

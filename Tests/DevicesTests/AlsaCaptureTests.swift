@@ -1,7 +1,6 @@
 // The capture against the real libasound: the package's simulated card, and libasound's own file
 // plug-in.
 
-import Board
 import CAlsa
 import Core
 import Devices

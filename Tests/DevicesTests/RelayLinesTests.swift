@@ -1,10 +1,9 @@
 // The relay's lines need a GPIO chip. Without one they are refused in a sentence; with one they are tried
 // on the emulated board.
 
-import Board
 import Core
 import Devices
-import Digitizer
+import Pins
 import Testing
 import Tools
 

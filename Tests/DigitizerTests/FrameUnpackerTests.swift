@@ -1,4 +1,3 @@
-import Board
 import Core
 import Digitizer
 import Testing

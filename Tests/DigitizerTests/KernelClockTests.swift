@@ -1,10 +1,9 @@
 // What is made of the kernel's words about its own clock.
 
 import CLinux
+import Clock
 import Core
 import Testing
-
-@testable import Digitizer
 
 @Suite struct KernelClockTests {
   private func reading(

@@ -1,9 +1,8 @@
 // What goes wrong with time in the field, beyond what SampleClockTests has of steps and leaps.
 
+import Clock
 import Core
 import Testing
-
-@testable import Digitizer
 
 @Suite struct SampleClockFaultTests {
   func clock() -> SampleClock { SampleClock(rateMillihertz: SimulatedWorld.nominalMillihertz) }

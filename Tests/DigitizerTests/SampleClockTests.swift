@@ -1,7 +1,6 @@
+import Clock
 import Core
 import Testing
-
-@testable import Digitizer
 
 @Suite struct SampleClockTests {
   func clock() -> SampleClock { SampleClock(rateMillihertz: SimulatedWorld.nominalMillihertz) }

@@ -2,8 +2,7 @@
 
 import Foundation
 import Testing
-
-@testable import Digitizer
+import Tools
 
 @Suite struct SynthesizerGoldenTests {
   static let folder = URL(fileURLWithPath: #filePath)

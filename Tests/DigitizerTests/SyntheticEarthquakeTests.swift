@@ -7,9 +7,9 @@
 // two first-order low-passes with the −3 dB frequency of exp(−πft*).
 
 import Core
-import Digitizer
 import Foundation
 import Testing
+import Tools
 
 @Suite struct SyntheticEarthquakeTests {
   static let rateHertz = 100.0

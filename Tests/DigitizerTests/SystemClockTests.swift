@@ -1,9 +1,8 @@
 // What a system clock may say against a pulse, and what it may not.
 
+import Clock
 import Core
 import Testing
-
-@testable import Digitizer
 
 @Suite struct SystemClockTests {
   func clock() -> SampleClock { SampleClock(rateMillihertz: SimulatedWorld.nominalMillihertz) }

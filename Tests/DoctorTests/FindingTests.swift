@@ -1,7 +1,7 @@
 // What is said of a part, as a line and as JSON, and what is made of a running station's health. The self-test
 // itself needs a card in real time: Tests/System/test_firmware.py and test_board.py run it.
 
-import Board
+import Clock
 import Core
 import Digitizer
 import Foundation

@@ -1,9 +1,7 @@
 // What the estimator's network sees, which files are one, and how what it says is taken in.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
 import Foundation
 import Kernels
 import Network

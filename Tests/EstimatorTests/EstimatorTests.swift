@@ -1,9 +1,7 @@
 // The estimator over a stream: when it speaks, of what, and what it does not know.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
 import Testing
 import Tools
 

@@ -1,11 +1,10 @@
 // Each doubt by its cause, on a sensor that otherwise hears the ground's own noise; and none of them in
 // the S of a strong earthquake.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
 import Testing
+import Tools
 
 @testable import Estimator
 

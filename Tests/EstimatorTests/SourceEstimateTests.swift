@@ -1,6 +1,5 @@
 // Uncertain numbers: joined, observed, and how likely they are beyond a limit.
 
-import Board
 import Core
 import Foundation
 import Testing

@@ -1,9 +1,10 @@
 // A station without a machine around it: its settings, what it is fed with and what it says.
 
-import Board
+import Clock
 import Conditioning
 import Core
 import Digitizer
+import Picker
 import Station
 import Tools
 import Uplink

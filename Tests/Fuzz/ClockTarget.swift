@@ -6,8 +6,8 @@
 // to block, and no block claims to be certain.
 
 import CLinux
+import Clock
 import Core
-import Digitizer
 import Tools
 
 struct ClockTarget: Target, ~Copyable {

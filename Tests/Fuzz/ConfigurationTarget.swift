@@ -6,8 +6,12 @@
 import Board
 import Conditioning
 import Core
+import Digitizer
+import Estimator
 import Foundation
+import Settings
 import Tools
+import Uplink
 
 struct ConfigurationTarget: Target {
   private static let name: StaticString = "fuzz/input.toml"

@@ -4,11 +4,10 @@
 // well-formed, and a station that receives it neither stops nor answers more than once, nor closes
 // its relay unless a signed command whose counter is stored asks for it.
 
-import Board
 import CSodium
+import Clock
 import Conditioning
 import Core
-import Digitizer
 import Foundation
 import Station
 import Tools

@@ -6,7 +6,6 @@
 
 import CMseed
 import Core
-import Digitizer
 import Foundation
 import Tools
 import Uplink

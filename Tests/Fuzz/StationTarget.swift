@@ -7,10 +7,8 @@
 // done is bounded, and the relay is to be closed only while an alarm that is no drill stands or a test lasts,
 // and never while a switch inhibits it.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
 import Estimator
 import StationFixture
 import Tools

@@ -1,6 +1,6 @@
 // A station with the machine around it, to which things happen.
 
-import Board
+import Clock
 import Conditioning
 import Core
 import Digitizer

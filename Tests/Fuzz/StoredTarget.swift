@@ -7,11 +7,11 @@
 // else is refused in a sentence; a station that starts with it has a boot counter, obeys no command that it may
 // have obeyed before, and has a site term within its limits.
 
-import Board
 import Core
 import Estimator
 import Foundation
 import Runtime
+import Settings
 import Station
 import Tools
 

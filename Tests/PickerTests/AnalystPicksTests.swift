@@ -1,6 +1,5 @@
 // The baseline picker against analysts' picks, on the development records where they are at hand.
 
-import Board
 import Core
 import Foundation
 import Testing

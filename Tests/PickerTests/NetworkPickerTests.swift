@@ -1,8 +1,8 @@
 // The network's picks: announced, confirmed or retracted, whatever the network says. What it says of
 // earthquakes is judged by `onset evaluate`; here it need only be sure of a plain one.
 
-import Board
 import CAllocationGuard
+import Clock
 import Conditioning
 import Core
 import Digitizer

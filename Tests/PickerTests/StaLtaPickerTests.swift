@@ -1,7 +1,5 @@
-import Board
 import Conditioning
 import Core
-import Digitizer
 import Testing
 
 @testable import Picker

@@ -1,9 +1,7 @@
 // Samples for a picker without a digitizer: noise, and what is laid on it.
 
-import Board
 import Conditioning
 import Core
-import Digitizer
 import Tools
 
 @testable import Picker

@@ -1,12 +1,11 @@
 // The runner on the simulated card, in simulated time: overrun, loss and return of the digitizer,
 // and the socket, as far as the machine's clock is not needed for them.
 
-import Board
 import CAllocationGuard
 import CLinux
+import Clock
 import Core
 import Devices
-import Digitizer
 import Foundation
 import Kernels
 import StationFixture

@@ -1,8 +1,8 @@
 // What is kept over a restart, on disks that keep it and on others.
 
-import Board
 import Core
 import Foundation
+import Settings
 import Testing
 import Tools
 

@@ -1,9 +1,9 @@
 // A folder with the configuration of a station, for tests that start one.
 
-import Board
 import Core
 import Foundation
 import Runtime
+import Settings
 import Tools
 
 final class StationFolder {

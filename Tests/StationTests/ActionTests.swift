@@ -1,8 +1,6 @@
 // In what order things are done, and what is left undone first.
 
-import Board
 import Core
-import Digitizer
 import Foundation
 import StationFixture
 import Testing

@@ -1,6 +1,5 @@
 // Whether the station could raise an alarm, and what was changed in it: what health says before one is needed.
 
-import Board
 import Core
 import Digitizer
 import Foundation

@@ -1,6 +1,5 @@
-import Board
+import Clock
 import Core
-import Digitizer
 import Picker
 import StationFixture
 import Testing

@@ -1,6 +1,5 @@
 // A station and the machine around it, played: what it asks for is done, refused, or kept waiting.
 
-import Board
 import Core
 import Digitizer
 import Estimator

@@ -1,6 +1,5 @@
 // The alarm in the station: datagrams of a strong earthquake, the relay, drill, test and inhibition.
 
-import Board
 import Conditioning
 import Core
 import Digitizer

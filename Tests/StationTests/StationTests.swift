@@ -1,4 +1,5 @@
 import CAllocationGuard
+import Clock
 import Conditioning
 import Core
 import Digitizer

@@ -2,7 +2,6 @@
 // Tests/System/test_tools.py.
 
 import Core
-import Digitizer
 import Foundation
 import Testing
 

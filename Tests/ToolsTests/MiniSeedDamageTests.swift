@@ -1,7 +1,6 @@
 // Headers that lie, encodings beside Steim2, and components that do not belong together.
 
 import Core
-import Digitizer
 import Foundation
 import Testing
 import Tools

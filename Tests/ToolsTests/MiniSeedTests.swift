@@ -2,7 +2,6 @@
 // sample stands at another time than its own.
 
 import Core
-import Digitizer
 import Foundation
 import Testing
 import Tools

@@ -2,7 +2,6 @@
 // tells its own place.
 
 import CMseed
-import Digitizer
 import Foundation
 import Testing
 import Tools

@@ -276,3 +276,22 @@ extension Text {
     append(exponent)
   }
 }
+
+extension ConfigurationFile {
+  /// A path, taken relative to the folder of this file; empty when the key is absent.
+  public mutating func relativePath(
+    _ section: StaticString, _ key: StaticString
+  ) throws(Diagnostic) -> Path {
+    let stated = try text(section, key, Path.self, default: Path())
+    guard !stated.isEmpty, stated[0] != UInt8(ascii: "/") else { return stated }
+    var folderCount = path.count
+    while folderCount > 0 && path[folderCount - 1] != UInt8(ascii: "/") { folderCount -= 1 }
+    guard folderCount + stated.count <= 256 else {
+      throw contradiction(section, key, "is too long together with the folder of this file")
+    }
+    var result = Path()
+    for index in 0..<folderCount { result.append(byte: path[index]) }
+    result.append(stated)
+    return result
+  }
+}

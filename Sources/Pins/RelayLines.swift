@@ -1,7 +1,6 @@
 // The relay, its lamps and its inhibiting switch. A line that fails once is tried again at every turn,
 // and said to be faulty until it obeys.
 
-import Board
 import CGpiod
 import Core
 

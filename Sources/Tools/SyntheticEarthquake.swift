@@ -10,7 +10,6 @@
 //   M0   seismic moment, N·m                 fc   corner frequency, Hz
 //   Ω₀   low-frequency displacement level    t*   κ₀ + travel time / Q, s
 
-import Board
 import Core
 
 public struct SyntheticSettings: Sendable {

@@ -1,6 +1,5 @@
 // Pulse-per-second edges of a GPIO line, with the kernel's own time stamps.
 
-import Board
 import CGpiod
 import Core
 

@@ -2,6 +2,7 @@
 // true.
 
 import Core
+import Settings
 
 /// What the sensor's output is proportional to.
 public enum MotionQuantity: UInt8, Sendable { case velocity, acceleration }

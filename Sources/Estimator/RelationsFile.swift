@@ -3,6 +3,7 @@
 // Logarithms are to base 10; units are SI; distances are hypocentral, in kilometres, as magnitudes are.
 
 import Core
+import Settings
 
 /// y = intercept + slope · x, with the standard deviation of y.
 public struct LinearRelation: Equatable, Sendable {

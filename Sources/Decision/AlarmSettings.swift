@@ -1,0 +1,70 @@
+// [alarm] of a station file: from when on an alarm is raised, and how long it stands.
+
+import Core
+import Settings
+
+/// When the relay closes. Defaults: 0.05 g, from which on things fall from shelves (MMI V to VI).
+public struct AlarmSettings: Equatable, Sendable {
+  public static let accelerations = 0.001...20.0
+  public var accelerationMetresPerSecondSquared = 0.49
+  /// And, for what is expected: shaking that is all acceleration hurts nobody (MMI V by Worden et al. 2012).
+  public var velocityMetresPerSecond = 0.02
+  /// That the peaks here will be those.
+  public var watchProbability = 0.2
+  /// The same for an alarm: the table in the README has precision, recall and lead for each choice. Below it
+  /// more alarms are wrong than that warn, above it the ground is first.
+  public var alarmProbability = 0.7
+  /// Or, where they are given, that it will be felt so strong, as JMA's intensity or the modified Mercalli one.
+  public var jmaIntensity: Double?
+  public var modifiedMercalli: Double?
+  /// That it is an earthquake, where a network says how likely that is; what is measured needs no class.
+  public var earthquakeProbability = 0.3
+  /// Pd (Wu and Kanamori 2005, doi:10.1785/0120040193) and τc (Zollo et al. 2010,
+  /// doi:10.1785/0120090184) of a damaging event.
+  public var displacementMetres = 0.005
+  public var periodSeconds = 0.6
+  /// How long an alarm stands at least; and after it, how long expectation alone raises none.
+  public var holdSeconds = 30
+  public var refractorySeconds = 10
+  /// An alarm stands until a command ends it.
+  public var isLatched = false
+  public init() {}
+
+  public var holdNanoseconds: Int64 { Int64(holdSeconds) * nanosecondsPerSecond }
+  public var refractoryNanoseconds: Int64 { Int64(refractorySeconds) * nanosecondsPerSecond }
+}
+
+extension AlarmSettings {
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    accelerationMetresPerSecondSquared = try file.decimal(
+      "alarm", "acceleration_metres_per_second_squared", in: Self.accelerations,
+      default: accelerationMetresPerSecondSquared)
+    velocityMetresPerSecond = try file.decimal(
+      "alarm", "velocity_metres_per_second", in: 1e-4...2, default: velocityMetresPerSecond)
+    alarmProbability = try file.decimal(
+      "alarm", "alarm_probability", in: 0.01...0.999, default: alarmProbability)
+    watchProbability = try file.decimal(
+      "alarm", "watch_probability", in: 0.01...0.999, default: watchProbability)
+    guard watchProbability <= alarmProbability else {
+      throw file.contradiction(
+        "alarm", file.has("alarm", "watch_probability") ? "watch_probability" : "alarm_probability",
+        "must leave watch_probability at or below alarm_probability")
+    }
+    if file.has("alarm", "jma_intensity") {
+      jmaIntensity = try file.decimal("alarm", "jma_intensity", in: 0...7)
+    }
+    if file.has("alarm", "modified_mercalli") {
+      modifiedMercalli = try file.decimal("alarm", "modified_mercalli", in: 2...10)
+    }
+    earthquakeProbability = try file.decimal(
+      "alarm", "earthquake_probability", in: 0...0.99, default: earthquakeProbability)
+    displacementMetres = try file.decimal(
+      "alarm", "displacement_metres", in: 1e-5...1, default: displacementMetres)
+    periodSeconds = try file.decimal(
+      "alarm", "period_seconds", in: 0.1...10, default: periodSeconds)
+    holdSeconds = try file.integer("alarm", "hold_seconds", in: 1...3600, default: holdSeconds)
+    refractorySeconds = try file.integer(
+      "alarm", "refractory_seconds", in: 0...3600, default: refractorySeconds)
+    isLatched = try file.flag("alarm", "latch")
+  }
+}

@@ -1,0 +1,96 @@
+// [picker] of a station file: from when on something is a pick.
+
+import Core
+import Settings
+
+/// Defaults for local earthquakes after Trnkoczy (2012, NMSOP-2, information sheet 8.1), with the
+/// shorter windows of his range for the sake of speed. The ratio is one of energies: 6 is 2.4 in
+/// amplitude, below his 4, because a pick that does not last is retracted. What they reach on
+/// records is in the README.
+public struct PickerSettings: Equatable, Sendable {
+  public static let triggerRatios = 1.5...1000
+  public var bandLowHertz = 2.0
+  public var bandHighHertz = 20.0
+  public var shortTermSeconds = 0.3
+  public var longTermSeconds = 10.0
+  public var triggerRatio = 6.0
+  public var releaseRatio = 1.5
+  public var minimumDurationMilliseconds = 100
+  public var refractoryMilliseconds = 3000
+  public var network = NetworkPickerSettings()
+  public init() {}
+}
+
+/// Probabilities from which on something is a pick. How they were chosen and what they reach is on the
+/// model's card.
+public struct NetworkPickerSettings: Equatable, Sendable {
+  /// A threshold that is 0 or 1 would be none. What is asked for beside it may be anything.
+  public static let probabilities = 0.01...0.99
+  public static let doubts = 0...0.99
+  /// Of a P, in the early stage, for it to be announced.
+  public var announceProbability = 0.3
+  /// Of a P, in the late stage, for it to be confirmed.
+  public var confirmProbability = 0.5
+  /// Of an S, in the late stage.
+  public var shearProbability = 0.5
+  /// Of an event around a P, in the late stage.
+  public var eventProbability = 0.0
+  /// The same for a P that STA/LTA does not see: what only one of two sees must be surer.
+  public var announceUnseenProbability = 0.75
+  public var unseenProbability = 0.85
+  public init() {}
+}
+
+extension PickerSettings {
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    bandLowHertz = try file.decimal("picker", "band_low_hertz", in: 0.1...20, default: bandLowHertz)
+    bandHighHertz = try file.decimal(
+      "picker", "band_high_hertz", in: 1...40, default: bandHighHertz)
+    guard bandHighHertz >= 2 * bandLowHertz else {
+      throw file.contradiction(
+        "picker", file.has("picker", "band_high_hertz") ? "band_high_hertz" : "band_low_hertz",
+        "leaves no octave between band_low_hertz and band_high_hertz")
+    }
+    shortTermSeconds = try file.decimal(
+      "picker", "short_term_seconds", in: 0.05...5, default: shortTermSeconds)
+    longTermSeconds = try file.decimal(
+      "picker", "long_term_seconds", in: 1...120, default: longTermSeconds)
+    guard longTermSeconds >= 5 * shortTermSeconds else {
+      throw file.contradiction(
+        "picker",
+        file.has("picker", "long_term_seconds") ? "long_term_seconds" : "short_term_seconds",
+        "must leave long_term_seconds at least five times short_term_seconds")
+    }
+    triggerRatio = try file.decimal(
+      "picker", "trigger_ratio", in: PickerSettings.triggerRatios, default: triggerRatio)
+    releaseRatio = try file.decimal("picker", "release_ratio", in: 1...500, default: releaseRatio)
+    guard releaseRatio < triggerRatio else {
+      throw file.contradiction(
+        "picker", file.has("picker", "release_ratio") ? "release_ratio" : "trigger_ratio",
+        "must leave release_ratio below trigger_ratio")
+    }
+    minimumDurationMilliseconds = try file.integer(
+      "picker", "minimum_duration_milliseconds", in: 10...1000,
+      default: minimumDurationMilliseconds)
+    refractoryMilliseconds = try file.integer(
+      "picker", "refractory_milliseconds", in: 3000...60_000, default: refractoryMilliseconds)
+    network = try NetworkPickerSettings(&file)
+  }
+}
+
+extension NetworkPickerSettings {
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    announceProbability = try file.decimal(
+      "picker", "announce_probability", in: Self.probabilities, default: announceProbability)
+    confirmProbability = try file.decimal(
+      "picker", "confirm_probability", in: Self.probabilities, default: confirmProbability)
+    shearProbability = try file.decimal(
+      "picker", "shear_probability", in: Self.probabilities, default: shearProbability)
+    announceUnseenProbability = try file.decimal(
+      "picker", "announce_unseen_probability", in: Self.doubts, default: announceUnseenProbability)
+    unseenProbability = try file.decimal(
+      "picker", "unseen_probability", in: Self.doubts, default: unseenProbability)
+    eventProbability = try file.decimal(
+      "picker", "event_probability", in: Self.doubts, default: eventProbability)
+  }
+}

@@ -1,0 +1,44 @@
+// [uplink] of a station file: who hears the station, and who may speak to it; and the name by which it is known.
+
+import Core
+import Settings
+
+/// "NET.STA.LOC.BS": FDSN network, station, location (may be empty), band and source.
+public typealias StationCode = Text<24>
+
+public struct UplinkSettings: Sendable {
+  public var host = Text<128>()
+  public var port = 0
+  public var listenPort = 0
+  public var keyFile = Path()
+
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+    host = try file.text("uplink", "host", Text<128>.self)
+    port = try file.integer("uplink", "port", in: 1...65_535)
+    listenPort = try file.integer("uplink", "listen_port", in: 1...65_535)
+    guard file.has("uplink", "key_file") else {
+      throw file.contradiction("uplink", "host", "needs a key_file beside it: 32 secret bytes")
+    }
+    keyFile = try file.relativePath("uplink", "key_file")
+  }
+}
+
+extension Text {
+  /// Four fields between three dots; capitals and digits; at most 8, 8, 8 and exactly 2 characters.
+  public var isStationCode: Bool {
+    var field = 0
+    var length = 0
+    for index in 0..<count {
+      switch self[index] {
+      case UInt8(ascii: "."):
+        guard length > 0 || field == 2, length <= 8 else { return false }
+        field += 1
+        length = 0
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+        length += 1
+      default: return false
+      }
+    }
+    return field == 3 && length == 2
+  }
+}
