@@ -143,7 +143,7 @@ if !isFirmware {
     .target(
       name: "Tools",
       dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CModels"]),
-    .executableTarget(name: "onset", dependencies: tools),
+    .executableTarget(name: "onset", dependencies: tools, exclude: ["README.md"]),
     .executableTarget(
       name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium", "StationFixture"],
       path: "Tests/Fuzz"),

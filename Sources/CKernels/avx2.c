@@ -8,6 +8,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "processor.h"
+
 #define TARGET __attribute__((target("avx2")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
@@ -102,8 +104,7 @@ INLINE void store_samples(uint8_t *p, floats x, int32_t blank, int32_t floor) {
 #include "variant.h"
 
 ckernels_variant ckernels_avx2(void) {
-  __builtin_cpu_init();
-  return VARIANT(__builtin_cpu_supports("avx2"));
+  return VARIANT(processor_has(AVX2, 0, SAVES_YMM));
 }
 #else
 ckernels_variant ckernels_avx2(void) { return (ckernels_variant){0}; }

@@ -8,6 +8,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "processor.h"
+
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
@@ -64,10 +66,7 @@ INLINE void store_samples(uint8_t *p, floats x, int32_t blank, int32_t floor) {
 #include "variant.h"
 
 ckernels_variant ckernels_avx512vnni(void) {
-  __builtin_cpu_init();
-  // Says no as well where the operating system does not save the registers.
-  return VARIANT(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni"));
+  return VARIANT(processor_has(AVX2 | AVX512F | AVX512BW | AVX512VL, AVX512_VNNI, SAVES_ZMM));
 }
 #else
 ckernels_variant ckernels_avx512vnni(void) { return (ckernels_variant){0}; }

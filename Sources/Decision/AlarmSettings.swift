@@ -11,7 +11,7 @@ public struct AlarmSettings: Equatable, Sendable {
   public var velocityMetresPerSecond = 0.02
   /// That the peaks here will be those.
   public var watchProbability = 0.2
-  /// The same for an alarm: the table in the README has precision, recall and lead for each choice. Below it
+  /// The same for an alarm: the table in Tests/README.md has precision, recall and lead for each choice. Below it
   /// more alarms are wrong than that warn, above it the ground is first.
   public var alarmProbability = 0.7
   /// Or, where they are given, that it will be felt so strong, as JMA's intensity or the modified Mercalli one.

@@ -4,7 +4,7 @@ import Core
 
 /// One standard deviation of an onset by Akaike's criterion, seconds. The criterion's own spread is
 /// that of a perfect model; what is left is emergence, which falls with the signal-to-noise ratio.
-/// Fitted to the analyst picks of the development records (see README, "What the baseline picker
+/// Fitted to the analyst picks of the development records (see Tests/README.md, "What the baseline picker
 /// reaches").
 func onsetSigmaSeconds(spreadSamples: Double, signalToNoiseDecibels: Double) -> Double {
   let emergence = 0.25 * Elementary.powerOfTen(-max(signalToNoiseDecibels, 0) / 25)

@@ -6,7 +6,7 @@ import Settings
 /// Defaults for local earthquakes after Trnkoczy (2012, NMSOP-2, information sheet 8.1), with the
 /// shorter windows of his range for the sake of speed. The ratio is one of energies: 6 is 2.4 in
 /// amplitude, below his 4, because a pick that does not last is retracted. What they reach on
-/// records is in the README.
+/// records is in Tests/README.md.
 public struct PickerSettings: Equatable, Sendable {
   public static let triggerRatios = 1.5...1000
   public var bandLowHertz = 2.0

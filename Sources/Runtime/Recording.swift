@@ -3,6 +3,7 @@
 // this machine enters, so the datagrams are the same bytes wherever and whenever it runs. For
 // comparing machines and builds, and for looking at what a station would have said.
 
+import Board
 import CLinux
 import Clock
 import Core

@@ -3,10 +3,12 @@
 // station asks for and tells it what became of it. After `init` nothing on this path allocates or
 // touches a file system: the scribe does.
 
+import Board
 import CLinux
 import Clock
 import Conditioning
 import Core
+import Decision
 import Devices
 import Digitizer
 import Estimator

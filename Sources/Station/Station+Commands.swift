@@ -5,6 +5,7 @@
 // What makes the relay open or arms it, a release or the end of a drill, is done at once: a disk that
 // stalls must not keep an alarm closed.
 
+import Clock
 import Core
 import Decision
 import Estimator

@@ -4,6 +4,7 @@ import Clock
 import Conditioning
 import Core
 import Decision
+import Digitizer
 import Estimator
 import Picker
 import Uplink

@@ -1,6 +1,7 @@
 // onsetd: the station's program. Reads its arguments, refuses what is impossible in one sentence,
 // and hands over to the runner.
 
+import Board
 import CLinux
 import Core
 import Devices
