@@ -156,7 +156,8 @@ if !isFirmware {
       name: "KernelsTests", dependencies: ["Core", "CKernels", "CLinux", "Kernels", "KernelCheck"]),
     .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux"]),
     .testTarget(name: "BoardTests", dependencies: tools),
-    .testTarget(name: "DigitizerTests", dependencies: tools + ["CLinux"]),
+    .testTarget(name: "ClockTests", dependencies: ["Core", "Clock", "CLinux"]),
+    .testTarget(name: "DigitizerTests", dependencies: ["Core", "Digitizer"]),
     .testTarget(name: "ConditioningTests", dependencies: tools),
     .testTarget(
       name: "NetworkTests",

@@ -98,11 +98,11 @@ public struct Conditioner: ~Copyable {
 
   /// To be called before a block's frames are pushed. Frames that do not follow on the last ones
   /// start the filters anew; returns whether they did.
-  public mutating func begin(_ block: Block, nanosecondsPerFrame: Double) -> Bool {
+  public mutating func begin(_ block: Block) -> Bool {
     guard block.frames.count > 0 else { return false }
     let first = block.frames[0]
     blockTime = block.firstFrameTime
-    self.nanosecondsPerFrame = nanosecondsPerFrame
+    nanosecondsPerFrame = block.nanosecondsPerFrame
     frameInBlock = 0
     defer { nextFrame = block.firstFrame + Int64(block.frames.count) }
     guard nextFrame != block.firstFrame else { return false }

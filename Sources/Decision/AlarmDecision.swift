@@ -170,7 +170,8 @@ public struct AlarmDecision: Sendable {
   private mutating func isGround(_ estimate: Estimate, _ verdict: GroundVerdict?) -> Bool {
     guard let verdict else { return true }
     if believed.pickTime != estimate.pickTime { believed = (estimate.pickTime, 0) }
-    guard verdict.doubts.isEmpty else { return false }
+    // A sharp P of a large event nearby is as sudden as a gain that jumps, and an estimate knows the one from the other.
+    guard verdict.doubts.isSubset(of: .sudden) else { return false }
     believed.peak = max(believed.peak, verdict.peak)
     return estimate.observed.acceleration <= AlarmDecision.unbelievedFactor * believed.peak
   }

@@ -16,18 +16,21 @@ public struct Block {
   /// Number of the first frame since the start of the stream, gaps counted.
   public var firstFrame: Int64
   public var firstFrameTime: UTC
+  /// From each frame to the next.
+  public var nanosecondsPerFrame: Double
   public var clock: ClockReading
   /// When it can be acted on, on the clock that no synchronisation moves; of a record, its own time.
   public var monotonicNanoseconds: Int64
 
   public init(
     frames: UnsafeBufferPointer<Frame>, firstFrame: Int64, firstFrameTime: UTC,
-    clock: ClockReading, monotonicNanoseconds: Int64? = nil
+    nanosecondsPerFrame: Double, clock: ClockReading, monotonicNanoseconds: Int64? = nil
   ) {
     self.monotonicNanoseconds = monotonicNanoseconds ?? firstFrameTime.nanoseconds
     self.frames = frames
     self.firstFrame = firstFrame
     self.firstFrameTime = firstFrameTime
+    self.nanosecondsPerFrame = nanosecondsPerFrame
     self.clock = clock
   }
 }

@@ -2,7 +2,7 @@
 // announced; what its late stage sees, three seconds later, is confirmed, and what it does not see is
 // retracted. S are told by the late stage alone.
 //
-// Places are indices of the baseline picker's history, one a sample.
+// Places are those of the trace.
 
 import Conditioning
 import Core
@@ -96,11 +96,10 @@ public struct NetworkPicker: ~Copyable {
   /// The oldest pick that was not taken yet.
   public mutating func next() -> Pick? { outbox.take() }
 
-  /// Takes the next sample, which `baseline` has taken before. It comes by its address: a borrowed one of
-  /// this size would be copied on the way.
-  mutating func step(_ sample: Sample, beside baseline: UnsafePointer<StaLtaPicker>) {
-    let place = baseline.pointee.history.end - 1
-    if sample.isRestart { restart(sample, at: place, beside: baseline) }
+  /// Looks at the sample that the trace has just taken.
+  mutating func step(_ sample: Sample, on trace: borrowing Trace) {
+    let place = trace.history.end - 1
+    if sample.isRestart { restart(sample, at: place) }
     lastNumber = sample.number
     settled += 1
     let broken = sample.flags.dead | sample.flags.stuck
@@ -122,14 +121,12 @@ public struct NetworkPicker: ~Copyable {
     while more {
       more = network.advance()
       readMotion()
-      readEarly(baseline)
-      readLate(baseline)
+      readEarly(trace)
+      readLate(trace)
     }
   }
 
-  private mutating func restart(
-    _ sample: Sample, at place: Int, beside baseline: UnsafePointer<StaLtaPicker>
-  ) {
+  private mutating func restart(_ sample: Sample, at place: Int) {
     // What was announced before a gap is neither proved nor disproved by what comes after it.
     for index in 0..<pendingCount { conclude(pending[index], .confirmed) }
     pendingCount = 0
@@ -154,7 +151,7 @@ public struct NetworkPicker: ~Copyable {
 
   // MARK: Early
 
-  private mutating func readEarly(_ baseline: UnsafePointer<StaLtaPicker>) {
+  private mutating func readEarly(_ trace: borrowing Trace) {
     let output = network.output(heads.early)
     guard output.rowCount > 0 else { return }
     for step in 0..<(output.rowCount * PickerModel.rowSamples) {
@@ -164,17 +161,17 @@ public struct NetworkPicker: ~Copyable {
       if let peak, hasSettled(by: peak.index) { waiting = peak }
       if let peak = waiting {
         let isSure =
-          peak.probability >= settings.announceUnseenProbability || isSeen(peak, baseline)
-        if isSure { announce(peak, baseline) }
+          peak.probability >= settings.announceUnseenProbability || isSeen(peak, trace)
+        if isSure { announce(peak, trace) }
         if isSure || place - peak.index > NetworkPicker.patienceSamples { waiting = nil }
       }
     }
   }
 
   private func isSeen(
-    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
+    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
   ) -> Bool {
-    baseline.pointee.hasPicked(near: peak.index, samples: NetworkPicker.sameSamples)
+    trace.hasOnset(near: peak.index, samples: NetworkPicker.sameSamples)
   }
 
   private func hasSettled(by place: Int) -> Bool {
@@ -185,7 +182,7 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private mutating func announce(
-    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
+    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
   ) {
     guard peak.index - lastAnnounced >= NetworkPicker.separationSamples,
       pendingCount < NetworkPicker.pendingMaximum
@@ -194,7 +191,7 @@ public struct NetworkPicker: ~Copyable {
     pickCount &+= 1
     let pick = measured(
       .provisional, .p, id: pickCount, place: Double(peak.index), probability: peak.probability,
-      upProbability: values.up(at: peak.index - origin), baseline)
+      upProbability: values.up(at: peak.index - origin), trace)
     pending[pendingCount] = Pending(place: peak.index, pick: pick)
     pendingCount += 1
     outbox.put(pick)
@@ -202,7 +199,7 @@ public struct NetworkPicker: ~Copyable {
 
   // MARK: Late
 
-  private mutating func readLate(_ baseline: UnsafePointer<StaLtaPicker>) {
+  private mutating func readLate(_ trace: borrowing Trace) {
     let events = network.output(heads.event)
     for row in 0..<events.rowCount {
       values.setEvent(events.probability(row, class: 0), row: events.firstRow + row)
@@ -214,22 +211,22 @@ public struct NetworkPicker: ~Copyable {
       values.set(p: p, s: s, at: index)
       let place = origin + index
       if let peak = lateP.step(p, at: place, threshold: settings.confirmProbability) {
-        confirm(peak, baseline)
+        confirm(peak, trace)
       }
       if let peak = lateS.step(s, at: place, threshold: settings.shearProbability) {
-        confirmShear(peak, baseline)
+        confirmShear(peak, trace)
       }
       retractPending(before: place - NetworkPicker.separationSamples)
     }
   }
 
   private mutating func confirm(
-    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
+    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
   ) {
     let index = peak.index - origin
     let event = values.event(at: index)
     guard event >= settings.eventProbability, hasSettled(by: peak.index),
-      peak.probability >= settings.unseenProbability || isSeen(peak, baseline),
+      peak.probability >= settings.unseenProbability || isSeen(peak, trace),
       peak.index - lastConfirmed >= NetworkPicker.separationSamples
     else { return }
     lastConfirmed = peak.index
@@ -238,11 +235,11 @@ public struct NetworkPicker: ~Copyable {
     outbox.put(
       measured(
         .confirmed, .p, id: id, place: place, probability: peak.probability,
-        upProbability: values.up(at: index), baseline))
+        upProbability: values.up(at: index), trace))
   }
 
   private mutating func confirmShear(
-    _ peak: ProbabilityPeak.Peak, _ baseline: UnsafePointer<StaLtaPicker>
+    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
   ) {
     let index = peak.index - origin
     let follows =
@@ -257,7 +254,7 @@ public struct NetworkPicker: ~Copyable {
     outbox.put(
       measured(
         .confirmed, .s, id: pickCount, place: Double(origin) + values.centre(ofP: false, at: index),
-        probability: peak.probability, upProbability: nil, baseline))
+        probability: peak.probability, upProbability: nil, trace))
   }
 
   /// The number of what was announced there, which is no longer pending; a new one where nothing was.
@@ -295,15 +292,15 @@ public struct NetworkPicker: ~Copyable {
 
   private func measured(
     _ status: PickStatus, _ phase: PickPhase, id: UInt32, place: Double, probability: Double,
-    upProbability: Double?, _ baseline: UnsafePointer<StaLtaPicker>
+    upProbability: Double?, _ trace: borrowing Trace
   ) -> Pick {
     let index = Elementary.nearestInteger(place)
-    let decibels = baseline.pointee.signalToNoiseDecibels(at: index)
+    let decibels = trace.signalToNoiseDecibels(at: index)
     let sigma = networkSigmaSeconds(phase: phase, status: status, probability: probability)
     let up = upProbability ?? 0.5
     let certainty = max(up, 1 - up)
     return Pick(
-      id: id, status: status, phase: phase, time: baseline.pointee.history.time(atPlace: place),
+      id: id, status: status, phase: phase, time: trace.history.time(atPlace: place),
       timeSigmaSeconds: sigma, probability: probability,
       firstMotion: certainty < FirstMotion.leastProbability ? .unclear : up > 0.5 ? .up : .down,
       firstMotionProbability: certainty < FirstMotion.leastProbability ? nil : certainty,
@@ -312,7 +309,7 @@ public struct NetworkPicker: ~Copyable {
       quality: PickQuality(
         sigmaSeconds: sigma, isClipped: lastClipped >= index - 10,
         usesHorizontals: presentLanes & 1 == 0),
-      isSeenByBaseline: baseline.pointee.hasPicked(near: index, samples: NetworkPicker.sameSamples))
+      isSeenByBaseline: trace.hasOnset(near: index, samples: NetworkPicker.sameSamples))
   }
 }
 

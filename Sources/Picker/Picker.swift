@@ -1,16 +1,26 @@
-// Picker: the picks of the station. The network's where there is one; the baseline's otherwise. The
-// baseline runs in both cases: its traces are what picks are measured on, and whether it agrees is
-// told.
+// Picker: the picks of the station. The network's where there is one; STA/LTA's otherwise. STA/LTA runs in both
+// cases, on the same trace, and whether it agrees is told.
+//
+//     picker.step(sample)
+//     while let found = picker.next() { … }
 
 import Conditioning
 import Core
 
+/// What a picker has found at a sample.
+public enum Found {
+  /// It is told upstream.
+  case pick(Pick)
+  /// Something begins that STA/LTA sees and the network has not told: it may be an event.
+  case onset(UTC)
+}
+
 public struct Picker: ~Copyable {
+  private var trace: Trace
   private var baseline: StaLtaPicker
   private let network: UnsafeMutablePointer<NetworkPicker>?
   private var ownPick: Pick?
-  /// Beside a network: STA/LTA's P at the last sample. It is told to nobody, but may be an event.
-  public private(set) var untoldOnset: UTC?
+  private var untold: UTC?
   /// The time of the newest pick that was not retracted.
   public private(set) var lastPickTime: UTC?
 
@@ -19,34 +29,37 @@ public struct Picker: ~Copyable {
     _ settings: PickerSettings, presentLanes: UInt8,
     network: UnsafeMutablePointer<NetworkPicker>? = nil
   ) {
-    baseline = StaLtaPicker(settings, presentLanes: presentLanes)
+    trace = Trace(settings, presentLanes: presentLanes)
+    baseline = StaLtaPicker(settings)
     self.network = network
   }
 
-  /// Takes the next sample. All picks must be taken before the one after it.
+  /// Takes the next sample. All that it finds must be taken before the one after it.
   public mutating func step(_ sample: Sample) {
-    let pick = baseline.step(sample)
-    untoldOnset = nil
-    if let network {
-      if let pick, pick.status == .provisional { untoldOnset = pick.time }
-      withUnsafeMutablePointer(to: &baseline) {
-        network.pointee.step(sample, beside: UnsafePointer($0))
-      }
-    } else {
+    trace.step(sample, isTriggered: baseline.isTriggered, triggerRatio: baseline.triggerRatio)
+    let pick = baseline.step(sample, on: &trace)
+    guard let network else {
       ownPick = pick
+      return
     }
+    if let pick, pick.status == .provisional { untold = pick.time }
+    network.pointee.step(sample, on: trace)
   }
 
-  /// The oldest pick that was not taken yet.
-  public mutating func next() -> Pick? {
-    let pick = ownPick ?? network?.pointee.next()
-    ownPick = nil
-    if let pick, pick.status == .confirmed { lastPickTime = pick.time }
-    return pick
+  /// The oldest that was not taken yet: picks first.
+  public mutating func next() -> Found? {
+    if let pick = ownPick ?? network?.pointee.next() {
+      ownPick = nil
+      if pick.status == .confirmed { lastPickTime = pick.time }
+      return .pick(pick)
+    }
+    guard let time = untold else { return nil }
+    untold = nil
+    return .onset(time)
   }
 
   /// Picks can come: filters, means and the network's past are there.
-  public var isLive: Bool { baseline.isLive && (network?.pointee.isLive ?? true) }
+  public var isLive: Bool { trace.isLive && (network?.pointee.isLive ?? true) }
   public var pickCount: UInt32 { network?.pointee.pickCount ?? baseline.pickCount }
   public var hasNetwork: Bool { network != nil }
 
@@ -66,7 +79,7 @@ public struct Picker: ~Copyable {
   public var name: Text<32> { network?.pointee.name ?? Text<32>("sta-lta") }
 
   /// RMS of the band-passed ground noise, counts.
-  public var noiseCounts: Double { baseline.noiseCounts }
-  /// The baseline's trigger function.
-  public var ratio: Double { baseline.ratio }
+  public var noiseCounts: Double { trace.noiseCounts }
+  /// The trigger function of STA/LTA.
+  public var ratio: Double { trace.ratio }
 }

@@ -70,8 +70,8 @@ public enum Recording {
       station.process(
         Block(
           frames: UnsafeBufferPointer(rebasing: frames[0..<count]), firstFrame: first,
-          firstFrameTime: start, clock: clock.reading, monotonicNanoseconds: now),
-        nanosecondsPerFrame: nanosecondsPerFrame)
+          firstFrameTime: start, nanosecondsPerFrame: nanosecondsPerFrame, clock: clock.reading,
+          monotonicNanoseconds: now))
       while let datagram = station.nextDatagram() {
         let isWritten = datagram.withBytes { write(sink, $0.baseAddress, $0.count) == $0.count }
         guard isWritten else { throw refusal(output, " cannot be written to its end") }

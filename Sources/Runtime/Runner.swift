@@ -325,9 +325,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     station.process(
       Block(
         frames: UnsafeBufferPointer(rebasing: frames[0..<unpacked]), firstFrame: nextFrame,
-        firstFrameTime: first, clock: clock.reading,
-        monotonicNanoseconds: hostClock.monotonicNanoseconds()),
-      nanosecondsPerFrame: nanosecondsPerFrame)
+        firstFrameTime: first, nanosecondsPerFrame: nanosecondsPerFrame, clock: clock.reading,
+        monotonicNanoseconds: hostClock.monotonicNanoseconds()))
     nextFrame += Int64(unpacked)
   }
 

@@ -64,13 +64,9 @@ extension Station {
 
   // MARK: The ground
 
-  /// One more sample has gone through the picker; its picks are told by `note`.
+  /// One more sample has gone through the picker; what it found has been taken.
   mutating func estimate(_ sample: Sample) {
     guard let estimator else { return }
-    if let onset = picker.untoldOnset {
-      estimator.pointee.begin(id: 0, at: onset)
-      decision.notePick(at: moment)
-    }
     let estimate = estimator.pointee.next()
     guard estimate != nil || sample.number % Station.judgedSamples == 0 else { return }
     if let estimate, estimate.isDue { send(estimate) }

@@ -130,32 +130,41 @@ public struct Station: ~Copyable {
   // MARK: Inputs
 
   /// Takes a block of frames, the next in order. What it gives rise to is in the queue afterwards.
-  public mutating func process(_ block: Block, nanosecondsPerFrame: Double) {
+  public mutating func process(_ block: Block) {
     clock = block.clock
     isDelivering = true
-    let duration = Double(block.frames.count) * nanosecondsPerFrame
+    let duration = Double(block.frames.count) * block.nanosecondsPerFrame
     // A block can be acted on when its last frame has arrived.
     moment = Moment(
       monotonicNanoseconds: block.monotonicNanoseconds,
       utc: block.firstFrameTime + Int64(Elementary.nearestInteger(duration)))
     begin()
     if let alert = decision.pass(moment) { tell(alert) }
-    _ = conditioner.begin(block, nanosecondsPerFrame: nanosecondsPerFrame)
+    _ = conditioner.begin(block)
     for frame in block.frames {
       let ready = conditioner.push(frame)
       for index in 0..<ready {
         let sample = conditioner.sample(index)
         picker.step(sample)
         estimator?.pointee.step(sample)
-        while let pick = picker.next() {
-          send(pick)
-          note(pick)
-        }
+        while let found = picker.next() { take(found) }
         estimate(sample)
       }
     }
     passTime()
     reportHealthIfDue()
+  }
+
+  private mutating func take(_ found: Found) {
+    switch found {
+    case .pick(let pick):
+      send(pick)
+      note(pick)
+    case .onset(let time):
+      guard let estimator else { return }
+      estimator.pointee.begin(id: 0, at: time)
+      decision.notePick(at: moment)
+    }
   }
 
   /// Time passes without frames. `isDelivering`: they are only between two periods; otherwise the

@@ -205,8 +205,7 @@ public struct LoopBenchmark {
           Block(
             frames: UnsafeBufferPointer(rebasing: frames[index..<end]), firstFrame: Int64(index),
             firstFrameTime: UTC(nanoseconds: Int64(Double(index) * nanosecondsPerFrame)),
-            clock: ClockReading()),
-          nanosecondsPerFrame: nanosecondsPerFrame)
+            nanosecondsPerFrame: nanosecondsPerFrame, clock: ClockReading()))
         while station.nextDatagram() != nil {}
         observe?(clinux_monotonic_nanoseconds() - before)
         index = end

@@ -109,8 +109,9 @@ public struct Demo {
     try raw.write(to: file)
     frames.withUnsafeBufferPointer {
       recorder.process(
-        Block(frames: $0, firstFrame: 0, firstFrameTime: Demo.start, clock: ClockReading()),
-        nanosecondsPerFrame: 1e9 / rate)
+        Block(
+          frames: $0, firstFrame: 0, firstFrameTime: Demo.start, nanosecondsPerFrame: 1e9 / rate,
+          clock: ClockReading()))
     }
     return recorder.points
   }

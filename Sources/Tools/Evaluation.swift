@@ -235,7 +235,7 @@ extension InstrumentRecord {
       ConditionerSettings(rateMillihertz: rateMillihertz, presentLanes: presentLanes))
     var result = ConditionedRecord()
     forEachBlock { block, _ in
-      _ = conditioner.begin(block, nanosecondsPerFrame: nanosecondsPerFrame)
+      _ = conditioner.begin(block)
       for frame in block.frames {
         for index in 0..<conditioner.push(frame) {
           let sample = conditioner.sample(index)

@@ -38,8 +38,8 @@ public struct TraceRecorder: ~Copyable {
     self.picker = Picker(picker, presentLanes: settings.presentLanes)
   }
 
-  public mutating func process(_ block: Block, nanosecondsPerFrame: Double) {
-    _ = conditioner.begin(block, nanosecondsPerFrame: nanosecondsPerFrame)
+  public mutating func process(_ block: Block) {
+    _ = conditioner.begin(block)
     for frame in block.frames {
       for index in 0..<conditioner.push(frame) {
         let sample = conditioner.sample(index)
@@ -108,14 +108,14 @@ public struct Replay {
         counters.gaps += 1
         counters.gapFrames += UInt64(gap)
       }
-      let duration = Double(block.frames.count) * record.nanosecondsPerFrame
+      let duration = Double(block.frames.count) * block.nanosecondsPerFrame
       counters.frames += UInt64(block.frames.count)
       station.note(.digitizer(counters))
       // A block is there when its last frame has arrived.
       pacer.wait(until: block.firstFrameTime + Int64(duration))
-      station.process(block, nanosecondsPerFrame: record.nanosecondsPerFrame)
+      station.process(block)
       if options.collectsTrace {
-        recorder.process(block, nanosecondsPerFrame: record.nanosecondsPerFrame)
+        recorder.process(block)
       }
       while let datagram = station.nextDatagram() { try emit(datagram) }
       if let line = parameters?.next(estimator) { measured(line) }
@@ -148,7 +148,7 @@ extension InstrumentRecord {
           let block = Block(
             frames: UnsafeBufferPointer(rebasing: frames[index..<end]),
             firstFrame: segment.firstFrame + Int64(index), firstFrameTime: UTC(nanoseconds: time),
-            clock: clock)
+            nanosecondsPerFrame: nanosecondsPerFrame, clock: clock)
           try body(block, gap)
           gap = 0
           index = end

@@ -217,7 +217,7 @@ extension InstrumentRecord {
         rateMillihertz: rateMillihertz, presentLanes: presentLanes, response: response))
     var truth = GroundTruth()
     forEachBlock { block, _ in
-      _ = conditioner.begin(block, nanosecondsPerFrame: nanosecondsPerFrame)
+      _ = conditioner.begin(block)
       for frame in block.frames {
         for ready in 0..<conditioner.push(frame) { truth.add(conditioner.sample(ready)) }
       }

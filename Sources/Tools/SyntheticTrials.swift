@@ -186,8 +186,8 @@ public struct SyntheticTrials: Sendable {
       station.process(
         Block(
           frames: $0, firstFrame: firstFrame,
-          firstFrameTime: UTC(nanoseconds: firstFrame * 10_000_000), clock: clock),
-        nanosecondsPerFrame: 1e7)
+          firstFrameTime: UTC(nanoseconds: firstFrame * 10_000_000),
+          nanosecondsPerFrame: 1e7, clock: clock))
     }
   }
 }

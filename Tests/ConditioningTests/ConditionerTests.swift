@@ -149,7 +149,7 @@ import Testing
         _ = conditioner.begin(
           Block(
             frames: all, firstFrame: Int64(block * 100), firstFrameTime: time,
-            clock: ClockReading()), nanosecondsPerFrame: 1e7)
+            nanosecondsPerFrame: 1e7, clock: ClockReading()))
         for frame in all {
           for ready in 0..<conditioner.push(frame) { times.append(conditioner.sample(ready).time) }
         }

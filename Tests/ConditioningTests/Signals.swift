@@ -166,8 +166,8 @@ func feed(
       let time = streamStart + Int64((Double(number) * period).rounded())
       let block = Block(
         frames: UnsafeBufferPointer(rebasing: all[at..<(at + count)]), firstFrame: number,
-        firstFrameTime: time, clock: ClockReading())
-      _ = conditioner.begin(block, nanosecondsPerFrame: period)
+        firstFrameTime: time, nanosecondsPerFrame: period, clock: ClockReading())
+      _ = conditioner.begin(block)
       for index in 0..<count {
         for ready in 0..<conditioner.push(block.frames[index]) { take(conditioner.sample(ready)) }
       }

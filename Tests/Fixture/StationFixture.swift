@@ -85,8 +85,7 @@ public func feed(
         Block(
           frames: UnsafeBufferPointer(rebasing: frames[index..<end]),
           firstFrame: firstFrame + Int64(index), firstFrameTime: streamStart + offset,
-          clock: lockedClock()),
-        nanosecondsPerFrame: nanosecondsPerFrame)
+          nanosecondsPerFrame: nanosecondsPerFrame, clock: lockedClock()))
       while let datagram = station.nextDatagram() { receive(datagram) }
       index = end
     }

@@ -113,9 +113,9 @@ final class StationWorld {
       block.withUnsafeBufferPointer {
         station.process(
           Block(
-            frames: $0, firstFrame: self.frame, firstFrameTime: first, clock: lockedClock(),
-            monotonicNanoseconds: monotonic),
-          nanosecondsPerFrame: Double(Self.nanosecondsPerFrame))
+            frames: $0, firstFrame: self.frame, firstFrameTime: first,
+            nanosecondsPerFrame: Double(Self.nanosecondsPerFrame), clock: lockedClock(),
+            monotonicNanoseconds: monotonic))
       }
       self.frame += Int64(Self.blockFrames)
       if isServed { try serve() }

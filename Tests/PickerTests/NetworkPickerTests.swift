@@ -48,13 +48,13 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
       withUnsafePointer(to: frame) {
         let block = Block(
           frames: UnsafeBufferPointer(start: $0, count: 1), firstFrame: Int64(index),
-          firstFrameTime: start + Int64(index) * 10_000_000, clock: ClockReading())
-        _ = conditioner.begin(block, nanosecondsPerFrame: 1e7)
+          firstFrameTime: start + Int64(index) * 10_000_000, nanosecondsPerFrame: 1e7,
+          clock: ClockReading())
+        _ = conditioner.begin(block)
       }
       for ready in 0..<conditioner.push(frame) {
         guard let sample = change(index, conditioner.sample(ready)) else { continue }
-        picker.step(sample)
-        while let pick = picker.next() {
+        for pick in picker.picks(of: sample) {
           picks.append((start + Int64(index + 1) * 10_000_000, pick))
         }
       }

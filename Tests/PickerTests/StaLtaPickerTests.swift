@@ -5,8 +5,8 @@ import Testing
 @testable import Picker
 
 @Suite struct StaLtaPickerTests {
-  func picker(_ lanes: UInt8 = 0b111) -> StaLtaPicker {
-    StaLtaPicker(PickerSettings(), presentLanes: lanes)
+  func picker(_ lanes: UInt8 = 0b111) -> Picker {
+    Picker(PickerSettings(), presentLanes: lanes)
   }
 
   func event(_ time: Double, at onset: Double, amplitude: Double = 3000) -> SIMD4<Double> {
@@ -42,7 +42,7 @@ import Testing
     var told: [Double] = []
     for _ in 0..<4000 {
       let time = SyntheticStream.seconds(SyntheticStream.time(stream.number))
-      if picker.step(stream.next(event(time, at: 20))) != nil { told.append(time - 20) }
+      if !picker.picks(of: stream.next(event(time, at: 20))).isEmpty { told.append(time - 20) }
     }
     #expect(told.count == 2)
     #expect(told[0] < 0.5)

@@ -34,14 +34,14 @@ struct SyntheticStream {
 
 /// Runs `seconds` of the stream through a picker; `motion` of the time in seconds since its start.
 func listen(
-  _ picker: inout StaLtaPicker, _ stream: inout SyntheticStream, seconds: Double,
+  _ picker: inout Picker, _ stream: inout SyntheticStream, seconds: Double,
   restart: Bool = false, _ motion: (Double) -> SIMD4<Double> = { _ in .zero }
 ) -> [Pick] {
   var picks: [Pick] = []
   for index in 0..<Int(seconds * 100) {
     let time = SyntheticStream.seconds(SyntheticStream.time(stream.number))
     let sample = stream.next(motion(time), isRestart: restart && index == 0)
-    if let pick = picker.step(sample) { picks.append(pick) }
+    picks += picker.picks(of: sample)
   }
   return picks
 }
@@ -54,4 +54,15 @@ func waveTrain(
   guard t >= 0 else { return 0 }
   return amplitude * Elementary.exponential(-3 * t / lasting)
     * Elementary.sine(6.283185307179586 * hertz * t)
+}
+
+extension Picker {
+  mutating func picks(of sample: Sample) -> [Pick] {
+    step(sample)
+    var picks: [Pick] = []
+    while let found = next() {
+      if case .pick(let pick) = found { picks.append(pick) }
+    }
+    return picks
+  }
 }

@@ -59,8 +59,7 @@ final class Machine {
         station.process(
           Block(
             frames: $0, firstFrame: first, firstFrameTime: streamStart + first * 10_000_000,
-            clock: lockedClock()),
-          nanosecondsPerFrame: 1e7)
+            nanosecondsPerFrame: 1e7, clock: lockedClock()))
       }
       carryOut()
     }

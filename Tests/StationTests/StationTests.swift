@@ -157,8 +157,7 @@ import Uplink
             Block(
               frames: UnsafeBufferPointer(rebasing: frames[index..<(index + 4)]),
               firstFrame: Int64(step) * 4, firstFrameTime: streamStart + Int64(step) * 40_000_000,
-              clock: lockedClock()),
-            nanosecondsPerFrame: 1e7)
+              nanosecondsPerFrame: 1e7, clock: lockedClock()))
           if step % 1000 == 0 {
             ping.withBytes { station.receive($0, address: 1, port: 1) }
           }

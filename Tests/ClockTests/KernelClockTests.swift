@@ -1,9 +1,10 @@
 // What is made of the kernel's words about its own clock.
 
 import CLinux
-import Clock
 import Core
 import Testing
+
+@testable import Clock
 
 @Suite struct KernelClockTests {
   private func reading(

@@ -1,8 +1,9 @@
 // What goes wrong with time in the field, beyond what SampleClockTests has of steps and leaps.
 
-import Clock
 import Core
 import Testing
+
+@testable import Clock
 
 @Suite struct SampleClockFaultTests {
   func clock() -> SampleClock { SampleClock(rateMillihertz: SimulatedWorld.nominalMillihertz) }

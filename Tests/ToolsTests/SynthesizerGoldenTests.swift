@@ -2,7 +2,8 @@
 
 import Foundation
 import Testing
-import Tools
+
+@testable import Tools
 
 @Suite struct SynthesizerGoldenTests {
   static let folder = URL(fileURLWithPath: #filePath)

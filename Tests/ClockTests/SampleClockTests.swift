@@ -1,6 +1,7 @@
-import Clock
 import Core
 import Testing
+
+@testable import Clock
 
 @Suite struct SampleClockTests {
   func clock() -> SampleClock { SampleClock(rateMillihertz: SimulatedWorld.nominalMillihertz) }

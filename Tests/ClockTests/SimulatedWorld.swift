@@ -1,8 +1,9 @@
 // A world in which everything is known: true UTC, a monotonic clock that drifts from it, a
 // digitizer with a rate of its own, pulses with jitter, and a system clock that somebody can step.
 
-import Clock
 import Core
+
+@testable import Clock
 
 /// What the clock said of a block, beside what was true.
 struct Moment {

@@ -1,8 +1,9 @@
 // What a system clock may say against a pulse, and what it may not.
 
-import Clock
 import Core
 import Testing
+
+@testable import Clock
 
 @Suite struct SystemClockTests {
   func clock() -> SampleClock { SampleClock(rateMillihertz: SimulatedWorld.nominalMillihertz) }
