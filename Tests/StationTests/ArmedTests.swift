@@ -95,7 +95,7 @@ import Uplink
       .deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("Sources/Station")
     let allowed: Set = [
-      "Board", "Conditioning", "Core", "Decision", "Digitizer", "Estimator", "Picker", "Uplink",
+      "Clock", "Conditioning", "Core", "Decision", "Digitizer", "Estimator", "Picker", "Uplink",
     ]
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
       .filter { $0.hasSuffix(".swift") }
