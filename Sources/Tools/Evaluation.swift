@@ -67,43 +67,43 @@ public struct Evaluation {
 
   /// `complain` gets a sentence for each record that could not be read.
   public mutating func run(
-    _ records: [EvaluationRecord], complain: (String) -> Void
+    _ records: [EvaluationRecord], complain: (String) -> Void,
+    progress: ProgressTold = { _, _ in }
   ) throws {
     let pickers = try options.pickers.map { try EvaluatedPicker($0, options: options.replay) }
-    var places: [String: Int] = [:]
-    for record in records
-    where options.sources.isEmpty || options.sources.contains(record.source) {
-      guard let data = try? Data(contentsOf: URL(fileURLWithPath: record.path)) else {
-        complain("\(record.path): cannot be read")
-        continue
-      }
-      let (instruments, _) = try MiniSeed.read([data])
-      guard var instrument = instruments.first else {
-        complain("\(record.path): holds no instrument")
-        continue
-      }
-      if options.isVerticalAlone { instrument.keepVerticalAlone() }
-      if noise != nil, let p = record.analystP {
-        guard noise!.degrade(&instrument, p: p) else { continue }
-      }
-      if let rate = options.rateMillihertz {
-        instrument = instrument.resampled(rateMillihertz: rate)
-      }
-      let conditioned = instrument.conditioned()
-      for picker in pickers {
-        let found = try picker.run(instrument, file: record.file, conditioned)
-        let key = "\(picker.name)\n\(record.source)"
-        let place = places[key] ?? rows.count
-        if place == rows.count { rows.append(Row(picker: picker.name, source: record.source)) }
-        places[key] = place
-        judge(found, record, conditioned, &rows[place])
-      }
+    let wanted = records.filter {
+      options.sources.isEmpty || options.sources.contains($0.source)
+    }
+    try RecordFiles.forEach(wanted, \.path, progress: progress, complain: complain) {
+      try judge($0, $1, pickers)
+    }
+  }
+
+  private mutating func judge(
+    _ record: EvaluationRecord, _ original: InstrumentRecord, _ pickers: [EvaluatedPicker]
+  ) throws {
+    var instrument = original
+    let analyst = record.analyst(rateMillihertz: instrument.rateMillihertz)
+    if options.isVerticalAlone { instrument.keepVerticalAlone() }
+    if noise != nil, let p = analyst.p {
+      guard noise!.degrade(&instrument, p: p) else { return }
+    }
+    if let rate = options.rateMillihertz {
+      instrument = instrument.resampled(rateMillihertz: rate)
+    }
+    let conditioned = instrument.conditioned()
+    for picker in pickers {
+      let found = try picker.run(instrument, file: record.file, conditioned)
+      let known = rows.firstIndex { $0.picker == picker.name && $0.source == record.source }
+      let place = known ?? rows.count
+      if place == rows.count { rows.append(Row(picker: picker.name, source: record.source)) }
+      judge(found, record.file, analyst, conditioned, &rows[place])
     }
   }
 
   private func judge(
-    _ found: RecordPicks, _ record: EvaluationRecord, _ conditioned: ConditionedRecord,
-    _ row: inout Row
+    _ found: RecordPicks, _ file: String, _ analyst: AnalystPicks,
+    _ conditioned: ConditionedRecord, _ row: inout Row
   ) {
     let settling = Evaluation.settlingSeconds
     let picks = found.picks.filter { $0.timeSeconds >= settling }
@@ -114,16 +114,16 @@ public struct Evaluation {
     row.confirmed += p.count
     row.announced += p.filter(\.wasAnnounced).count
     row.retracted += found.retracted
-    if record.analystP != nil || record.analystS != nil {
-      judgeAnalyst(p, s, record, conditioned, &row)
-    } else if let teachers = options.teachers[record.file] {
+    if analyst.p != nil || analyst.s != nil {
+      judgeAnalyst(p, s, analyst, conditioned, &row)
+    } else if let teachers = options.teachers[file] {
       row.continuousHours += conditioned.hours
       let suspected = teachers.map(\.timeSeconds)
       row.unsupported +=
         p.filter { pick in
           !suspected.contains { abs($0 - pick.timeSeconds) <= Evaluation.supportSeconds }
         }.count
-      let agreed = (options.agreed[record.file] ?? []).filter { $0.timeSeconds >= settling }
+      let agreed = (options.agreed[file] ?? []).filter { $0.timeSeconds >= settling }
       let widest = PickScore.tolerancesSeconds.last!
       for truth in agreed {
         let times = (truth.phase == .p ? p : s).map(\.timeSeconds)
@@ -138,12 +138,11 @@ public struct Evaluation {
   }
 
   private func judgeAnalyst(
-    _ p: [JudgedPick], _ s: [JudgedPick], _ record: EvaluationRecord,
-    _ conditioned: ConditionedRecord,
-    _ row: inout Row
+    _ p: [JudgedPick], _ s: [JudgedPick], _ analyst: AnalystPicks,
+    _ conditioned: ConditionedRecord, _ row: inout Row
   ) {
-    let truthP = record.analystP.map { $0 >= Evaluation.settlingSeconds ? [$0] : [] } ?? []
-    let truthS = record.analystS.map { $0 >= Evaluation.settlingSeconds ? [$0] : [] } ?? []
+    let truthP = analyst.p.map { $0 >= Evaluation.settlingSeconds ? [$0] : [] } ?? []
+    let truthS = analyst.s.map { $0 >= Evaluation.settlingSeconds ? [$0] : [] } ?? []
     let hits = row.p.add(picks: p.map(\.timeSeconds), truths: truthP)
     _ = row.s.add(picks: s.map(\.timeSeconds), truths: truthS)
     for truth in truthP {
@@ -163,7 +162,7 @@ public struct Evaluation {
         let old = row.covered[quality] ?? (0, 0)
         row.covered[quality] = (old.covered + (isCovered ? 1 : 0), old.all + 1)
       }
-      if let motion = record.analystMotion {
+      if let motion = analyst.motion {
         row.motionsKnown += 1
         row.motionsSaid += pick.motion == nil ? 0 : 1
         row.motionsRight += pick.motion == motion ? 1 : 0

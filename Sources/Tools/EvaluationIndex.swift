@@ -1,21 +1,107 @@
 // What pickers are judged by: an index of records with what analysts say of them, and picks of others
 // for records without analysts.
 //
-// INDEX.csv has the columns file (relative to it), source, split, fs, p_sample, s_sample, polarity; of the
-// last three, what is empty is not known. A picks file has file, phase, time_s (from the start of the
-// record) and, if it likes, probability.
+// A picks file has file, phase, time_s (from the start of the record) and, if it likes, probability.
 
 import Foundation
+
+/// A column of INDEX.csv: the one list of them for whoever reads an index and for `evaluate --help`.
+enum IndexColumn: String, CaseIterable {
+  case file, source, split, fs
+  case p = "p_sample"
+  case s = "s_sample"
+  case polarity, kind
+  case countsPerUnit = "counts_per_unit"
+  case magnitude
+  case distance = "hypo_km"
+
+  private var meaning: String {
+    switch self {
+    case .file: "needed: the miniSEED record, beside the index or below its folder"
+    case .source: "where it is from; results are told by source"
+    case .split: "the set it belongs to, for --split"
+    case .fs: "samples a second of p_sample and s_sample, if not the record's own"
+    case .p: "an analyst's P, in samples from the record's start"
+    case .s: "an analyst's S, likewise"
+    case .polarity: "the first motion of that P: up or down"
+    case .kind: "for --strong-motion: \"acceleration\" is judged, and all where there is no kind"
+    case .countsPerUnit: "needed for --strong-motion: counts per m/s²"
+    case .magnitude: "for --strong-motion: the event's"
+    case .distance: "for --strong-motion: kilometres to the hypocentre"
+    }
+  }
+
+  static var help: String {
+    let lines = allCases.map {
+      "  \($0.rawValue)\(String(repeating: " ", count: 16 - $0.rawValue.count))\($0.meaning)"
+    }
+    return
+      ([
+        "INDEX.csv names its columns in its first line. What is not needed may be empty or absent,",
+        "and other columns are not looked at:",
+      ] + lines).joined(separator: "\n")
+  }
+}
+
+/// An index's rows, and the file's folder that records are named from.
+struct IndexTable {
+  let rows: [[String]]
+  private let table: CommaSeparated
+  private let folder: URL
+  private let places: [IndexColumn: Int]
+
+  init(_ table: CommaSeparated, folder: URL, needed: [IndexColumn]) throws {
+    for column in needed { _ = try table.index(of: column.rawValue) }
+    self.table = table
+    self.folder = folder
+    rows = table.rows
+    places = Dictionary(
+      uniqueKeysWithValues: IndexColumn.allCases.compactMap { column in
+        table.columns.firstIndex(of: column.rawValue).map { (column, $0) }
+      })
+  }
+
+  /// nil where the field is empty or the column absent.
+  func text(_ row: [String], _ column: IndexColumn) -> String? {
+    places[column].flatMap { row[$0].isEmpty ? nil : row[$0] }
+  }
+
+  func path(_ row: [String]) -> String {
+    folder.appendingPathComponent(text(row, .file) ?? "").path
+  }
+
+  /// Throws where a split is asked for and the index has none.
+  func isOf(_ split: String?, _ row: [String]) throws -> Bool {
+    guard let split else { return true }
+    return row[try table.index(of: IndexColumn.split.rawValue)] == split
+  }
+}
 
 public struct EvaluationRecord {
   public var file: String
   public var path: String
   public var source: String
-  /// Analysts' picks, seconds from the start.
-  public var analystP: Double?
-  public var analystS: Double?
+  /// Analysts' picks, in samples from the start.
+  var sampleOfP: Double?
+  var sampleOfS: Double?
+  /// The rate of those samples; nil for the record's own.
+  var rateHertz: Double?
   /// +1 up, −1 down
-  public var analystMotion: Int?
+  var motion: Int?
+
+  func analyst(rateMillihertz: Int) -> AnalystPicks {
+    let hertz = rateHertz ?? Double(rateMillihertz) / 1000
+    return AnalystPicks(
+      p: sampleOfP.map { $0 / hertz }, s: sampleOfS.map { $0 / hertz }, motion: motion)
+  }
+}
+
+/// What an analyst says of a record, in seconds from its start.
+struct AnalystPicks {
+  var p: Double?
+  var s: Double?
+  /// +1 up, −1 down
+  var motion: Int?
 }
 
 /// A pick of somebody's.
@@ -51,29 +137,29 @@ public enum EvaluationIndex {
     do { return try body(table) } catch { throw ToolError("\(path): \(error)") }
   }
 
-  static func records(
+  private static func records(
     _ table: CommaSeparated, folder: URL, split: String?
   ) throws -> [EvaluationRecord] {
-    let column = table.index(of:)
-    let (file, source, part) = try (column("file"), column("source"), column("split"))
-    let (rate, p, s) = try (column("fs"), column("p_sample"), column("s_sample"))
-    let polarity = try column("polarity")
+    let index = try IndexTable(table, folder: folder, needed: [.file])
     var seen: Set<String> = []
     var records: [EvaluationRecord] = []
-    for (number, row) in table.rows.enumerated() {
-      guard split == nil || row[part] == split, seen.insert(row[file]).inserted else { continue }
-      func seconds(_ field: Int) throws -> Double? {
-        if row[field].isEmpty { return nil }
-        guard let sample = Double(row[field]), let hertz = Double(row[rate]), hertz > 0,
-          (0..<1e9).contains(sample / hertz)
-        else { throw ToolError("row \(number + 1): \(row[field]) is no sample of a rate") }
-        return sample / hertz
+    for (number, row) in index.rows.enumerated() {
+      let file = index.text(row, .file) ?? ""
+      guard try index.isOf(split, row), seen.insert(file).inserted else { continue }
+      func sample(_ column: IndexColumn) throws -> Double? {
+        guard let text = index.text(row, column) else { return nil }
+        let hertz = index.text(row, .fs).map { Double($0) ?? 0 } ?? 1
+        guard let sample = Double(text), hertz > 0, (0..<1e9).contains(sample / hertz) else {
+          throw ToolError("row \(number + 1): \(text) is no sample of a rate")
+        }
+        return sample
       }
       records.append(
         EvaluationRecord(
-          file: row[file], path: folder.appendingPathComponent(row[file]).path,
-          source: row[source], analystP: try seconds(p), analystS: try seconds(s),
-          analystMotion: ["up": 1, "down": -1][row[polarity]]))
+          file: file, path: index.path(row), source: index.text(row, .source) ?? "unnamed",
+          sampleOfP: try sample(.p), sampleOfS: try sample(.s),
+          rateHertz: index.text(row, .fs).flatMap(Double.init),
+          motion: index.text(row, .polarity).flatMap { ["up": 1, "down": -1][$0] }))
     }
     guard !records.isEmpty else {
       throw ToolError("no record" + (split.map { " of split \($0)" } ?? ""))

@@ -34,6 +34,7 @@ public struct ToldTrial {
 private final class Progress: Sendable {
   private let count: Int
   private let taken = Atomic<Int>(0)
+  private let finished = Atomic<Int>(0)
   private let results: Mutex<[Result<ImpostorOutcome, Error>?]>
 
   init(_ count: Int) {
@@ -46,8 +47,10 @@ private final class Progress: Sendable {
     return index < count ? index : nil
   }
 
-  func note(_ index: Int, _ result: sending Result<ImpostorOutcome, Error>) {
+  /// How many are finished with this one.
+  func note(_ index: Int, _ result: sending Result<ImpostorOutcome, Error>) -> Int {
     results.withLock { $0[index] = result }
+    return finished.wrappingAdd(1, ordering: .relaxed).newValue
   }
 
   func outcomes() throws -> [ImpostorOutcome] {
@@ -110,7 +113,8 @@ public struct ImpostorTrials: Sendable {
 
   /// Trials 0 to `count` − 1, in their order, whatever the number of threads.
   func run(
-    _ count: Int, seed: UInt64, threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    _ count: Int, seed: UInt64, threads: Int = ProcessInfo.processInfo.activeProcessorCount,
+    told: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws -> [ImpostorOutcome] {
     let progress = Progress(count)
     let finished = DispatchSemaphore(value: 0)
@@ -118,7 +122,7 @@ public struct ImpostorTrials: Sendable {
       // Threads of one's own, because Dispatch starts fewer where others keep the machine busy.
       Thread {
         while let index = progress.next() {
-          progress.note(index, Result { try outcome(index, seed: seed) })
+          told(progress.note(index, Result { try outcome(index, seed: seed) }), count)
         }
         finished.signal()
       }.start()
@@ -127,8 +131,11 @@ public struct ImpostorTrials: Sendable {
     return try progress.outcomes()
   }
 
-  public func report(_ count: Int, seed: UInt64) throws -> ImpostorReport {
-    ImpostorReport(try run(count, seed: seed))
+  public func report(
+    _ count: Int, seed: UInt64,
+    progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws -> ImpostorReport {
+    ImpostorReport(try run(count, seed: seed, told: progress))
   }
 }
 

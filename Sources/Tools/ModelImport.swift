@@ -23,7 +23,8 @@ public struct ModelImport {
   private static let comparedWindows = 16
 
   public init(
-    descriptionPath: String, arraysPath: String, calibrationPath: String, rule: RangeRule
+    descriptionPath: String, arraysPath: String, calibrationPath: String, rule: RangeRule,
+    progress: ProgressTold = { _, _ in }
   ) throws {
     let description = try ModelDescription.read(path: descriptionPath)
     let network: FloatNetwork
@@ -37,13 +38,16 @@ public struct ModelImport {
       windows = try ModelImport.windows(
         try calibration.array("calibration"), components: network.signals[0].channels)
     } catch { throw ToolError("\(calibrationPath): \(error)") }
-    do { try self.init(network, windows: windows, rule: rule) } catch {
+    do { try self.init(network, windows: windows, rule: rule, progress: progress) } catch {
       throw ToolError("\(descriptionPath): \(error)")
     }
   }
 
-  public init(_ network: FloatNetwork, windows: [[Float]], rule: RangeRule) throws {
-    var quantizer = try Quantizer(network, windows: windows, rule: rule)
+  public init(
+    _ network: FloatNetwork, windows: [[Float]], rule: RangeRule,
+    progress: ProgressTold = { _, _ in }
+  ) throws {
+    var quantizer = try Quantizer(network, windows: windows, rule: rule, progress: progress)
     file = try quantizer.draftNetwork().file()
     let compared = windows.prefix(ModelImport.comparedWindows)
     let rows = compared[0].count / network.signals[0].channels

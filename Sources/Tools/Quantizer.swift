@@ -41,14 +41,18 @@ public struct Quantizer {
   private var draft = NetworkDraft()
 
   /// `windows`: inputs of the calibration set, [steps][components].
-  public init(_ network: FloatNetwork, windows: [[Float]], rule: RangeRule) throws {
+  public init(
+    _ network: FloatNetwork, windows: [[Float]], rule: RangeRule,
+    progress: ProgressTold = { _, _ in }
+  ) throws {
     self.network = network
     self.rule = rule
     guard !windows.isEmpty else { throw ToolError("the calibration set is empty") }
     statistics = network.signals.map { ActivationStatistics(channels: $0.channels) }
-    for window in windows {
+    for (number, window) in windows.enumerated() {
       let values = network.run(window)
       for index in values.indices { statistics[index].add(values[index]) }
+      progress(number + 1, windows.count)
     }
     for (signal, range) in zip(network.signals, statistics) where !range.isFinite {
       throw ToolError(

@@ -117,18 +117,12 @@ public struct StrongMotion {
 
   public init(_ options: ReplayOptions) { self.options = options }
 
-  public mutating func run(_ records: [ShakingRecord], complain: (String) -> Void) throws {
-    for record in records {
-      guard let data = try? Data(contentsOf: URL(fileURLWithPath: record.path)) else {
-        complain("\(record.path): cannot be read")
-        continue
-      }
-      let (instruments, _) = try MiniSeed.read([data])
-      guard let instrument = instruments.first else {
-        complain("\(record.path): holds no instrument")
-        continue
-      }
-      try judge(instrument, record)
+  /// `complain` gets a sentence for each record that could not be read.
+  public mutating func run(
+    _ records: [ShakingRecord], complain: (String) -> Void, progress: ProgressTold = { _, _ in }
+  ) throws {
+    try RecordFiles.forEach(records, \.path, progress: progress, complain: complain) {
+      try judge($1, $0)
     }
   }
 
@@ -231,22 +225,22 @@ extension EvaluationIndex {
   public static func shaking(_ path: String, split: String?) throws -> [ShakingRecord] {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     return try of(path) { table in
-      let column = table.index(of:)
-      let (file, source, part) = try (column("file"), column("source"), column("split"))
-      let (kind, counts) = try (column("kind"), column("counts_per_unit"))
-      let (magnitude, distance) = try (column("magnitude"), column("hypo_km"))
+      let index = try IndexTable(table, folder: folder, needed: [.file, .countsPerUnit])
       var records: [ShakingRecord] = []
-      for (number, row) in table.rows.enumerated()
-      where row[kind] == "acceleration" && (split == nil || row[part] == split) {
-        guard let countsPerUnit = Double(row[counts]), countsPerUnit > 0 else {
-          throw ToolError("row \(number + 1): \(row[counts]) is no counts_per_unit")
+      for (number, row) in index.rows.enumerated() {
+        guard index.text(row, .kind) ?? "acceleration" == "acceleration",
+          try index.isOf(split, row)
+        else { continue }
+        let counts = index.text(row, .countsPerUnit) ?? ""
+        guard let countsPerUnit = Double(counts), countsPerUnit > 0 else {
+          throw ToolError("row \(number + 1): \(counts) is no counts_per_unit")
         }
         records.append(
           ShakingRecord(
-            file: row[file], path: folder.appendingPathComponent(row[file]).path,
-            source: row[source],
-            countsPerUnit: countsPerUnit, magnitude: Double(row[magnitude]),
-            hypocentralKilometres: Double(row[distance])))
+            file: index.text(row, .file) ?? "", path: index.path(row),
+            source: index.text(row, .source) ?? "unnamed", countsPerUnit: countsPerUnit,
+            magnitude: index.text(row, .magnitude).flatMap(Double.init),
+            hypocentralKilometres: index.text(row, .distance).flatMap(Double.init)))
       }
       guard !records.isEmpty else { throw ToolError("no record of kind acceleration") }
       return records

@@ -65,10 +65,12 @@ public struct SyntheticTrials: Sendable {
   // MARK: Earthquakes
 
   /// Magnitude 2 to 8 at 5 to 200 km, uniform in the logarithm; stress drop and site as they scatter.
-  public func earthquakes(_ count: Int, seed: UInt64) throws -> Outcome {
+  public func earthquakes(
+    _ count: Int, seed: UInt64, progress: ProgressTold = { _, _ in }
+  ) throws -> Outcome {
     var outcome = Outcome()
     var random = RandomGenerator(seed: seed)
-    for _ in 0..<count {
+    for number in 0..<count {
       var synthetic = SyntheticSettings()
       synthetic.seed = random.next()
       synthetic.magnitude = 2 + 6 * random.uniform()
@@ -81,6 +83,7 @@ public struct SyntheticTrials: Sendable {
       synthetic.stressDropPascal = 1e7 * Elementary.powerOfTen(0.3 * random.gaussian())
       synthetic.siteAmplificationOfS = Elementary.powerOfTen(0.45 + 0.2 * random.gaussian())
       try judge(synthetic, &outcome)
+      progress(number + 1, count)
     }
     return outcome
   }
@@ -124,11 +127,15 @@ public struct SyntheticTrials: Sendable {
   // MARK: No earthquakes
 
   /// Ground noise of a town with spikes, steps, footsteps, small blasts and dropouts: 200 a day.
-  public func quiet(days: Double, seed: UInt64) throws -> Quiet {
+  public func quiet(
+    days: Double, seed: UInt64, progress: ProgressTold = { _, _ in }
+  ) throws -> Quiet {
     var quiet = Quiet(days: days)
     var impostors = Impostors(seed: seed, rateHertz: Self.rateHertz)
-    try run(seconds: days * 86_400) { _ in
-      impostors.next()
+    let all = Int(days * 86_400 * Self.rateHertz)
+    try run(seconds: days * 86_400) { index in
+      progress(index + 1, all)
+      return impostors.next()
     } told: { messages, _ in
       quiet.alarms += messages.alerts.filter { $0.message.level == .alarm }.count
       quiet.watches += messages.alerts.filter { $0.message.level == .watch }.count

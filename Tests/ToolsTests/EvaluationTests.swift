@@ -212,7 +212,11 @@ import Testing
     #expect(
       throws: ToolError("\(path): row 1: a phase is P or S and time_s a number, not Q and 1")
     ) { try EvaluationIndex.picks(path) }
-    #expect(throws: ToolError("\(path): there is no column source; there are file phase time_s")) {
+    #expect(throws: ToolError("\(path): there is no column split; there are file phase time_s")) {
+      try EvaluationIndex.read(path, split: "dev")
+    }
+    try "p_sample\n4000\n".write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(throws: ToolError("\(path): there is no column file; there are p_sample")) {
       try EvaluationIndex.read(path, split: nil)
     }
   }
