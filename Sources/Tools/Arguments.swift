@@ -1,34 +1,50 @@
-// A command line: --name value, --flag, and the rest.
+// A command line: --name value, --flag, and the rest, as a table of options allows it.
 
 public struct CommandLineArguments {
   public private(set) var values: [String: String] = [:]
   public private(set) var flags: Set<String> = []
   public private(set) var rest: [String] = []
+  private let options: [String: CommandOption]
 
-  /// `named` take a value; `flags` do not; anything else that begins with -- is refused.
-  public init(_ arguments: [String], named: Set<String>, flags known: Set<String> = []) throws {
+  /// Anything else that begins with - is refused.
+  public init(_ arguments: [String], options known: [CommandOption]) throws {
+    options = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0) })
     var index = 0
     while index < arguments.count {
       let argument = arguments[index]
       index += 1
-      if known.contains(argument) {
-        flags.insert(argument)
-      } else if named.contains(argument) {
-        guard index < arguments.count else { throw ToolError("\(argument) needs a value") }
-        guard values[argument] == nil else { throw ToolError("\(argument) is given twice") }
-        values[argument] = arguments[index]
-        index += 1
-      } else if argument.hasPrefix("-") && argument.count > 1 {
-        let all = named.union(known).sorted().joined(separator: " ")
-        throw ToolError("\(argument) is not known here; there are \(all)")
-      } else {
+      guard let option = options[argument] else {
+        if argument.hasPrefix("-") && argument.count > 1 { throw unknown(argument) }
         rest.append(argument)
+        continue
       }
+      if option.value == nil {
+        flags.insert(argument)
+        continue
+      }
+      guard index < arguments.count else { throw ToolError("\(argument) needs a value") }
+      guard values[argument] == nil else { throw ToolError("\(argument) is given twice") }
+      values[argument] = arguments[index]
+      index += 1
     }
   }
 
-  public func wholeNumber(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
-    guard let text = values[name] else { return nil }
+  private func unknown(_ argument: String) -> UsageError {
+    let names = options.keys.sorted()
+    let reason = "\(argument) is not known here"
+    if names.isEmpty { return UsageError("\(reason); there are no options") }
+    return UsageError(
+      Spelling.nearest(to: argument, among: names).map { "\(reason); did you mean \($0)?" }
+        ?? "\(reason); there are \(names.joined(separator: " "))")
+  }
+
+  /// The option's number, in the range that the table has for it; nil without the option and for a word
+  /// that stands in the number's place.
+  public func wholeNumber(_ name: String) throws -> Int? {
+    guard case .whole(let range)? = options[name]?.numbers else {
+      fatalError("\(name) is no whole number in the table")
+    }
+    guard let text = number(text: name) else { return nil }
     guard let value = Int(text), range.contains(value) else {
       throw ToolError(
         "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)"
@@ -37,13 +53,20 @@ public struct CommandLineArguments {
     return value
   }
 
-  public func number(_ name: String, in range: ClosedRange<Double>) throws -> Double? {
-    guard let text = values[name] else { return nil }
+  public func number(_ name: String) throws -> Double? {
+    guard case .real(let range)? = options[name]?.numbers else {
+      fatalError("\(name) is no number in the table")
+    }
+    guard let text = number(text: name) else { return nil }
     guard let value = Double(text), range.contains(value) else {
       throw ToolError(
         "\(name) must be a number from \(decimal(range.lowerBound, 3)) to \(decimal(range.upperBound, 3))"
       )
     }
     return value
+  }
+
+  private func number(text name: String) -> String? {
+    values[name].flatMap { options[name]!.words.contains($0) ? nil : $0 }
   }
 }

@@ -73,8 +73,18 @@ public struct Command {
     self.expirySeconds = expirySeconds
   }
 
-  /// The station's answer as a JSON line, and whether it obeyed.
-  public func run() throws -> (line: String, isDone: Bool) {
+  /// What an operator is to know of an answer beside its line; nil where that says it all.
+  public static func remark(_ answer: CommandMessage, _ header: Header) -> String? {
+    guard answer.result == .expired else { return nil }
+    return header.clockState == ClockState.unsynchronised.rawValue
+      ? "the station's clock is unsynchronised, so that it cannot tell whether a command has expired "
+        + "and takes it as expired: give --expires never, or synchronise its clock"
+      : "by the station's clock the command came after it had expired: compare this machine's clock "
+        + "with the station's, or give a longer --expires"
+  }
+
+  /// The station's answer as a JSON line, whether it obeyed, and what is to be said beside that.
+  public func run() throws -> (line: String, isDone: Bool, remark: String?) {
     let now = clinux_realtime_nanoseconds()
     var random = SystemRandomNumberGenerator()
     var command = CommandMessage()
@@ -88,12 +98,15 @@ public struct Command {
     }
     // The same again each time: a station answers twice and obeys once.
     let answer = try link.ask(.command, station: station, payload: { command.write(to: &$0) }) {
-      datagram -> (String, Bool)? in
+      datagram -> (String, Bool, String?)? in
       guard datagram.header.type == .command,
         let answer = try? CommandMessage(datagram.payload), answer.result != .none,
         answer.counter == command.counter, answer.id == command.id
       else { return nil }
-      return (try JsonLine.text(datagram), answer.result == .done)
+      return (
+        try JsonLine.text(datagram), answer.result == .done,
+        Command.remark(answer, datagram.header)
+      )
     }
     guard let answer else {
       throw ToolError(

@@ -209,22 +209,34 @@ public struct DatagramFile {
   public static func forEach(
     in bytes: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Void
   ) throws {
+    _ = try forEach(in: bytes, from: 0, isLast: true, body)
+  }
+
+  /// The same for a piece that begins at byte `start` of the file; how many bytes were whole
+  /// messages. The rest belongs before the next piece, unless this is the last.
+  public static func forEach(
+    in bytes: UnsafeBufferPointer<UInt8>, from start: Int, isLast: Bool,
+    _ body: (UnsafeBufferPointer<UInt8>) throws -> Void
+  ) throws -> Int {
     var offset = 0
     while offset < bytes.count {
-      guard bytes.count - offset >= 8 else {
-        throw ToolError("byte \(offset): the file ends within a datagram")
+      let left = bytes.count - offset
+      guard left >= 8 else {
+        if !isLast { break }
+        throw ToolError("byte \(start + offset): the file ends within a datagram")
       }
       let length = Int(bytes[offset + 6]) | Int(bytes[offset + 7]) << 8
-      guard length >= Wire.headerByteCount + Wire.tagByteCount, offset + length <= bytes.count
-      else {
-        throw ToolError("byte \(offset): no datagram of version 1 begins here")
+      if !isLast, left < length, length <= Wire.maximumByteCount { break }
+      guard length >= Wire.headerByteCount + Wire.tagByteCount, length <= left else {
+        throw ToolError("byte \(start + offset): no datagram of version 1 begins here")
       }
       do {
         try body(UnsafeBufferPointer(rebasing: bytes[offset..<(offset + length)]))
       } catch let error as DatagramError {
-        throw ToolError("byte \(offset): the datagram \(error.explanation.string)")
+        throw ToolError("byte \(start + offset): the datagram \(error.explanation.string)")
       }
       offset += length
     }
+    return offset
   }
 }

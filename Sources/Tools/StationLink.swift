@@ -53,17 +53,31 @@ struct StationLink {
     while true {
       let left = (deadline - clinux_monotonic_nanoseconds()) / 1_000_000
       guard left > 0 else { return nil }
-      var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
-      guard poll(&descriptor, 1, Int32(left)) > 0 else { return nil }
-      let answer = try withUnsafeTemporaryAllocation(
-        of: UInt8.self, capacity: Wire.maximumByteCount + 1
-      ) { buffer -> Answer? in
-        guard let (count, _, _) = socket.receive(into: buffer) else { return nil }
-        let bytes = UnsafeBufferPointer(rebasing: buffer[0..<min(count, buffer.count)])
+      guard socket.hasDatagram(withinMilliseconds: Int32(left)) else { return nil }
+      let answer = try socket.take { bytes, _, _ -> Answer? in
         guard let datagram = try? OpenedDatagram(bytes, key: key) else { return nil }
         return try accept(datagram)
       }
       if let answer { return answer }
+    }
+  }
+}
+
+extension UdpEndpoint {
+  /// Waits until something has come; -1 waits as long as it takes.
+  func hasDatagram(withinMilliseconds milliseconds: Int32) -> Bool {
+    var descriptor = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&descriptor, 1, milliseconds) > 0
+  }
+
+  /// What `body` makes of what has come and of its sender; nil where nothing has. What is longer than
+  /// any message has a byte more than that.
+  func take<Answer>(
+    _ body: (UnsafeBufferPointer<UInt8>, UInt32, UInt16) throws -> Answer?
+  ) rethrows -> Answer? {
+    try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Wire.maximumByteCount + 1) {
+      guard let (count, address, port) = receive(into: $0) else { return nil }
+      return try body(UnsafeBufferPointer(rebasing: $0[0..<min(count, $0.count)]), address, port)
     }
   }
 }

@@ -5,18 +5,7 @@ import Foundation
 import Picker
 import Tools
 
-func evaluate(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(
-    arguments,
-    named: [
-      "--pickers", "--split", "--sources", "--teachers", "--agreed", "--noise", "--snr", "--seed",
-      "--rate",
-      "--confirm", "--announce", "--shear", "--event", "--unseen",
-      "--announce-unseen", "--strong-motion", "--synthetic", "--quiet-days",
-      "--estimator",
-      "--station", "--impostors", "--trial", "--dump",
-    ],
-    flags: ["--json", "--vertical"])
+func evaluate(_ parsed: CommandLineArguments) throws {
   if !["--impostors", "--trial", "--dump"].allSatisfy({ parsed.values[$0] == nil })
     || (parsed.values["--strong-motion"] != nil && parsed.values["--synthetic"] != nil)
   {
@@ -42,9 +31,9 @@ func evaluate(_ arguments: [String]) throws {
   options.isVerticalAlone = parsed.flags.contains("--vertical")
   if let path = parsed.values["--teachers"] { options.teachers = try EvaluationIndex.picks(path) }
   if let path = parsed.values["--agreed"] { options.agreed = try EvaluationIndex.picks(path) }
-  options.rateMillihertz = try parsed.number("--rate", in: 20...1000).map { Int($0 * 1000) }
-  let decibels = try parsed.number("--snr", in: -20...60)
-  let seed = try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1
+  options.rateMillihertz = try parsed.number("--rate").map { Int($0 * 1000) }
+  let decibels = try parsed.number("--snr")
+  let seed = try parsed.wholeNumber("--seed") ?? 1
   if let paths = list("--noise") {
     guard let decibels else { throw ToolError("--noise needs --snr, in decibels, beside it") }
     options.degradation = Degradation(
@@ -58,13 +47,15 @@ func evaluate(_ arguments: [String]) throws {
     ("--shear", \.shearProbability), ("--event", \.eventProbability),
     ("--unseen", \.unseenProbability), ("--announce-unseen", \.announceUnseenProbability),
   ] as [(String, WritableKeyPath<NetworkPickerSettings, Double>)] {
-    if let value = try parsed.number(name, in: 0...1) { network[keyPath: field] = value }
+    if let value = try parsed.number(name) { network[keyPath: field] = value }
   }
   options.replay.picker.network = network
   var evaluation = try Evaluation(options)
   let records = try EvaluationIndex.read(parsed.rest[0], split: options.split)
-  try evaluation.run(records) { say("onset: \($0)") }
+  var refused = Refused()
+  try evaluation.run(records, complain: { refused.say($0) }, progress: StandardError.note)
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
+  try refused.throwIfAny(of: records.count, "records")
 }
 
 /// The network of `--pickers`, which is one here; thresholds, relations and alarm of `--station`.
@@ -88,12 +79,12 @@ private func evaluateSynthetic(_ parsed: CommandLineArguments) throws {
     throw ToolError("synthetic records need no INDEX.csv: leave \(parsed.rest[0]) out")
   }
   let trials = SyntheticTrials(try trialOptions(parsed))
-  let seed = UInt64(try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1)
-  if let count = try parsed.wholeNumber("--synthetic", in: 1...1_000_000) {
-    print(try trials.earthquakes(count, seed: seed).text)
+  let seed = UInt64(try parsed.wholeNumber("--seed") ?? 1)
+  if let count = try parsed.wholeNumber("--synthetic") {
+    print(try trials.earthquakes(count, seed: seed, progress: StandardError.note).text)
   }
-  if let days = try parsed.number("--quiet-days", in: 0.001...3650) {
-    print(try trials.quiet(days: days, seed: seed).text)
+  if let days = try parsed.number("--quiet-days") {
+    print(try trials.quiet(days: days, seed: seed, progress: StandardError.note).text)
   }
 }
 
@@ -104,8 +95,10 @@ private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArgument
   }
   var evaluation = StrongMotion(try trialOptions(parsed))
   let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
-  try evaluation.run(records) { say("onset: \($0)") }
+  var refused = Refused()
+  try evaluation.run(records, complain: { refused.say($0) }, progress: StandardError.note)
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
+  try refused.throwIfAny(of: records.count, "records")
 }
 
 /// What is no earthquake, and beside it what is one.
@@ -117,9 +110,9 @@ private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
     throw ToolError("--quiet-days has a line of its own: leave it out beside the table")
   }
   let options = try trialOptions(parsed)
-  let seed = UInt64(try parsed.wholeNumber("--seed", in: 0...1_000_000_000) ?? 1)
+  let seed = UInt64(try parsed.wholeNumber("--seed") ?? 1)
   let isJson = parsed.flags.contains("--json")
-  if let index = try parsed.wholeNumber("--trial", in: 0...100_000_000) {
+  if let index = try parsed.wholeNumber("--trial") {
     let told = try ImpostorTrials(options).tell(index, seed: seed)
     print(isJson ? told.json : told.text)
     if let path = parsed.values["--dump"] {
@@ -129,18 +122,23 @@ private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
   }
   guard parsed.values["--dump"] == nil else { throw ToolError("--dump needs --trial K beside it") }
   var report = ImpostorReport()
-  if let count = try parsed.wholeNumber("--impostors", in: 1...100_000_000) {
-    report = try ImpostorTrials(options).report(count, seed: seed)
+  var refused = Refused()
+  var recordCount = 0
+  if let count = try parsed.wholeNumber("--impostors") {
+    report = try ImpostorTrials(options).report(count, seed: seed, progress: StandardError.note)
   }
-  if let count = try parsed.wholeNumber("--synthetic", in: 1...1_000_000) {
-    let outcome = try SyntheticTrials(options).earthquakes(count, seed: seed)
+  if let count = try parsed.wholeNumber("--synthetic") {
+    let outcome = try SyntheticTrials(options).earthquakes(
+      count, seed: seed, progress: StandardError.note)
     report.earthquakes.append(EarthquakeRow(outcome))
   }
   if let index = parsed.values["--strong-motion"] {
     var evaluation = StrongMotion(options)
     let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
-    try evaluation.run(records) { say("onset: \($0)") }
+    recordCount = records.count
+    try evaluation.run(records, complain: { refused.say($0) }, progress: StandardError.note)
     report.earthquakes += evaluation.rows
   }
   print(isJson ? report.json : report.table)
+  try refused.throwIfAny(of: recordCount, "records")
 }

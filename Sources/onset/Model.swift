@@ -6,26 +6,9 @@ import Kernels
 import Network
 import Tools
 
-func model(_ arguments: [String]) throws {
-  guard let verb = arguments.first else {
-    throw ToolError("model needs a verb: info, verify, import, compare or sign")
-  }
-  let rest = Array(arguments.dropFirst())
-  switch verb {
-  case "info": try modelInfo(rest)
-  case "verify": try modelVerify(rest)
-  case "import": try modelImport(rest)
-  case "compare": try modelCompare(rest)
-  case "sign": try modelSign(rest)
-  default:
-    throw ToolError("model \(verb): there are info, verify, import, compare and sign")
-  }
-}
-
-private func modelInfo(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: ["--chunk"])
+func modelInfo(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 1 else { throw ToolError("info needs one network file: NETWORK.onet") }
-  let rows = try parsed.wholeNumber("--chunk", in: 1...65_536)
+  let rows = try parsed.wholeNumber("--chunk")
   let path = parsed.rest[0]
   let file = try NetworkBytes(path: path)
   do { print(try ModelInfo.text(file, maximumRows: rows)) } catch {
@@ -33,8 +16,7 @@ private func modelInfo(_ arguments: [String]) throws {
   }
 }
 
-private func modelVerify(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: ["--public-key"])
+func modelVerify(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 1 else {
     throw ToolError("verify needs one network file: NETWORK.onet")
   }
@@ -46,9 +28,7 @@ private func modelVerify(_ arguments: [String]) throws {
   }
 }
 
-private func modelImport(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(
-    arguments, named: ["--calibration", "--ranges", "-o"])
+func modelImport(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 2, let calibration = parsed.values["--calibration"],
     let output = parsed.values["-o"]
   else {
@@ -61,14 +41,13 @@ private func modelImport(_ arguments: [String]) throws {
   }
   let imported = try ModelImport(
     descriptionPath: parsed.rest[0], arraysPath: parsed.rest[1], calibrationPath: calibration,
-    rule: rule)
+    rule: rule, progress: StandardError.note)
   try imported.file.write(path: output)
   print(imported.report)
   print(try ModelInfo.text(imported.file, maximumRows: nil))
 }
 
-private func modelCompare(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
+func modelCompare(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 2 else {
     throw ToolError("compare needs NETWORK.onet and REFERENCE.npz")
   }
@@ -83,8 +62,7 @@ private func modelCompare(_ arguments: [String]) throws {
   print(parsed.flags.contains("--json") ? comparison.json : comparison.report)
 }
 
-private func modelSign(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: ["--key", "--new-key"])
+func modelSign(_ parsed: CommandLineArguments) throws {
   if let path = parsed.values["--new-key"] {
     guard parsed.rest.isEmpty, parsed.values["--key"] == nil else {
       throw ToolError("--new-key FILE makes a key pair, FILE and FILE.pub, and signs nothing")

@@ -12,41 +12,8 @@ import Station
 import Tools
 import Uplink
 
-let usage = """
-  onset demo [--svg OUT.svg] [--raw OUT.raw] [--magnitude M] [--distance KM] [--depth KM] [--seed N]
-  onset replay [--station FILE | --kind acceleration|velocity --counts-per-unit X] [--picker NETWORK.onet|sta-lta]
-               [--speed N|max] [--svg OUT.svg] [--wire OUT.bin] FILE.mseed…
-  onset evaluate INDEX.csv [--pickers onset,sta-lta,NETWORK.onet,PICKS.csv] [--split NAME]
-                 [--sources NAME,…] [--teachers PICKS.csv] [--agreed PICKS.csv] [--vertical] [--rate HERTZ] [--json]
-                 [--noise FILE.mseed,… --snr DECIBELS [--seed N]]
-                 [--announce P] [--confirm P] [--shear P] [--event P] [--unseen P]
-                 [--announce-unseen P]
-  onset evaluate --strong-motion INDEX.csv [--station FILE] [--pickers NETWORK.onet|sta-lta] [--split NAME] [--json]
-  onset evaluate [--synthetic COUNT] [--quiet-days DAYS] [--station FILE] [--seed N]
-  onset evaluate --impostors COUNT [--synthetic COUNT] [--strong-motion INDEX.csv [--split NAME]] [--seed N]
-                 [--station FILE] [--pickers NETWORK.onet|sta-lta] [--estimator FILE|relations] [--json]
-  onset evaluate --trial K [--dump OUT.f32] [--seed N] [--station FILE] [--json]
-                                          one of the impostors; rows of three 32-bit floats in m/s²
-  onset check FILE…                       boards, calibrations, relations, station files
-  onset doctor --board FILE --station FILE [--relay] [--json]
-                                          tries each part of a station on this machine; onsetd must not run meanwhile
-  onset doctor HOST:PORT --key FILE [--json]   what is well with a running station and what is not
-  onset ping HOST:PORT --key FILE         authenticated health request to a running station
-  onset command HOST:PORT --key FILE --station NET.STA.LOC.BS PARAMETER [VALUE] [--expires SECONDS|never]
-  onset decode [--key FILE] FILE.bin|-    datagrams to JSON lines
-  onset model info [--chunk ROWS] NETWORK.onet
-  onset model verify [--public-key FILE] NETWORK.onet
-  onset model import DESCRIPTION.json ARRAYS.npz --calibration WINDOWS.npz -o OUT.onet
-                     [--ranges percentile|mse]
-  onset model compare [--json] NETWORK.onet REFERENCE.npz
-  onset model sign NETWORK.onet --key FILE | --new-key FILE
-  onset bench [loop|kernels|picker] [--json]
-  """
-
 /// For a pipe that closes early: to stop quietly is what every filter does.
 signal(SIGPIPE, SIG_DFL)
-
-func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
 /// Standard output in large pieces: a day's replay is ten thousand lines.
 struct Output {
@@ -64,23 +31,17 @@ struct Output {
   }
 }
 
-func demo(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(
-    arguments, named: ["--svg", "--raw", "--magnitude", "--distance", "--depth", "--seed"])
+func demo(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.isEmpty else { throw ToolError("demo takes no file: \(parsed.rest[0])") }
   var options = DemoOptions()
   options.svgPath = parsed.values["--svg"]
   options.rawPath = parsed.values["--raw"]
-  if let value = try parsed.number("--magnitude", in: 0...9) { options.synthetic.magnitude = value }
-  if let value = try parsed.number("--distance", in: 0...500) {
+  if let value = try parsed.number("--magnitude") { options.synthetic.magnitude = value }
+  if let value = try parsed.number("--distance") {
     options.synthetic.epicentralKilometres = value
   }
-  if let value = try parsed.number("--depth", in: 1...700) {
-    options.synthetic.depthKilometres = value
-  }
-  if let value = try parsed.number("--seed", in: 0...1e15) {
-    options.synthetic.seed = UInt64(value)
-  }
+  if let value = try parsed.number("--depth") { options.synthetic.depthKilometres = value }
+  if let value = try parsed.wholeNumber("--seed") { options.synthetic.seed = UInt64(value) }
   let demo = try Demo(options)
   print(demo.story(try demo.run()))
 }
@@ -102,12 +63,10 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   case "sta-lta": options.network = nil
   case let path?: options.network = try PickerNetwork(path: path)
   }
-  if let speed = parsed.values["--speed"], speed != "max" {
-    options.speed = try parsed.number("--speed", in: 0.001...1e6) ?? 0
-  }
+  options.speed = try parsed.number("--speed") ?? options.speed
   options.estimatorNetwork = try estimatorNetwork(parsed)
-  options.parameterSeconds = try parsed.number("--parameters", in: 0.04...10)
-  let counts = try parsed.number("--counts-per-unit", in: 1e-9...1e18)
+  options.parameterSeconds = try parsed.number("--parameters")
+  let counts = try parsed.number("--counts-per-unit")
   if let path = parsed.values["--station"] {
     guard parsed.values["--kind"] == nil, counts == nil else {
       throw ToolError(
@@ -129,6 +88,21 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   return options
 }
 
+/// Files and records that could not be read: each named at once, all counted in the end.
+struct Refused {
+  private var count = 0
+
+  mutating func say(_ sentence: String) {
+    StandardError.say("onset: \(sentence)")
+    count += 1
+  }
+
+  func throwIfAny(of all: Int, _ things: String) throws {
+    guard count > 0 else { return }
+    throw ToolError("\(count) of \(all) \(things) could not be read and are left out")
+  }
+}
+
 /// "out.svg" becomes "out.2.svg".
 func numbered(_ path: String, _ number: Int) -> String {
   let url = URL(fileURLWithPath: path)
@@ -137,21 +111,12 @@ func numbered(_ path: String, _ number: Int) -> String {
   return url.deletingLastPathComponent().appendingPathComponent("\(name).\(number)\(ending)").path
 }
 
-func replay(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(
-    arguments,
-    named: [
-      "--station", "--kind", "--counts-per-unit", "--picker", "--speed", "--svg", "--wire",
-      "--parameters", "--estimator",
-    ])
+func replay(_ parsed: CommandLineArguments) throws {
   guard !parsed.rest.isEmpty else { throw ToolError("replay needs a miniSEED file") }
   let options = try replayOptions(parsed)
-  let files = try parsed.rest.map {
-    do { return try Data(contentsOf: URL(fileURLWithPath: $0), options: .mappedIfSafe) } catch {
-      throw ToolError("\($0): cannot be read")
-    }
-  }
-  let (instruments, report) = try MiniSeed.read(files)
+  let filter = try MessageFilter(parsed.values["--only"])
+  var refused = Refused()
+  let (instruments, report) = try RecordFiles.read(parsed.rest) { refused.say($0) }
   for complaint in report.complaints { say("onset: \(complaint)") }
   var output = Output()
   var wire = Data()
@@ -162,7 +127,7 @@ func replay(_ arguments: [String]) throws {
       try datagram.withBytes { bytes throws in
         if parsed.values["--wire"] != nil { wire.append(bytes) }
         let opened = try OpenedDatagram(bytes, key: nil)
-        output.line(try JsonLine.text(opened))
+        if let line = try filter.line(opened) { output.line(line) }
         if options.collectsTrace { try messages.take(opened) }
       }
       if options.speed > 0 { output.flush() }
@@ -179,9 +144,11 @@ func replay(_ arguments: [String]) throws {
   }
   output.flush()
   if let path = parsed.values["--wire"] { try wire.write(to: URL(fileURLWithPath: path)) }
+  try refused.throwIfAny(of: parsed.rest.count, "files")
 }
 
-func check(_ arguments: [String]) throws {
+func check(_ parsed: CommandLineArguments) throws {
+  let arguments = parsed.rest
   guard !arguments.isEmpty else { throw ToolError("check needs the name of a file") }
   var failures = 0
   for path in arguments {
@@ -202,30 +169,66 @@ func check(_ arguments: [String]) throws {
   }
 }
 
-func decode(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: ["--key"])
+func decode(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 1 else { throw ToolError("decode needs one file, or - for its input") }
   let key = try parsed.values["--key"].map { try Key(file: Text<256>($0)) }
-  let data: Data
+  let filter = try MessageFilter(parsed.values["--only"])
+  var output = Output()
+  defer { output.flush() }
+  var pending = Data()
+  var start = 0
+  /// Prints the messages of what is pending, and keeps what is not a whole one.
+  func tell(isLast: Bool) throws {
+    let count = try pending.withUnsafeBytes { raw in
+      try DatagramFile.forEach(
+        in: raw.bindMemory(to: UInt8.self), from: start, isLast: isLast
+      ) {
+        if let line = try filter.line(try OpenedDatagram($0, key: key)) { output.line(line) }
+      }
+    }
+    pending = Data(pending.dropFirst(count))
+    start += count
+  }
   if parsed.rest[0] == "-" {
-    data = FileHandle.standardInput.readDataToEndOfFile()
+    while let piece = try standardInput() {
+      pending.append(piece)
+      try tell(isLast: false)
+      output.flush()
+    }
   } else {
     guard let read = FileManager.default.contents(atPath: parsed.rest[0]) else {
       throw ToolError("\(parsed.rest[0]): cannot be read")
     }
-    data = read
+    pending = read
   }
-  var output = Output()
-  defer { output.flush() }
-  try data.withUnsafeBytes { raw in
-    try DatagramFile.forEach(in: raw.bindMemory(to: UInt8.self)) {
-      output.line(try JsonLine.text(try OpenedDatagram($0, key: key)))
-    }
+  try tell(isLast: true)
+}
+
+/// What has come on standard input, as soon as something has; nil at its end.
+func standardInput() throws -> Data? {
+  try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1 << 16) { buffer in
+    let count = read(0, buffer.baseAddress, buffer.count)
+    guard count >= 0 else { throw ToolError("standard input cannot be read") }
+    return count == 0 ? nil : Data(buffer[0..<count])
   }
 }
 
-func ping(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: ["--key"])
+func listen(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.count == 1, let key = parsed.values["--key"] else {
+    throw ToolError("listen needs PORT and --key FILE")
+  }
+  let filter = try MessageFilter(parsed.values["--only"])
+  let count = try parsed.wholeNumber("--count") ?? .max
+  var listener = try Listener(port: parsed.rest[0], keyPath: key)
+  say("onset: listening on UDP port \(listener.port)")
+  var output = Output()
+  for _ in 0..<count {
+    output.line(listener.next(filter) { say("onset: \($0)") })
+    output.flush()
+  }
+}
+
+func ping(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 1, let key = parsed.values["--key"] else {
     throw ToolError("ping needs HOST:PORT and --key FILE")
   }
@@ -233,9 +236,7 @@ func ping(_ arguments: [String]) throws {
 }
 
 /// Exits with 1 when something is bad.
-func doctor(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(
-    arguments, named: ["--board", "--station", "--key"], flags: ["--relay", "--json"])
+func doctor(_ parsed: CommandLineArguments) throws {
   let isJson = parsed.flags.contains("--json")
   func tell(_ finding: Finding) {
     let text = isJson ? finding.json.string : finding.line.string
@@ -266,24 +267,23 @@ func doctor(_ arguments: [String]) throws {
   if !test.isFit { exit(1) }
 }
 
-func command(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: ["--key", "--station", "--expires"])
+func command(_ parsed: CommandLineArguments) throws {
   guard (2...3).contains(parsed.rest.count), let key = parsed.values["--key"],
     let station = parsed.values["--station"]
   else { throw ToolError("command needs HOST:PORT, --key FILE, --station CODE and a parameter") }
   let expires =
     parsed.values["--expires"] == "never"
-    ? nil : try parsed.number("--expires", in: 1...1e6) ?? 60
-  let (line, isDone) = try Command(
+    ? nil : try parsed.number("--expires") ?? 60
+  let (line, isDone, remark) = try Command(
     target: parsed.rest[0], keyPath: key, station: station, parameter: parsed.rest[1],
     value: parsed.rest.count == 3 ? parsed.rest[2] : nil, expirySeconds: expires
   ).run()
   print(line)
+  if let remark { say("onset command: \(remark)") }
   if !isDone { exit(1) }
 }
 
-func bench(_ arguments: [String]) throws {
-  let parsed = try CommandLineArguments(arguments, named: [], flags: ["--json"])
+func bench(_ parsed: CommandLineArguments) throws {
   let isJson = parsed.flags.contains("--json")
   let known = ["loop", "kernels", "picker"]
   guard parsed.rest.allSatisfy({ known.contains($0) }) else {
@@ -305,24 +305,40 @@ func bench(_ arguments: [String]) throws {
   }
 }
 
-let commands: [String: ([String]) throws -> Void] = [
-  "demo": demo, "replay": replay, "check": check, "decode": decode, "ping": ping,
-  "command": command, "doctor": doctor,
-  "bench": bench,
-  "model": model, "evaluate": evaluate,
-]
-let arguments = Array(CommandLine.arguments.dropFirst())
-guard let name = arguments.first, let run = commands[name] else {
-  if arguments.first == "--version" {
-    print("onset \(softwareVersion)")
-    exit(0)
-  }
-  say("usage:\n" + usage)
-  exit(arguments.first == "--help" ? 0 : 2)
+func help(_ parsed: CommandLineArguments) throws { print(try CommandTable.help(on: parsed.rest)) }
+
+func completion(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest == ["bash"] else { throw ToolError("completion needs the shell: bash") }
+  print(CommandTable.bashCompletion)
 }
-do {
-  try run(Array(arguments.dropFirst()))
-} catch {
-  say("onset \(name): \(error)")
-  exit(1)
+
+func run(_ arguments: [String]) throws {
+  let functions: [String: (CommandLineArguments) throws -> Void] = [
+    "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
+    "bench": bench, "check": check, "doctor": doctor, "ping": ping, "command": command,
+    "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
+    "model compare": modelCompare, "model sign": modelSign, "help": help,
+    "completion": completion,
+  ]
+  if let place = arguments.firstIndex(where: { $0 == "--help" || $0 == "-h" }) {
+    print(try CommandTable.help(on: Array(arguments[..<place])))
+    return
+  }
+  let (command, rest) = try CommandTable.find(arguments)
+  try functions[command.name]!(try CommandLineArguments(rest, options: command.options))
+}
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+switch arguments.first {
+case nil:
+  say(CommandTable.overview)
+  exit(2)
+case "--version":
+  print("onset \(softwareVersion)")
+case let word?:
+  let name = CommandTable.firstWords.contains(word) ? "onset \(word)" : "onset"
+  do { try run(arguments) } catch {
+    say("\(name): \(error)")
+    exit(error is UsageError ? 2 : 1)
+  }
 }

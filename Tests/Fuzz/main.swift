@@ -26,15 +26,20 @@ let usage = """
 
 func run(_ arguments: [String]) throws {
   let parsed = try CommandLineArguments(
-    arguments, named: ["--iterations", "--seed", "--input"])
+    arguments,
+    options: [
+      CommandOption("--iterations", value: "N", in: .whole(1...1_000_000_000_000), "How many."),
+      CommandOption("--seed", value: "S", in: .whole(0...1_000_000_000_000_000), "Of all chance."),
+      CommandOption("--input", value: "FILE", "One input instead."),
+    ])
   let known = [
     "config", "datagram", "mseed", "table", "onet", "import", "clock", "station", "stored",
   ]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
   }
-  let iterations = Int(try parsed.number("--iterations", in: 1...1e12) ?? 100_000)
-  let seed = UInt64(try parsed.number("--seed", in: 0...1e15) ?? 1)
+  let iterations = try parsed.wholeNumber("--iterations") ?? 100_000
+  let seed = UInt64(try parsed.wholeNumber("--seed") ?? 1)
   let isAll = parsed.rest[0] == "all"
   for name in isAll ? known : parsed.rest {
     let campaign = Campaign(name: name, seed: seed)

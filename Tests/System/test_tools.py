@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """test_tools.py TOOLS: the operator's program from its command line, on records written here byte by byte."""
+import hashlib
 import json
+import os
 import re
 import math
 import pathlib
+import pty
 import random
+import socket
 import struct
 import subprocess
 import sys
@@ -21,7 +25,7 @@ PICK_KEYS = ["type", "id", "status", "station", "phase", "time", "time_sigma_s",
              "polarity_probability", "snr_db", "quality"]
 
 
-def mseed_record(channel, start, samples):
+def mseed_record(channel, start, samples, rate=RATE):
     """One miniSEED 2 record of 4096 bytes, big-endian int32 (SEED manual 2.4, chapter 8). `start` in seconds
     after 2026-01-01, in ten-thousandths exactly."""
     ticks = round(start * 10_000)
@@ -29,7 +33,7 @@ def mseed_record(channel, start, samples):
     second, fraction = divmod(rest, 10_000)
     header = struct.pack(
         ">6scc5s2s3s2sHHBBBxHHhhBBBBlHH", b"000001", b"D", b" ", b"TEST ", b"  ", channel.encode(),
-        b"XX", 2026, day + 1, second // 3600, second // 60 % 60, second % 60, fraction, len(samples), RATE, 1,
+        b"XX", 2026, day + 1, second // 3600, second // 60 % 60, second % 60, fraction, len(samples), rate, 1,
         0, 0, 0, 1, 0, 64, 48)
     blockette = struct.pack(">HHBBBx", 1000, 0, 3, 1, 12)
     data = struct.pack(f">{len(samples)}i", *samples)
@@ -72,6 +76,16 @@ DESCRIPTION = {
          "before": 1, "relu": True},
         {"name": "logits", "kind": "convolution", "from": "hidden", "weights": "logits/kernel"},
         {"name": "probabilities", "kind": "softmax", "from": "logits", "classes": "NPS"}]}
+
+
+def split(wire):
+    """The datagrams of a file, by the length that each tells."""
+    datagrams = []
+    while wire:
+        length = int.from_bytes(wire[6:8], "little")
+        datagrams.append(wire[:length])
+        wire = wire[length:]
+    return datagrams
 
 
 def run(*arguments, status=0, stdin=None):
@@ -228,11 +242,160 @@ class ToolsTest(unittest.TestCase):
         _, said = run("evaluate", index, "--split", "other", status=1)
         self.assertIn("no record of split other", said)
 
+    def two_of_three(self):
+        """An index of a good record, one at 1 Hz, a good one."""
+        slow, index = self.folder / "slow.mseed", self.folder / "index.csv"
+        slow.write_bytes(mseed_record("LHZ", 0, [1] * 600, rate=1))
+        (self.folder / "again.mseed").write_bytes(self.record.read_bytes())
+        index.write_text("file\nrecord.mseed\nslow.mseed\nagain.mseed\n")
+        return index, slow
+
+    def test_a_record_that_cannot_be_judged_is_named_and_counted(self):
+        index, slow = self.two_of_three()
+        out, err = run("evaluate", index, "--pickers", "sta-lta", status=1)
+        self.assertIn("sta-lta, unnamed: 2 records", out)
+        self.assertIn(f"{slow}: no instrument to replay", err)
+        self.assertIn("1 of 3 records could not be read", err)
+        index.write_text("file,counts_per_unit\nrecord.mseed,1e4\nslow.mseed,1e4\nabsent,1e4\n")
+        out, err = run("evaluate", "--strong-motion", index, "--json", status=1)
+        self.assertEqual(json.loads(out)["strong_motion"]["records"], 1)
+        self.assertIn(f"{slow}: no instrument to replay", err)
+        self.assertIn("absent: cannot be read", err)
+        self.assertIn("2 of 3 records could not be read", err)
+
+    def test_a_file_that_cannot_be_replayed_is_named_and_counted(self):
+        _, slow = self.two_of_three()
+        whole, _ = run("replay", self.record)
+        for file, reason in ((slow, "no instrument to replay"), (ROOT / "README.md", "no miniSEED 2 record"),
+                             (self.folder / "absent", "cannot be read"), (self.folder, "cannot be read")):
+            with self.subTest(reason=reason):
+                out, err = run("replay", file, self.record, status=1)
+                self.assertEqual(out, whole)
+                self.assertIn(f"onset: {file}: {reason}", err)
+                self.assertIn("1 of 2 files could not be read", err)
+        self.assertIn("none of 2 files can be read", run("replay", slow, ROOT / "README.md", status=1)[1])
+
+    def test_an_index_needs_no_more_than_files(self):
+        """What can be known from the record is; a rate that is given is that of the picks alone."""
+        index = self.folder / "index.csv"
+        found = []
+        for text in (f"file,p_sample\nrecord.mseed,{ONSET_SECONDS * RATE}\n",
+                     f"p_sample,fs,file,notes\n{ONSET_SECONDS * 50},50,record.mseed,what else is known\n"):
+            index.write_text(text)
+            found.append(json.loads(run("evaluate", index, "--json", "--pickers", "sta-lta")[0])["evaluation"][0])
+        self.assertEqual([at["hits"] for at in found[0]["p"]["at"]], [1, 1])
+        self.assertEqual(found[0], found[1])
+        index.write_text("path\nrecord.mseed\n")
+        self.assertIn("there is no column file", run("evaluate", index, status=1)[1])
+        index.write_text("file\nrecord.mseed\n")
+        self.assertIn("there is no column split", run("evaluate", index, "--split", "dev", status=1)[1])
+        self.assertIn("there is no column counts_per_unit", run("evaluate", "--strong-motion", index, status=1)[1])
+
+    def test_only_some_types(self):
+        wire = self.folder / "out.bin"
+        lines = run("replay", self.record)[0].splitlines()
+        health = [line for line in lines if '"type":"health"' in line]
+        others = [line for line in lines if line not in health]
+        self.assertTrue(health and others)
+        out, _ = run("replay", "--only", "pick,estimate,alert", "--wire", wire, self.record)
+        self.assertEqual(out.splitlines(), others)
+        self.assertEqual(run("decode", "--only", "health", wire)[0].splitlines(), health)
+        _, said = run("decode", "--only", "pick,hearth", wire, status=1)
+        self.assertIn("--only hearth: no message has this type; there are pick, estimate, alert, health", said)
+
+    def test_decode_streams(self):
+        """Each line is there before the next datagram is sent, and half a datagram is none."""
+        wire = self.folder / "out.bin"
+        expected = run("replay", "--wire", wire, self.record)[0].splitlines(keepends=True)
+        datagrams = split(wire.read_bytes())
+        with subprocess.Popen([ONSET, "decode", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as decode:
+            for datagram, line in zip(datagrams[:5], expected):
+                for part in (datagram[:50], datagram[50:]):
+                    decode.stdin.write(part)
+                    decode.stdin.flush()
+                self.assertEqual(decode.stdout.readline().decode(), line)
+            decode.stdin.write(datagrams[5][:-1])
+            decode.stdin.close()
+            self.assertEqual(decode.stdout.read(), b"")
+            at = sum(map(len, datagrams[:5]))
+            self.assertIn(f"byte {at}: no datagram of version 1 begins here", decode.stderr.read().decode())
+        self.assertEqual(decode.returncode, 1)
+
+    def key(self, content=bytes(32)):
+        path = self.folder / "key"
+        path.write_bytes(content)
+        path.chmod(0o600)
+        return path
+
+    def test_listen_prints_what_is_signed_and_counts_the_rest(self):
+        wire = self.folder / "out.bin"
+        expected = run("replay", "--only", "pick", "--wire", wire, self.record)[0].splitlines(keepends=True)
+        datagrams = split(wire.read_bytes())
+        with subprocess.Popen([ONSET, "listen", "0", "--key", self.key(), "--only", "pick", "--count",
+                               str(len(expected))], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listen:
+            port = int(re.fullmatch(r"onset: listening on UDP port (\d+)\n", listen.stderr.readline().decode())[1])
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                def send(content):
+                    sender.sendto(content, ("127.0.0.1", port))
+                send(datagrams[0][:-1] + bytes([datagrams[0][-1] ^ 1]))
+                refused = f"onset: refused, {{}} so far: a datagram from 127.0.0.1:{sender.getsockname()[1]} "
+                self.assertEqual(listen.stderr.readline().decode(), refused.format(1) + "is not signed with this key\n")
+                send(b"rubbish")
+                self.assertIn(refused.format(2) + "is shorter than", listen.stderr.readline().decode())
+                for datagram in datagrams:
+                    send(datagram)
+                    if datagram[5] == 1:
+                        # Before the next is sent.
+                        self.assertEqual(listen.stdout.readline().decode(), expected.pop(0))
+            self.assertEqual((expected, listen.stdout.read()), ([], b""))
+        self.assertEqual(listen.returncode, 0)
+
+    def test_an_expired_command_says_whose_clock(self):
+        """A station in a few lines: it answers "expired", with an unsynchronised clock and with a locked one."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as station:
+            station.bind(("127.0.0.1", 0))
+            target = f"127.0.0.1:{station.getsockname()[1]}"
+            for state, sentence in ((0, "the station's clock is unsynchronised"), (3, "after it had expired")):
+                command = subprocess.Popen([ONSET, "command", target, "--key", self.key(), "--station", "XX.TEST..HH",
+                                            "health"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                asked, sender = station.recvfrom(400)
+                answer = bytearray(asked[:-16])
+                answer[48], answer[56 + 14] = state, 5
+                signed = bytes(answer) + hashlib.blake2b(answer, digest_size=16, key=bytes(32)).digest()
+                station.sendto(signed, sender)
+                out, err = command.communicate()
+                self.assertEqual(command.returncode, 1, err)
+                self.assertEqual(json.loads(out)["result"], "expired")
+                self.assertIn(sentence, err.decode())
+
+    def test_progress_on_a_terminal_alone(self):
+        index, _ = self.two_of_three()
+        index.write_text("file\nrecord.mseed\nagain.mseed\n")
+        arguments = ("evaluate", index, "--pickers", "sta-lta")
+        out, err = run(*arguments)
+        self.assertEqual(err, "")
+        ours, theirs = pty.openpty()
+        done = subprocess.run([ONSET, *arguments], stdout=subprocess.PIPE, stderr=theirs)
+        os.close(theirs)
+        self.assertEqual((done.returncode, done.stdout.decode()), (0, out))
+        self.assertEqual(os.read(ours, 1000).decode(), "\r\x1b[K1 of 2\r\x1b[K")
+        os.close(ours)
+
     def test_refusals(self):
         cases = {
+            (): (2, "onset help COMMAND tells all of one"),
             ("nonsense",): (2, "usage"),
+            ("repaly",): (2, "there is no command repaly; did you mean replay?"),
+            ("help", "repaly"): (2, "did you mean replay?"),
             ("replay",): (1, "needs a miniSEED file"),
-            ("replay", "--sped", "1", self.record): (1, "--sped is not known here"),
+            ("replay", "--sped", "1", self.record): (2, "--sped is not known here; did you mean --speed?"),
+            ("replay", "--nonsense", self.record): (2, "--nonsense is not known here; there are --counts-per-unit"),
+            ("check", "--json"): (2, "--json is not known here; there are no options"),
+            ("evaluate", "--strong", self.record): (2, "did you mean --strong-motion?"),
+            ("completion", "fish"): (1, "completion needs the shell: bash"),
+            ("listen", "6464"): (1, "listen needs PORT and --key FILE"),
+            ("listen", "70000", "--key", self.record): (1, "70000 is no port"),
             ("replay", "--kind", "velocity", self.record): (1, "--counts-per-unit beside it"),
             ("replay", "--counts-per-unit", "5", self.record): (1, "without --kind"),
             ("replay", "--speed", "0", self.record): (1, "--speed must be a number"),
@@ -400,8 +563,6 @@ class ModelTest(unittest.TestCase):
     def test_bad_command_lines(self):
         network, absent, arrays = self.network, self.folder / "absent", self.write_import()[1]
         cases = {
-            (): "model needs a verb: info, verify, import, compare or sign",
-            ("show",): "model show: there are info, verify, import, compare and sign",
             ("info",): "info needs one network file",
             ("info", network, network): "info needs one network file",
             ("info", absent): f"{absent}: cannot be read",
@@ -409,7 +570,6 @@ class ModelTest(unittest.TestCase):
             ("info", "--chunk", "0", network): "--chunk must be a whole number from 1 to 65536, not 0",
             ("info", "--chunk", "2.5", network): "--chunk must be a whole number from 1 to 65536, not 2.5",
             ("info", "--chunk"): "--chunk needs a value",
-            ("info", "--rows", "3", network): "--rows is not known here; there are --chunk",
             ("verify", absent): f"onset model: {absent}: cannot be read",
             ("verify", "--public-key", absent, network): f"{absent}: cannot be read",
             ("verify", "--public-key", network, network): "a public key has 32 bytes, not 56960",
@@ -430,6 +590,69 @@ class ModelTest(unittest.TestCase):
         for arguments, phrase in cases.items():
             with self.subTest(arguments=arguments):
                 self.refused(phrase, *arguments)
+        there_is_none = {
+            (): "model needs a verb: info, verify, import, compare or sign",
+            ("show",): "model show: there are info, verify, import, compare and sign",
+            ("ifno",): "did you mean info?",
+            ("info", "--rows", "3", network): "--rows is not known here; there are --chunk"}
+        for arguments, phrase in there_is_none.items():
+            with self.subTest(arguments=arguments):
+                self.refused(phrase, *arguments, status=2)
+
+
+class HelpTest(unittest.TestCase):
+    """The program as it explains itself; that help and parser agree is ToolsTests' business."""
+
+    def commands(self):
+        lines = run("help")[0].split("Exit status:")[0].splitlines()
+        return [line[2:16].strip() for line in lines if line.startswith("  ")]
+
+    def test_every_command_explains_itself_three_ways(self):
+        self.assertGreaterEqual(len(self.commands()), 17)
+        for command in self.commands():
+            with self.subTest(command=command):
+                words = command.split()
+                out, err = run("help", *words)
+                self.assertEqual(err, "")
+                self.assertTrue(out.startswith(f"onset {command}: "), out)
+                self.assertIn("For example:\n", out)
+                self.assertEqual(run(*words, "--help")[0], out)
+                self.assertEqual(run(*words, "-h")[0], out)
+                # Each is carried out, too, and takes what its help names alone.
+                self.assertIn("--no-such is not known here", run(*words, "--no-such", status=2)[1])
+
+    def test_the_first_page(self):
+        out, err = run(status=2)
+        self.assertEqual(out, "")
+        self.assertLessEqual(err.count("\n"), 12)
+        self.assertLessEqual(max(map(len, err.splitlines())), 100)
+        for command in self.commands():
+            self.assertIn(command.split()[-1], err)
+        self.assertEqual(run("--help"), run("help"))
+        self.assertIn("Exit status:\n  0  done\n  1  ", run("help")[0])
+        self.assertEqual(run("model", "--help"), run("help", "model"))
+
+    def test_an_index_is_documented(self):
+        out, _ = run("evaluate", "--help")
+        for column in "file source split fs p_sample s_sample polarity kind counts_per_unit magnitude hypo_km".split():
+            self.assertIn(f"\n  {column} ", out)
+
+    def complete(self, *words):
+        script = ('source <("$1" completion bash); shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _onset; '
+                  'echo "${COMPREPLY[*]}"')
+        done = subprocess.run(["bash", "-c", script, "bash", str(ONSET), "onset", *words], capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return done.stdout.decode().split()
+
+    def test_bash_completes(self):
+        self.assertEqual(self.complete("rep"), ["replay"])
+        self.assertEqual(self.complete("replay", "--sp"), ["--speed"])
+        self.assertEqual(self.complete("replay", "--kind", ""), ["acceleration", "velocity"])
+        self.assertEqual(self.complete("model", "ver"), ["verify"])
+        self.assertEqual(self.complete("model", "import", "--ranges", "m"), ["mse"])
+        self.assertEqual(self.complete("model", "sign", "--n"), ["--new-key"])
+        self.assertEqual(self.complete("help", "ev"), ["evaluate"])
+        self.assertEqual(self.complete("replay", "rec"), [])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,306 @@
+// CommandTable: every command of `onset` with all that it takes. Parser, help and completion read it.
+
+import Board
+import Uplink
+
+public enum CommandTable {
+  public static let commands =
+    seeing + judging + preparing + operating + models + [
+      CommandDescription(
+        "help", .help, "what a command takes, or which commands there are", forms: ["[COMMAND]"],
+        example: "onset help replay"),
+      CommandDescription(
+        "completion", .help, "a script that completes command lines in a shell", forms: ["bash"],
+        example: "source <(onset completion bash)"),
+    ]
+
+  // MARK: Options of several commands
+
+  private static let json = CommandOption("--json", "Prints JSON instead of a text.")
+  private static let key = CommandOption(
+    "--key", value: "FILE", "The 32 bytes that the station shares with its upstream.")
+  private static let only = CommandOption(
+    "--only", value: "TYPE,…",
+    "Prints messages of these types alone: "
+      + MessageFilter.types.map { "\($0)" }.joined(separator: ", ") + ".")
+  private static let estimator = CommandOption(
+    "--estimator", value: "NETWORK.onet|relations", default: "the network that is shipped",
+    "What estimates: a network beside the relations, or the relations alone.")
+  private static func seed(_ meaning: String) -> CommandOption {
+    CommandOption("--seed", value: "N", in: .whole(0...1_000_000_000), default: "1", meaning)
+  }
+
+  // MARK: See
+
+  private static let seeing: [CommandDescription] = [
+    CommandDescription(
+      "demo", .see, "a synthetic earthquake through the whole chain, told in sentences",
+      forms: [""], options: demoOptions,
+      example: "onset demo --magnitude 5.5 --distance 20 --svg demo.svg"),
+    CommandDescription(
+      "replay", .see, "miniSEED records through the firmware's own loop, as JSON lines",
+      forms: ["FILE.mseed…"], options: replayOptions,
+      example: "onset replay --only pick,alert --svg record.svg record.mseed",
+      notes: """
+        All files are read together, and their instruments are replayed one after another.
+        A file that cannot be read is named and left out, and the exit status is 1.
+        """),
+    CommandDescription(
+      "decode", .see, "datagrams of a file or of a pipe, as JSON lines", forms: ["FILE.bin|-"],
+      options: [
+        CommandOption(
+          "--key", value: "FILE", "Refuses what is not signed with this key."), only,
+      ],
+      example: "onset decode --key station.key --only pick datagrams.bin",
+      notes: "From standard input (-) each line is printed as soon as its datagram has come."),
+    CommandDescription(
+      "listen", .see, "what stations send to this machine, as JSON lines, as it comes",
+      forms: ["PORT --key FILE"],
+      options: [
+        key, only,
+        CommandOption(
+          "--count", value: "N", in: .whole(1...1_000_000_000), default: "without end",
+          "Ends after so many lines."),
+      ],
+      example: "onset listen 6464 --key station.key --only pick,estimate,alert",
+      notes: """
+        Datagrams that are not signed with the key, or are none, are refused, counted and told on
+        standard error: the first, the second, the fourth and so on. Port 0 lets the system choose
+        one, which is told there too.
+        """),
+  ]
+
+  private static var demoOptions: [CommandOption] {
+    let demo = DemoOptions().synthetic
+    return [
+      CommandOption("--svg", value: "OUT.svg", "Draws what was recorded and what was told."),
+      CommandOption(
+        "--raw", value: "OUT.raw",
+        "Writes the digitizer's frames: 8000 a second of three 32-bit integers."),
+      CommandOption(
+        "--magnitude", value: "M", in: .real(0...9), default: decimal(demo.magnitude, 1),
+        "The moment magnitude."),
+      CommandOption(
+        "--distance", value: "KM", in: .real(0...500), unit: "km",
+        default: decimal(demo.epicentralKilometres, 0), "From the epicentre to the station."),
+      CommandOption(
+        "--depth", value: "KM", in: .real(1...700), unit: "km",
+        default: decimal(demo.depthKilometres, 0), "From the surface to the source."),
+      CommandOption(
+        "--seed", value: "N", in: .whole(0...1_000_000_000_000_000), default: "\(demo.seed)",
+        "Another one makes another earthquake of the same kind."),
+    ]
+  }
+
+  private static let replayOptions: [CommandOption] = [
+    CommandOption(
+      "--station", value: "FILE",
+      "Takes calibrations, thresholds, relations and alarm from this station file."),
+    CommandOption(
+      "--kind", value: "acceleration|velocity",
+      "What the counts are proportional to, where there is no station file."),
+    CommandOption(
+      "--counts-per-unit", value: "X", in: .real(1e-9...1e18), unit: "counts per m/s or m/s²",
+      "The factor beside --kind."),
+    CommandOption(
+      "--picker", value: "NETWORK.onet|sta-lta", default: "the network that is shipped",
+      "What picks: a network, or STA/LTA alone."),
+    estimator,
+    CommandOption(
+      "--parameters", value: "SECONDS", in: .real(0.04...10), unit: "s",
+      "Prints what is measured after a P this often, beside the messages; --only leaves it in."),
+    only,
+    CommandOption(
+      "--speed", value: "N|max", in: .real(0.001...1e6), unit: "times real time", default: "max",
+      "How fast the record goes by."),
+    CommandOption(
+      "--svg", value: "OUT.svg",
+      "Draws each instrument; from the second on its number is in the file's name."),
+    CommandOption("--wire", value: "OUT.bin", "Writes all datagrams, whatever --only says."),
+  ]
+
+  // MARK: Judge
+
+  private static let judging: [CommandDescription] = [
+    CommandDescription(
+      "evaluate", .judge, "how right picks, estimates and alarms are",
+      forms: [
+        "INDEX.csv", "--strong-motion INDEX.csv", "--synthetic COUNT", "--quiet-days DAYS",
+        "--impostors COUNT", "--trial K",
+      ], options: evaluateOptions,
+      example: "onset evaluate INDEX.csv --pickers onset,sta-lta --split test",
+      notes: """
+        INDEX.csv judges picks; --strong-motion what was expected of the shaking against what came;
+        --synthetic and --quiet-days when an alarm comes and when not; --impostors what is no
+        earthquake, beside which --synthetic and --strong-motion set what is one.
+
+        \(IndexColumn.help)
+
+        A record that cannot be read is named and left out, and the exit status is 1.
+        PICKS.csv has the columns file (as in INDEX.csv), phase (P or S), time_s (from the record's
+        start) and, if it likes, probability.
+        """),
+    CommandDescription(
+      "bench", .judge, "what a second of signal, the arithmetic and a network cost here",
+      forms: ["[loop] [kernels] [picker]"], options: [json], example: "onset bench loop"),
+  ]
+
+  private static var evaluateOptions: [CommandOption] {
+    picksOptions + thresholdOptions + [
+      CommandOption(
+        "--strong-motion", value: "INDEX.csv",
+        "Judges estimates and alarms on these records of acceleration."),
+      CommandOption(
+        "--synthetic", value: "COUNT", in: .whole(1...1_000_000),
+        "Judges alarms on so many synthetic earthquakes."),
+      CommandOption(
+        "--quiet-days", value: "DAYS", in: .real(0.001...3650), unit: "days",
+        "Judges alarms on noise with spikes, steps, footsteps, blasts and dropouts."),
+      CommandOption(
+        "--impostors", value: "COUNT", in: .whole(1...100_000_000),
+        "Judges alarms on so much that is no earthquake, by kind."),
+      CommandOption(
+        "--trial", value: "K", in: .whole(0...100_000_000), "Tells one of the impostors in full."),
+      CommandOption(
+        "--dump", value: "OUT.f32",
+        "Writes that one's motion: rows of three 32-bit floats in m/s², 100 a second."),
+      CommandOption(
+        "--station", value: "FILE", "Takes thresholds, relations and alarm from this file."),
+      estimator,
+      seed("What is synthetic, and which noise is added, follows from it."),
+      json,
+    ]
+  }
+
+  private static let picksOptions: [CommandOption] = [
+    CommandOption(
+      "--pickers", value: "NAME,…", default: "onset",
+      "Who is judged: onset, sta-lta, a NETWORK.onet, or a PICKS.csv of somebody else's. Forms "
+        + "other than INDEX.csv take one name, and no list of picks."),
+    CommandOption("--split", value: "NAME", "Judges the records of this split alone."),
+    CommandOption("--sources", value: "NAME,…", "Judges the records of these sources alone."),
+    CommandOption(
+      "--teachers", value: "PICKS.csv",
+      "What teachers suspect on records without analysts: other picks there count as wrong."),
+    CommandOption(
+      "--agreed", value: "PICKS.csv", "What those teachers agree on, which is to be found."),
+    CommandOption("--vertical", "Leaves the horizontal components out."),
+    CommandOption(
+      "--rate", value: "HERTZ", in: .real(20...1000), unit: "Hz", default: "the record's own",
+      "Turns records into those of a digitizer of this rate."),
+    CommandOption(
+      "--noise", value: "FILE.mseed,…", "Adds this noise, to the ratio that --snr says."),
+    CommandOption(
+      "--snr", value: "DECIBELS", in: .real(-20...60), unit: "dB",
+      "The ratio of signal to noise that records are brought to by --noise."),
+  ]
+
+  private static var thresholdOptions: [CommandOption] {
+    let network = NetworkPickerSettings()
+    func option(_ name: String, _ value: Double, _ meaning: String) -> CommandOption {
+      CommandOption(
+        name, value: "P", in: .real(0...1), default: shortest(value),
+        "\(meaning), as a probability.")
+    }
+    return [
+      option("--announce", network.announceProbability, "When a P is told"),
+      option("--confirm", network.confirmProbability, "When it is confirmed"),
+      option("--shear", network.shearProbability, "When an S is told"),
+      option("--event", network.eventProbability, "How much of an event there must be"),
+      option(
+        "--announce-unseen", network.announceUnseenProbability,
+        "When a P is told that STA/LTA does not see"),
+      option("--unseen", network.unseenProbability, "When that is confirmed"),
+    ]
+  }
+
+  // MARK: Run and operate
+
+  private static let preparing: [CommandDescription] = [
+    CommandDescription(
+      "check", .run, "whether boards, calibrations, relations and station files are right",
+      forms: ["FILE…"], example: "onset check board.toml station.toml",
+      notes: """
+        What is wrong is told as FILE:LINE and why. A board and a station are also checked together.
+        """),
+    CommandDescription(
+      "doctor", .run, "what is well and what is not with a station, in plain words",
+      forms: ["--board FILE --station FILE", "HOST:PORT --key FILE"],
+      options: [
+        CommandOption("--board", value: "FILE", "The board, on this machine."),
+        CommandOption("--station", value: "FILE", "The station, on this machine."),
+        CommandOption("--relay", "Moves the relay too, and with it what is wired to it."), key,
+        CommandOption("--json", "Prints JSON lines instead of sentences."),
+      ],
+      example: "onset doctor --board board.toml --station station.toml",
+      notes: """
+        The first form tries each part of a station on this machine, where onsetd must not run
+        meanwhile. The second asks a station that runs.
+        """),
+  ]
+
+  private static let operating: [CommandDescription] = [
+    CommandDescription(
+      "ping", .operate, "asks a running station for its health", forms: ["HOST:PORT --key FILE"],
+      options: [key], example: "onset ping 192.0.2.1:6465 --key station.key"),
+    CommandDescription(
+      "command", .operate, "sets a parameter of a running station, or asks for it",
+      forms: ["HOST:PORT --key FILE --station CODE PARAMETER [VALUE]"],
+      options: [
+        key,
+        CommandOption("--station", value: "CODE", "The station's own NET.STA.LOC.BS."),
+        CommandOption(
+          "--expires", value: "SECONDS|never", in: .real(1...1e6), unit: "s", default: "60",
+          "When the command is void. While its clock is unsynchronised a station obeys \"never\" alone."
+        ),
+      ],
+      example: "onset command 192.0.2.1:6465 --key station.key --station XX.ONST1.00.EH drill 1",
+      notes: "PARAMETER is one of:\n"
+        + CommandParameter.allCases.map { "  \($0.name)" }.joined(separator: "\n")),
+  ]
+
+  // MARK: Models
+
+  private static let models: [CommandDescription] = [
+    CommandDescription(
+      "model info", .models, "a network's plan, memory and look-ahead", forms: ["NETWORK.onet"],
+      options: [
+        CommandOption(
+          "--chunk", value: "ROWS", in: .whole(1...65_536), unit: "rows",
+          "How many rows are pushed at once.")
+      ],
+      example: "onset model info calibration/models/onset-picker.onet"),
+    CommandDescription(
+      "model verify", .models, "all that a station checks, and who signed it",
+      forms: ["NETWORK.onet"],
+      options: [
+        CommandOption("--public-key", value: "FILE.pub", "Refuses what this key has not signed.")
+      ],
+      example: "onset model verify --public-key maker.pub network.onet"),
+    CommandDescription(
+      "model import", .models, "a network in floating point becomes one in integers",
+      forms: ["DESCRIPTION.json ARRAYS.npz --calibration WINDOWS.npz -o OUT.onet"],
+      options: [
+        CommandOption(
+          "--calibration", value: "WINDOWS.npz", "Windows from which the ranges of layers follow."),
+        CommandOption("-o", value: "OUT.onet", "Where the network goes."),
+        CommandOption(
+          "--ranges", value: "percentile|mse", default: "percentile",
+          "How far codes reach: to the value that one in 10,000 exceeds, or to the least error."),
+      ],
+      example:
+        "onset model import net.json arrays.npz --calibration windows.npz -o network.onet"),
+    CommandDescription(
+      "model compare", .models, "a network's picks against those of a float implementation",
+      forms: ["NETWORK.onet REFERENCE.npz"], options: [json],
+      example: "onset model compare network.onet reference.npz"),
+    CommandDescription(
+      "model sign", .models, "signs a network, or makes the keys for it",
+      forms: ["NETWORK.onet --key FILE", "--new-key FILE"],
+      options: [
+        CommandOption("--key", value: "FILE", "The secret key."),
+        CommandOption("--new-key", value: "FILE", "Makes FILE and FILE.pub, and signs nothing."),
+      ],
+      example: "onset model sign network.onet --key maker"),
+  ]
+}
