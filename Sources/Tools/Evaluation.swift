@@ -10,8 +10,6 @@ import Foundation
 
 public struct EvaluationOptions {
   public var pickers: [String] = ["onset"]
-  public var split: String?
-  public var sources: Set<String> = []
   /// Everything that any teacher suspects, with its probability.
   public var teachers: [String: [ListedPick]] = [:]
   /// What teachers agree on.
@@ -71,10 +69,7 @@ public struct Evaluation {
     progress: ProgressTold = { _, _ in }
   ) throws {
     let pickers = try options.pickers.map { try EvaluatedPicker($0, options: options.replay) }
-    let wanted = records.filter {
-      options.sources.isEmpty || options.sources.contains($0.source)
-    }
-    try RecordFiles.forEach(wanted, \.path, progress: progress, complain: complain) {
+    try RecordFiles.forEach(records, \.path, progress: progress, complain: complain) {
       try judge($0, $1, pickers)
     }
   }

@@ -26,8 +26,6 @@ func evaluate(_ parsed: CommandLineArguments) throws {
   }
   var options = EvaluationOptions()
   options.pickers = list("--pickers") ?? options.pickers
-  options.split = parsed.values["--split"]
-  options.sources = Set(list("--sources") ?? [])
   options.isVerticalAlone = parsed.flags.contains("--vertical")
   if let path = parsed.values["--teachers"] { options.teachers = try EvaluationIndex.picks(path) }
   if let path = parsed.values["--agreed"] { options.agreed = try EvaluationIndex.picks(path) }
@@ -51,7 +49,9 @@ func evaluate(_ parsed: CommandLineArguments) throws {
   }
   options.replay.picker.network = network
   var evaluation = try Evaluation(options)
-  let records = try EvaluationIndex.read(parsed.rest[0], split: options.split)
+  let sources = list("--sources")
+  let records = try EvaluationIndex.read(parsed.rest[0], split: parsed.values["--split"])
+    .filter { sources?.contains($0.source) ?? true }
   var refused = Refused()
   try evaluation.run(records, complain: { refused.say($0) }, progress: StandardError.note)
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)

@@ -1,4 +1,5 @@
-// onset: the operator's program. One command a function; what each does is in Tools.
+// onset: the operator's program. One command a function; which there are and what they take is in
+// CommandTable, and what each does is in Tools beside it.
 
 import Conditioning
 import Core

@@ -94,6 +94,21 @@ def run(*arguments, status=0, stdin=None):
     return done.stdout.decode(), done.stderr.decode()
 
 
+def run_on_a_terminal(*arguments):
+    """The same with a terminal for standard error."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run([ONSET, *map(str, arguments)], stdout=subprocess.PIPE, stderr=theirs, check=True)
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 10_000):
+            said += part
+    except OSError:  # What Linux says of a terminal whose other end is closed.
+        pass
+    os.close(ours)
+    return done.stdout.decode(), said.decode()
+
+
 class ToolsTest(unittest.TestCase):
     def setUp(self):
         self.temporary = tempfile.TemporaryDirectory()
@@ -239,6 +254,8 @@ class ToolsTest(unittest.TestCase):
             self.assertEqual([at["hits"] for at in rows[name]["p"]["at"]], [1, 1], name)
             self.assertLess(rows[name]["delay_median_s"], 0.6)
         self.assertIn("theirs.csv, here: 1 records", run("evaluate", index, "--pickers", picks)[0])
+        for sources, count in (("there,here", 1), ("there", 0)):
+            self.assertEqual(run("evaluate", index, "--pickers", picks, "--sources", sources)[0].count(" records"), count)
         _, said = run("evaluate", index, "--split", "other", status=1)
         self.assertIn("no record of split other", said)
 
@@ -375,12 +392,7 @@ class ToolsTest(unittest.TestCase):
         arguments = ("evaluate", index, "--pickers", "sta-lta")
         out, err = run(*arguments)
         self.assertEqual(err, "")
-        ours, theirs = pty.openpty()
-        done = subprocess.run([ONSET, *arguments], stdout=subprocess.PIPE, stderr=theirs)
-        os.close(theirs)
-        self.assertEqual((done.returncode, done.stdout.decode()), (0, out))
-        self.assertEqual(os.read(ours, 1000).decode(), "\r\x1b[K1 of 2\r\x1b[K")
-        os.close(ours)
+        self.assertEqual(run_on_a_terminal(*arguments), (out, "\r\x1b[K1 of 2\r\x1b[K"))
 
     def test_refusals(self):
         cases = {
@@ -522,6 +534,8 @@ class ModelTest(unittest.TestCase):
         self.assertEqual(network.read_bytes(), first)
         self.accepted("import", description, arrays, "--calibration", windows, "--ranges", "mse", "-o", network)
         self.assertIn("a sound network, unsigned", self.accepted("verify", network))
+        said = run_on_a_terminal("model", "import", description, arrays, "--calibration", windows, "-o", network)[1]
+        self.assertIn("\r\x1b[K3 of 4\r\x1b[K", said)
         found = json.loads(self.accepted("compare", "--json", network, windows))
         self.assertEqual(list(found), ["windows", "picks", "agreeing", "analyst_picks", "analyst_agreeing",
                                        "mean_difference"])
