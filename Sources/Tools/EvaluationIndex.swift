@@ -61,6 +61,8 @@ struct IndexTable {
       })
   }
 
+  func has(_ column: IndexColumn) -> Bool { places[column] != nil }
+
   /// nil where the field is empty or the column absent.
   func text(_ row: [String], _ column: IndexColumn) -> String? {
     places[column].flatMap { row[$0].isEmpty ? nil : row[$0] }

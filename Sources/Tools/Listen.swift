@@ -1,8 +1,8 @@
 // Listen: what stations send to this machine. A datagram counts when it is signed with the key; what
 // is not is refused and counted, because anybody can send something to a port.
 //
-//     let listener = try Listener(port: 6464, keyPath: "station.key")
-//     while true { if let line = try listener.next(filter) { print(line) } }
+//     var listener = try Listener(port: "6464", keyPath: "station.key")
+//     while true { print(listener.next(filter) { complain($0) }) }
 
 import Core
 import Devices

@@ -228,9 +228,8 @@ extension EvaluationIndex {
       let index = try IndexTable(table, folder: folder, needed: [.file, .countsPerUnit])
       var records: [ShakingRecord] = []
       for (number, row) in index.rows.enumerated() {
-        guard index.text(row, .kind) ?? "acceleration" == "acceleration",
-          try index.isOf(split, row)
-        else { continue }
+        let isAcceleration = !index.has(.kind) || index.text(row, .kind) == "acceleration"
+        guard try isAcceleration && index.isOf(split, row) else { continue }
         let counts = index.text(row, .countsPerUnit) ?? ""
         guard let countsPerUnit = Double(counts), countsPerUnit > 0 else {
           throw ToolError("row \(number + 1): \(counts) is no counts_per_unit")

@@ -221,6 +221,20 @@ import Testing
     }
   }
 
+  /// Where an index tells kinds, what has none is not acceleration.
+  @Test(arguments: [
+    ("file,counts_per_unit\na,1e5\nb,2e5\n", ["a", "b"]),
+    ("file,kind,counts_per_unit\na,acceleration,1e5\nb,,\nc,counts,\n", ["a"]),
+  ]) func recordsOfAcceleration(index: String, files: [String]) throws {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appendingPathComponent("shaking.csv").path
+    try index.write(toFile: path, atomically: true, encoding: .utf8)
+    let records = try EvaluationIndex.shaking(path, split: nil)
+    #expect(records.map(\.file) == files)
+    #expect(records[0].countsPerUnit == 1e5 && records[0].magnitude == nil)
+  }
+
   @Test func peaksOfACurve() {
     let peaks = WindowPicker.peaks([0, 0.6, 0.7, 0.4, 0.5, 0.5, 0], threshold: 0.5)
     #expect(peaks.map(\.sample) == [2, 4])
