@@ -1,6 +1,7 @@
 // Command: an authenticated order to a running station, and its answer.
 
 import CLinux
+import Clock
 import Core
 import Foundation
 import Uplink

@@ -1,6 +1,8 @@
 // CommandTable: every command of `onset` with all that it takes. Parser, help and completion read it.
 
 import Board
+import Decision
+import Picker
 import Uplink
 
 public enum CommandTable {
