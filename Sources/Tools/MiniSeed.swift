@@ -17,6 +17,10 @@ public struct MiniSeedReport: Equatable {
   public var undecodable = 0
   public var otherRate = 0
   public var foreignBytes = 0
+  /// Floating-point samples that are no number or beyond all instruments.
+  public var missingSamples = 0
+  /// What the values of an instrument were multiplied by, where they are no whole numbers.
+  public var countsPerValue: [String: Double] = [:]
   public var unknownChannels: Set<String> = []
   public var unusableInstruments: [String] = []
   public init() {}
@@ -34,6 +38,12 @@ public struct MiniSeedReport: Equatable {
     add(undecodable, "records cannot be decoded: left out")
     add(otherRate, "records have another sample rate than the first of their channel: left out")
     add(foreignBytes, "bytes belong to no miniSEED 2 record: skipped")
+    add(missingSamples, "samples are NaN, infinite or beyond 1e18: missing, as in a gap")
+    for (code, factor) in countsPerValue.sorted(by: { $0.key < $1.key }) {
+      lines.append(
+        "\(code) has floating-point samples: multiplied by 2^\(factor.exponent) and rounded; "
+          + "--counts-per-unit is of the file's own numbers")
+    }
     if !unusableInstruments.isEmpty {
       lines.append(
         "left out, because the rate is not 20 to 1000 Hz or differs between components: "
@@ -105,6 +115,8 @@ public struct InstrumentRecord {
   public var rateMillihertz: Int
   public var presentLanes: UInt8
   public var segments: [FrameSegment]
+  /// What the file's floating-point samples were multiplied by; 1 for whole numbers.
+  public var countsPerValue = 1.0
 }
 
 public enum MiniSeed {
@@ -125,9 +137,11 @@ public enum MiniSeed {
   struct Channel {
     var rateMillihertz: Int
     var pieces: [Piece] = []
+    /// The sample before the next is missing.
+    var isInterrupted = false
   }
 
-  private struct ChannelKey: Hashable {
+  struct ChannelKey: Hashable {
     var instrument: String
     var lane: Int
   }
@@ -137,126 +151,30 @@ public enum MiniSeed {
     _ files: [Data]
   ) throws -> (instruments: [InstrumentRecord], report: MiniSeedReport) {
     cmseed_silence()
-    var report = MiniSeedReport()
-    var channels: [ChannelKey: Channel] = [:]
-    for file in files {
-      file.withUnsafeBytes { collect($0.bindMemory(to: UInt8.self), &channels, &report) }
-    }
-    guard report.records > 0 else {
+    var collector = MiniSeedCollector(files, countsPerValue: [:])
+    guard collector.report.records > 0 else {
       throw ToolError(
         "no miniSEED 2 record in \(files.count == 1 ? "the file" : "the files"); "
           + "convert other formats first, for instance with ObsPy")
     }
+    // How far floating-point samples reach is known once all are read: they are read again.
+    let countsPerValue = collector.countsPerValue
+    if !countsPerValue.isEmpty {
+      collector = MiniSeedCollector(files, countsPerValue: countsPerValue)
+    }
+    var report = collector.report
     var instruments: [InstrumentRecord] = []
-    for code in Set(channels.keys.map(\.instrument)).sorted() {
-      let lanes = (0..<3).map { channels[ChannelKey(instrument: code, lane: $0)] }
-      if let record = join(code, lanes, &report) { instruments.append(record) }
+    for code in Set(collector.channels.keys.map(\.instrument)).sorted() {
+      let lanes = (0..<3).map { collector.channels[ChannelKey(instrument: code, lane: $0)] }
+      guard var record = join(code, lanes, &report) else { continue }
+      record.countsPerValue = countsPerValue[code] ?? 1
+      instruments.append(record)
     }
     guard !instruments.isEmpty else {
       throw ToolError(
         "no instrument to replay: components Z, N, E, 1, 2 or 3 of one rate, 20 to 1000 Hz, are needed"
-      )
+          + report.complaints.map { "; " + $0 }.joined())
     }
     return (instruments, report)
-  }
-
-  private static func lane(of channel: String) -> Int? {
-    switch channel.last {
-    case "Z", "3": 0
-    case "N", "1": 1
-    case "E", "2": 2
-    default: nil
-    }
-  }
-
-  private static func collect(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ channels: inout [ChannelKey: Channel],
-    _ report: inout MiniSeedReport
-  ) {
-    var offset = 0
-    while offset < bytes.count {
-      var record = cmseed_record()
-      let result = Int(cmseed_next(bytes.baseAddress! + offset, bytes.count - offset, &record))
-      switch result {
-      case CMSEED_OK:
-        add(record, &channels, &report)
-        offset += Int(record.record_bytes)
-      case CMSEED_UNDECODABLE, CMSEED_NOT_INTEGERS:
-        report.undecodable += 1
-        offset += Int(record.record_bytes)
-      default:
-        // Records begin at multiples of 64 bytes from each other; look for the next one there.
-        let skipped = min(64, bytes.count - offset)
-        report.foreignBytes += skipped
-        offset += skipped
-      }
-    }
-  }
-
-  private static func add(
-    _ record: cmseed_record, _ channels: inout [ChannelKey: Channel],
-    _ report: inout MiniSeedReport
-  ) {
-    func text<T>(_ tuple: T) -> String {
-      withUnsafeBytes(of: tuple) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        .filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.uppercased()
-    }
-    report.records += 1
-    let channel = text(record.channel)
-    // A sample every fifty years, or a billion a second, is damage.
-    guard record.rate_hertz >= 0.001, record.rate_hertz <= 1e6 else {
-      report.undecodable += 1
-      return
-    }
-    guard let lane = lane(of: channel) else {
-      report.unknownChannels.insert(channel)
-      return
-    }
-    let key = ChannelKey(
-      instrument: [
-        text(record.network), text(record.station), text(record.location), "\(channel.prefix(2))",
-      ].joined(separator: "."), lane: lane)
-    let rate = Int((record.rate_hertz * 1000).rounded())
-    let samples = UnsafeBufferPointer(start: record.samples, count: Int(record.sample_count))
-    append(
-      to: &channels[key, default: Channel(rateMillihertz: rate)], rate, record.start_nanoseconds,
-      samples, &report)
-  }
-
-  private static func append(
-    to stream: inout Channel, _ rate: Int, _ start: Int64,
-    _ samples: UnsafeBufferPointer<Int32>, _ report: inout MiniSeedReport
-  ) {
-    guard stream.rateMillihertz == rate else {
-      report.otherRate += 1
-      return
-    }
-    if let last = stream.pieces.last, start < last.start { report.outOfOrder += 1 }
-    appendOrExtend(&stream, start, samples)
-  }
-
-  /// Records that continue the last piece extend it: a day of one channel is one piece, not 20,000.
-  /// A digitizer whose clock drifts is never more than a fraction of a sample off from one record
-  /// to the next, however much that becomes in a day: what counts is the end of the last record.
-  private static func appendOrExtend(
-    _ stream: inout Channel, _ start: Int64, _ samples: UnsafeBufferPointer<Int32>
-  ) {
-    let period = 1e12 / Double(stream.rateMillihertz)
-    if let last = stream.pieces.indices.last {
-      let distance = abs(Double(start - stream.pieces[last].end(period)))
-      // Or its first, where times wobble from record to record around the nominal rate.
-      let sinceStart =
-        Double(start - stream.pieces[last].start)
-        - Double(stream.pieces[last].samples.count) * period
-      if distance < 0.5 * period || (distance < 1.5 * period && abs(sinceStart) < 0.5 * period) {
-        if distance >= 1000 { stream.pieces[last].anchor(start) }
-        stream.pieces[last].samples.append(contentsOf: samples)
-        return
-      }
-    }
-    stream.pieces.append(
-      Piece(
-        anchors: [TimeAnchor(offset: 0, nanoseconds: start)], samples: Array(samples),
-        arrival: stream.pieces.count))
   }
 }

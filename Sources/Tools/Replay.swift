@@ -86,7 +86,7 @@ public struct Replay {
   ) throws {
     let conditioner = ConditionerSettings(
       rateMillihertz: record.rateMillihertz, presentLanes: record.presentLanes,
-      response: options.response)
+      response: options.response.map(record.scaled))
     // After the station, which works in it.
     var arena = try options.arena()
     defer { withExtendedLifetime(options) { arena.seal() } }
@@ -128,6 +128,13 @@ extension InstrumentRecord {
   public static let blocksPerSecond = 25
 
   public var nanosecondsPerFrame: Double { 1e12 / Double(rateMillihertz) }
+
+  /// What a response to the file's own numbers is to the record's counts.
+  func scaled(_ response: Response) -> Response {
+    var scaled = response
+    scaled.unitsPerCount /= countsPerValue
+    return scaled
+  }
 
   /// The record block by block, each with the number of frames that are missing before it.
   public func forEachBlock(_ body: (Block, Int64) throws -> Void) rethrows {

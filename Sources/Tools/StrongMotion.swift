@@ -129,7 +129,7 @@ public struct StrongMotion {
   private mutating func judge(_ instrument: InstrumentRecord, _ record: ShakingRecord) throws {
     let response = Response(
       quantity: .acceleration, unitsPerCount: Lanes(repeating: 1 / record.countsPerUnit))
-    let truth = instrument.groundTruth(response)
+    let truth = instrument.groundTruth(instrument.scaled(response))
     guard let peak = truth.peak else { return }
     records += 1
     if let intensity = truth.intensity { intensities.append((record.file, intensity)) }

@@ -5,6 +5,7 @@
 // frames long as its time says, and no more than the bytes can hold.
 
 import CMseed
+import Conditioning
 import Core
 import Foundation
 import Tools
@@ -13,6 +14,8 @@ import Uplink
 struct MiniSeedTarget: Target {
   private static let replayEvery = 64
   private static let replayFramesMaximum = 400
+  /// The most that `--counts-per-unit` takes.
+  private static let unitsPerCount = 1e9
   let corpus: [[UInt8]]
   let dialect = Dialect(
     tokens: [
@@ -20,6 +23,7 @@ struct MiniSeedTarget: Target {
       [0x07, 0xD0],
       [0, 100, 0, 1], [0x7F, 0xFF, 0x7F, 0xFF], [0x80, 0x00, 0x80, 0x00], [0, 64, 0, 48],
       [0x03, 0xE8, 0, 0, 11, 1, 9, 0], [0x07, 0xD0, 0, 0, 0, 1], [0, 100, 0, 0, 0x7F, 0x80, 0, 0],
+      [0x7F, 0xC0, 0, 0], [0x7F, 0xF8, 0, 0, 0, 0, 0, 0], [0x7E, 0xF0, 0, 0], [0, 0, 0, 1],
     ],
     unitByteCount: 512, headByteCount: 72, maximumByteCount: 4096)
 
@@ -57,6 +61,8 @@ struct MiniSeedTarget: Target {
       (20_000...1_000_000).contains(instrument.rateMillihertz), "\(instrument.rateMillihertz) mHz")
     try require((1...7).contains(instrument.presentLanes), "lanes \(instrument.presentLanes)")
     try require(!instrument.segments.isEmpty, "no segments")
+    let factor = instrument.countsPerValue
+    try require(factor.isNormal && factor.significand == 1, "counts are values times \(factor)")
     let period = 1e12 / Double(instrument.rateMillihertz)
     var end: Int64 = 0
     var endTime = 0.0
@@ -102,6 +108,8 @@ struct MiniSeedTarget: Target {
     }
     var options = ReplayOptions()
     options.network = nil
+    options.response = Response(
+      quantity: .acceleration, unitsPerCount: Lanes(repeating: Self.unitsPerCount))
     options.collectsTrace = true
     var replay = Replay(options)
     try replay.run(short) { datagram in
@@ -141,12 +149,23 @@ extension MiniSeedTarget {
       next.tenThousandths = 5600
       return record.bytes + next.bytes
     }
+    let floats = [[0.25, -1e-9, 3e-320], [7, .nan, 8, .infinity], [1e18, 1e-3, -1e19]].map {
+      values in
+      var record = HandWrittenRecord()
+      record.encoding = .float64
+      record.values = (0..<14).flatMap { _ in values }
+      var horizontal = record
+      horizontal.channel = "EHN"
+      horizontal.encoding = .float32
+      horizontal.values = (0..<56).map { Double($0) * 0.3 }
+      return record.bytes + horizontal.bytes
+    }
     var short = HandWrittenRecord()
     short.lengthExponent = 7
     short.rateFactor = -10
     short.rateMultiplier = 1000
     short.values = Array(repeating: 3, count: 16)
-    return files + written + [short.bytes + short.bytes + z]
+    return files + written + floats + [short.bytes + short.bytes + z]
   }
 
   private static func wave(count: Int) -> [Int32] {

@@ -92,19 +92,6 @@ import Tools
     #expect(report.complaints.isEmpty)
   }
 
-  @Test(arguments: [0.5, .nan, .infinity, 2_147_483_648, -2_147_483_904])
-  func whatIsNoWholeNumberIsLeftOut(value: Double) throws {
-    var good = HandWrittenRecord()
-    good.values = (0..<56).map { Double(sample($0)) }
-    var bad = good
-    bad.encoding = .float32
-    bad.tenThousandths = 5600
-    bad.values = Array(repeating: 1, count: 20) + [value]
-    let (instruments, report) = try read(good.bytes + bad.bytes)
-    #expect(instruments[0].ranges == [0..<56])
-    #expect(report.undecodable == 1)
-  }
-
   /// libmseed by itself would read on into the next record, or past the end of the file.
   @Test(
     arguments: [HandWrittenRecord.Encoding.ascii, .int16, .int32, .float32, .float64],

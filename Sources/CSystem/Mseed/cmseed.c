@@ -86,7 +86,7 @@ static int is_intact(const uint8_t *bytes, const MSRecord *record) {
 
 int cmseed_next(const uint8_t *bytes, size_t count, cmseed_record *out) {
   static _Thread_local MSRecord *record = NULL;  // reused from call to call; libmseed keeps the sample buffer in it
-  static _Thread_local int32_t converted[1 << 16];
+  static _Thread_local double widened[1 << 16];
   char *start = (char *)(uintptr_t)bytes;
   memset(out, 0, sizeof *out);
   if (count < MINRECLEN || !MS_ISVALIDHEADER(bytes)) return CMSEED_NOT_A_RECORD;
@@ -109,17 +109,14 @@ int cmseed_next(const uint8_t *bytes, size_t count, cmseed_record *out) {
   out->sample_count = (int32_t)record->numsamples;
   if (record->sampletype == 'i') {
     out->samples = (const int32_t *)record->datasamples;
-    return CMSEED_OK;
+  } else if (record->sampletype == 'd') {
+    out->values = (const double *)record->datasamples;
+  } else if (record->sampletype == 'f') {
+    for (int64_t i = 0; i < record->numsamples; i++) widened[i] = ((const float *)record->datasamples)[i];
+    out->values = widened;
+  } else {
+    return CMSEED_UNDECODABLE;
   }
-  // Floating-point records count too when every value is a whole number that an int32 holds.
-  for (int64_t i = 0; i < record->numsamples; i++) {
-    double v = record->sampletype == 'f'   ? (double)((float *)record->datasamples)[i]
-               : record->sampletype == 'd' ? ((double *)record->datasamples)[i]
-                                           : 0.5;
-    if (!(v >= -2147483648.0 && v <= 2147483647.0) || v != (double)(int32_t)v) return CMSEED_NOT_INTEGERS;
-    converted[i] = (int32_t)v;
-  }
-  out->samples = converted;
   return CMSEED_OK;
 }
 

@@ -9,10 +9,11 @@ typedef struct {
   double rate_hertz;
   int32_t record_bytes;        ///< length of the record in the buffer, also where it could not be decoded
   int32_t sample_count;
-  const int32_t *samples;      ///< valid until the next call
+  const int32_t *samples;      ///< valid until the next call; NULL where the record is floating point
+  const double *values;        ///< those of FLOAT32 and FLOAT64, valid until the next call; NULL where it is not
 } cmseed_record;
 
-enum { CMSEED_OK = 0, CMSEED_NOT_A_RECORD = 1, CMSEED_TRUNCATED = 2, CMSEED_UNDECODABLE = 3, CMSEED_NOT_INTEGERS = 4 };
+enum { CMSEED_OK = 0, CMSEED_NOT_A_RECORD = 1, CMSEED_TRUNCATED = 2, CMSEED_UNDECODABLE = 3 };
 
 /// Decodes the record at the start of the buffer.
 int cmseed_next(const uint8_t *bytes, size_t count, cmseed_record *record);
