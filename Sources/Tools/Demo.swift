@@ -90,7 +90,8 @@ public struct Demo {
       maximumCounts: 2_147_483_647)
     var recorder = TraceRecorder(
       ConditionerSettings(
-        rateMillihertz: Demo.rateHertz * 1000, presentLanes: 0b111), PickerSettings())
+        rateMillihertz: Demo.rateHertz * 1000, presentLanes: 0b111), PickerSettings(),
+      unitsPerCount: Lanes(repeating: 1 / Demo.countsPerUnit))
     let count = Int(options.seconds * rate)
     var raw = Data(capacity: count * Demo.channels * 4)
     var frames: [Frame] = []
@@ -239,8 +240,9 @@ public struct Demo {
     return Drawing(
       trace: outcome.trace, messages: outcome.messages,
       title: "Synthetic M \(decimal(s.magnitude, 1)) at \(decimal(s.epicentralKilometres, 0)) km, "
-        + "\(decimal(s.depthKilometres, 0)) km deep: counts of an accelerometer",
-      triggerRatio: PickerSettings().triggerRatio
+        + "\(decimal(s.depthKilometres, 0)) km deep",
+      triggerRatio: PickerSettings().triggerRatio, unit: .acceleration,
+      alarmAcceleration: AlarmSettings().accelerationMetresPerSecondSquared
     ).svg()
   }
 

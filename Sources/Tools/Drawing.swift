@@ -1,8 +1,11 @@
-// An SVG of what the station saw: three components, the trigger function, the picks and when each
-// was told.
+// A picture of what a station saw and said: the components, the trigger function, the picks, when
+// each was told, the shaking that was expected, and what the event was taken for.
+//
+// A record of minutes is drawn in detail. An hour or a day would be a black bar with a thousand
+// labels that way: its picks are marks, and its largest events are drawn again below, thirty seconds
+// each.
 
 import Core
-import Foundation
 import Uplink
 
 /// A message and when it left.
@@ -36,200 +39,184 @@ public struct DrawnMessages {
     default: break
     }
   }
+
+  /// The last message about each pick, in the order of their times.
+  var finalPicks: [Drawn<PickMessage>] {
+    var last: [UInt32: Drawn<PickMessage>] = [:]
+    for pick in picks { last[pick.message.id] = pick }
+    return last.values.sorted {
+      ($0.message.time, $0.message.id) < ($1.message.time, $1.message.id)
+    }
+  }
 }
 
 public struct Drawing {
-  static let width = 1000.0
-  static let panelHeight = 110.0
-  static let left = 70.0
-  static let right = 20.0
-  private static let top = 56.0
-  private static let names = ["Z", "N", "E"]
+  static let left = 90.0
+  static let plotWidth = 900.0
+  private static let width = 1000.0
+  private static let detailSecondsMaximum = 300.0
+  static let statusColors = ["#e08a00", "#1a8a3a", "#8a8f98"]
+  private static let grid = "#e4e6ea"
+  private static let noData = "#d5d8de"
 
-  private let trace: [TracePoint]
+  let trace: [TracePoint]
   let messages: DrawnMessages
+  let unit: TraceUnit
+  let triggerRatio: Double
+  /// m/s²
+  let alarmAcceleration: Double?
+  let scale: TimeScale
+  /// Those with a signal; the first where none has any.
+  let lanes: [Int]
+  /// The greatest value of each lane.
+  let peaks: [Double]
+  /// From left to right; no more than can be told apart.
+  private let gaps: [(from: Double, to: Double)]
   private let title: String
-  private let triggerRatio: Double
 
   public init(
-    trace: [TracePoint], messages: DrawnMessages, title: String, triggerRatio: Double
+    trace: [TracePoint], messages: DrawnMessages, title: String, triggerRatio: Double,
+    unit: TraceUnit = .counts, alarmAcceleration: Double? = nil
   ) {
     self.trace = trace
     self.messages = messages
     self.title = title
     self.triggerRatio = triggerRatio
+    self.unit = unit
+    self.alarmAcceleration = alarmAcceleration
+    let peaks = Drawing.peaks(trace[...])
+    let present = (0..<3).filter { peaks[$0] > 0 }
+    (self.peaks, lanes) = (peaks, present.isEmpty ? [0] : present)
+    let start = trace.first?.time ?? UTC(nanoseconds: 0)
+    let seconds = Double((trace.last?.time ?? start) - start) * 1e-9
+    scale = TimeScale(
+      start: start, seconds: max(seconds, 1), left: Drawing.left, width: Drawing.plotWidth)
+    var gaps: [(from: Double, to: Double)] = []
+    for (earlier, later) in zip(trace, trace.dropFirst()) where earlier.isBeforeGap(later) {
+      let from = scale.x(earlier.time)
+      let to = max(scale.x(later.time), from + 0.5)
+      if let last = gaps.last, from - last.to < 0.2 {
+        gaps[gaps.count - 1].to = to
+      } else {
+        gaps.append((from, to))
+      }
+    }
+    self.gaps = gaps
   }
 
-  private var start: UTC { trace.first?.time ?? UTC(nanoseconds: 0) }
-  private var seconds: Double {
-    max(Double((trace.last?.time ?? start) - start) * 1e-9, 1)
-  }
-  var plotWidth: Double { Drawing.width - Drawing.left - Drawing.right }
-
-  func x(_ time: UTC) -> Double {
-    Drawing.left + Double(time - start) * 1e-9 / seconds * plotWidth
-  }
-
-  func panelTop(_ panel: Int) -> Double {
-    Drawing.top + Double(panel) * (Drawing.panelHeight + 10)
-  }
+  var isOverview: Bool { scale.seconds > Drawing.detailSecondsMaximum }
+  /// A record whose clock was never set begins in 1970.
+  var hasDate: Bool { scale.start.date.year != 1970 }
 
   public func svg() -> String {
-    let hasShaking = messages.estimates.contains { $0.message.expectedAcceleration.value != nil }
-    let panels = hasShaking ? 5 : 4
-    let height = panelTop(panels) + 40
-    var out = """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(decimal(Drawing.width, 0)) \
-      \(decimal(height, 0))" font-family="sans-serif" font-size="12">
-      <rect width="100%" height="100%" fill="#ffffff"/>
-      <text x="\(decimal(Drawing.left, 0))" y="22" font-size="15" fill="#1a1a1a">\(escaped(title))</text>
-
-      """
-    for lane in 0..<3 { out += component(lane) }
-    out += trigger(panel: 3)
-    if hasShaking { out += expectedShaking(panel: 4) }
-    for pick in messages.picks { out += draw(pick) }
-    out += legend() + timeAxis(y: panelTop(panels))
-    return out + "</svg>\n"
-  }
-
-  private func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-  }
-
-  /// Least and greatest value in each column of the picture, so that nothing is lost however long
-  /// it is.
-  private func envelope(_ value: (TracePoint) -> Double) -> [(low: Double, high: Double)] {
-    let columns = Int(plotWidth)
-    var result = [(low: Double, high: Double)](
-      repeating: (.infinity, -.infinity), count: columns)
-    for point in trace {
-      let column = min(max(Int(x(point.time) - Drawing.left), 0), columns - 1)
-      let v = value(point)
-      result[column].low = min(result[column].low, v)
-      result[column].high = max(result[column].high, v)
+    var page = Page()
+    page.text(title, (Drawing.left, 24), size: 15, color: Page.ink, isBold: true)
+    if hasDate {
+      let first = scale.clockMarks.first ?? scale.start
+      page.text("\(first.iso8601.prefix(10)) UTC", (scale.right, 24), anchor: .end)
     }
-    return result
+    legend(&page)
+    let top = 56.0
+    let labels = pickLabels(top: top)
+    let panels = top + Double(labels.rows) * 15 + 3
+    var y = panels
+    for lane in lanes { y = component(&page, lane, top: y) }
+    let told = y
+    y = trigger(&page, top: y)
+    let bottom = y - Drawing.spacing
+    drawAlarms(&page, top: panels, bottom: bottom)
+    for pick in messages.picks { draw(&page, pick, top: top, told: told, bottom: bottom) }
+    for label in labels.flags { page.flag(label.words, (label.x, label.y), label.color) }
+    if !isOverview { y = tellings(&page, top: y) }
+    let last = y
+    y = expectedShaking(&page, top: y)
+    y = classes(&page, top: y)
+    if y > last { drawAlarms(&page, top: last, bottom: y - Drawing.spacing) }
+    y = timeAxis(&page, top: y)
+    if isOverview { y = insets(&page, top: y) }
+    return page.svg(width: Drawing.width, height: y + 6)
   }
 
-  private func path(
-    _ envelope: [(low: Double, high: Double)], panel: Int, color: String,
-    scale: (Double) -> Double
-  ) -> String {
-    var commands = ""
-    for (column, range) in envelope.enumerated() where range.low <= range.high {
-      let px = decimal(Drawing.left + Double(column) + 0.5, 1)
-      let verb = commands.isEmpty ? "M" : "L"
-      let low = decimal(panelTop(panel) + scale(range.low), 1)
-      let high = decimal(panelTop(panel) + scale(range.high), 1)
-      commands += "\(verb)\(px) \(low)" + (low == high ? "" : "L\(px) \(high)")
-    }
-    return "<path d=\"\(commands)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"0.8\"/>\n"
-  }
+  // MARK: Frames and axes
 
-  func frame(panel: Int, label: String) -> String {
-    let y = panelTop(panel)
-    return """
-      <rect x="\(decimal(Drawing.left, 0))" y="\(decimal(y, 0))" width="\(decimal(plotWidth, 0))" \
-      height="\(decimal(Drawing.panelHeight, 0))" fill="#f7f8fa" stroke="#c5c9d0"/>
-      <text x="\(decimal(Drawing.left - 8, 0))" y="\(decimal(y + 16, 0))" text-anchor="end" \
-      fill="#1a1a1a">\(label)</text>
+  static let spacing = 8.0
 
-      """
-  }
-
-  private func component(_ lane: Int) -> String {
-    let ranges = envelope { $0.counts[lane] }
-    let peak = ranges.reduce(1e-9) { max($0, max($1.high, -$1.low)) }
-    let middle = Drawing.panelHeight / 2
-    let out = frame(panel: lane, label: Drawing.names[lane])
-    guard peak > 1e-6 else { return out }
-    return out
-      + """
-      <text x="\(decimal(Drawing.left - 8, 0))" y="\(decimal(panelTop(lane) + 32, 0))" \
-      text-anchor="end" font-size="10" fill="#666">±\(short(peak))</text>
-
-      """
-      + path(ranges, panel: lane, color: "#24476b") {
-        middle - $0 / peak * (middle - 4)
+  /// The box of a panel with what is behind all curves; `y` is where the next one begins.
+  func frame(_ page: inout Page, _ label: String, top: Double, height: Double) -> Double {
+    page.rectangle(
+      (Drawing.left, top), width: Drawing.plotWidth, height: height, fill: "#f7f8fa")
+    if hasDate {
+      for mark in scale.clockMarks {
+        page.line((scale.x(mark), top), (scale.x(mark), top + height), Drawing.grid)
       }
-  }
-
-  /// 221 M, 4.3 k: three digits and a letter.
-  private func short(_ counts: Double) -> String {
-    for (scale, letter) in [(1e9, " G"), (1e6, " M"), (1e3, " k")] where counts >= scale {
-      return decimal(counts / scale, counts / scale < 10 ? 1 : 0) + letter
     }
-    return decimal(counts, counts < 10 ? 1 : 0)
-  }
-
-  /// Logarithmic, from 0.1 to whatever was reached.
-  private func trigger(panel: Int) -> String {
-    let ranges = envelope { $0.ratio }
-    let top = ranges.reduce(triggerRatio * 2) { max($0, $1.high) }
-    func y(_ value: Double) -> Double {
-      let position =
-        Elementary.logarithm10(max(value, 0.1) / 0.1) / Elementary.logarithm10(top / 0.1)
-      return Drawing.panelHeight - 4 - position * (Drawing.panelHeight - 8)
+    for gap in gaps {
+      page.rectangle(
+        (gap.from, top), width: gap.to - gap.from, height: height, fill: Drawing.noData)
     }
-    let line = decimal(panelTop(panel) + y(triggerRatio), 1)
-    return frame(panel: panel, label: "STA/LTA")
-      + path(ranges, panel: panel, color: "#7a4b9d", scale: y)
-        + """
-        <line x1="\(decimal(Drawing.left, 0))" x2="\(decimal(Drawing.left + plotWidth, 0))" y1="\(line)" \
-        y2="\(line)" stroke="#7a4b9d" stroke-dasharray="4 3"/>
-        <text x="\(decimal(Drawing.left - 8, 0))" y="\(decimal(panelTop(panel) + y(triggerRatio) + 4, 0))" \
-        text-anchor="end" font-size="10" fill="#7a4b9d">\(decimal(triggerRatio, 0))</text>
-
-        """
+    page.rectangle(
+      (Drawing.left, top), width: Drawing.plotWidth, height: height, fill: "none",
+      stroke: "#c5c9d0")
+    leftLabel(&page, label, y: top + 14, color: Page.ink, size: 12)
+    return top + height + Drawing.spacing
   }
 
-  private static let colors = ["#e08a00", "#c8102e", "#8a8f98"]
-
-  private func draw(_ pick: Drawn<PickMessage>) -> String {
-    let color = Drawing.colors[Int(pick.message.status) - 1]
-    let px = decimal(x(pick.message.time), 1)
-    let told = decimal(x(pick.emitted), 1)
-    let bottom = decimal(panelTop(3) + Drawing.panelHeight, 0)
-    return """
-      <line x1="\(px)" x2="\(px)" y1="\(decimal(Drawing.top - 4, 0))" y2="\(bottom)" \
-      stroke="\(color)" stroke-width="1.2"/>
-      <line x1="\(told)" x2="\(told)" y1="\(decimal(panelTop(3), 0))" y2="\(bottom)" \
-      stroke="\(color)" stroke-width="1.2" stroke-dasharray="2 3"/>
-
-      """
+  func leftLabel(
+    _ page: inout Page, _ label: String, y: Double, color: String = Page.faint, size: Double = 10
+  ) {
+    page.text(label, (Drawing.left - 7, y), size: size, color: color, anchor: .end)
   }
 
-  private func legend() -> String {
-    var out = ""
-    var px = Drawing.left
-    for (name, color) in zip(["provisional", "confirmed", "retracted"], Drawing.colors) {
-      out +=
-        "<line x1=\"\(decimal(px, 0))\" x2=\"\(decimal(px + 18, 0))\" y1=\"38\" y2=\"38\" "
-        + "stroke=\"\(color)\" stroke-width=\"2\"/>"
-        + "<text x=\"\(decimal(px + 23, 0))\" y=\"42\" fill=\"#444\">\(name)</text>\n"
-      px += 110
+  private func legend(_ page: inout Page) {
+    var x = Drawing.left
+    func add(_ words: String, _ color: String, dash: String? = nil) {
+      page.line((x, 39), (x + 18, 39), color, width: 2, dash: dash)
+      page.text(words, (x + 23, 43), color: "#444")
+      x += 40 + Page.width(of: words, size: 10)
     }
-    return out
-      + "<text x=\"\(decimal(px, 0))\" y=\"42\" fill=\"#444\">solid: onset, dotted: told</text>\n"
+    let names = ["provisional", "confirmed", "retracted"]
+    for (index, name) in names.enumerated()
+    where messages.picks.contains(where: { Int($0.message.status) == index + 1 }) {
+      add(name, Drawing.statusColors[index])
+    }
+    if !messages.picks.isEmpty && !isOverview {
+      add("onset", "#444")
+      add("told", "#444", dash: "2 3")
+    }
+    if messages.alerts.contains(where: { $0.message.level == .alarm }) {
+      add("alarm", Drawing.alertColors[1])
+    }
+    if !gaps.isEmpty { add("no data", Drawing.noData) }
   }
 
-  private func timeAxis(y: Double) -> String {
-    let steps = [
-      1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200, 14_400, 43_200, 86_400.0,
-    ]
-    let step = steps.first { seconds / $0 <= 10 } ?? 604_800
-    var out = ""
-    var t = 0.0
-    while t <= seconds {
-      let px = decimal(Drawing.left + t / seconds * plotWidth, 1)
-      out +=
-        "<text x=\"\(px)\" y=\"\(decimal(y + 8, 0))\" text-anchor=\"middle\" font-size=\"11\" "
-        + "fill=\"#444\">\(decimal(t, 0)) s</text>\n"
-      t += step
+  /// Times of the clock, where the record has a date, above the seconds since it began.
+  private func timeAxis(_ page: inout Page, top: Double) -> Double {
+    var y = top + 6
+    if hasDate {
+      for mark in scale.clockMarks {
+        let x = scale.x(mark)
+        page.line((x, top - Drawing.spacing), (x, top - Drawing.spacing + 4), "#888")
+        let anchor: Page.Anchor =
+          x < scale.left + 20 ? .start : x > scale.right - 20 ? .end : .middle
+        page.text(clock(mark), (x, y), color: "#444", anchor: anchor)
+      }
+      leftLabel(&page, "UTC", y: y)
+      y += 14
     }
-    return out
-      + "<text x=\"\(decimal(Drawing.left, 0))\" y=\"\(decimal(y + 26, 0))\" font-size=\"11\" "
-      + "fill=\"#666\">after \(start.iso8601)</text>\n"
+    for elapsed in stride(from: 0, through: scale.seconds, by: scale.step) {
+      let (unit, name) =
+        scale.step < 60 ? (1.0, "s") : scale.step < 3600 ? (60, "min") : (3600, "h")
+      page.text(
+        "\(decimal(elapsed / unit, 0)) \(name)",
+        (Drawing.left + elapsed / scale.seconds * Drawing.plotWidth, y), size: 10,
+        anchor: .middle)
+    }
+    return y + 10
+  }
+
+  private func clock(_ mark: UTC) -> String {
+    let text = mark.iso8601
+    if scale.step >= 86_400 { return String(text.prefix(10)) }
+    return String(text.dropFirst(11).prefix(scale.step < 60 ? 8 : 5))
   }
 }

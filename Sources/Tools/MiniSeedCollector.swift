@@ -1,6 +1,6 @@
-// Records to pieces of channels. Whole numbers are counts as they are, whatever their encoding. Other
-// floating-point samples, as ObsPy writes what was filtered or is in m/s, become counts by a power
-// of two, one for all components of an instrument; what is no number is missing.
+// Records to pieces of channels. Whole numbers are counts as they are, whatever their encoding.
+// Other floating-point samples, as ObsPy writes what was filtered or is in m/s, become counts by a
+// power of two, one for all components of an instrument; what is no number is missing.
 
 import CMseed
 import Core
@@ -27,7 +27,7 @@ struct MiniSeedCollector {
     }
   }
 
-  /// By instrument, for those whose samples are no counts yet.
+  /// What each instrument's samples must be multiplied by, where they are no counts yet.
   var countsPerValue: [String: Double] {
     Dictionary(
       uniqueKeysWithValues: fractional.map { code in

@@ -14,14 +14,14 @@ import Settings
 import Station
 import Uplink
 
-/// One instant of what the picker sees.
+/// One instant of what the picker sees. Small, because a day has millions.
 public struct TracePoint {
+  public var values: SIMD4<Float>
   public var time: UTC
-  public var counts: SIMD4<Double>
-  public var ratio: Double
-  public init(time: UTC, counts: SIMD4<Double>, ratio: Double) {
+  public var ratio: Float
+  public init(time: UTC, values: SIMD4<Float>, ratio: Float) {
     self.time = time
-    self.counts = counts
+    self.values = values
     self.ratio = ratio
   }
 }
@@ -30,10 +30,15 @@ public struct TracePoint {
 /// and the same picker on the same blocks.
 public struct TraceRecorder: ~Copyable {
   public private(set) var points: [TracePoint] = []
+  private let unitsPerCount: Lanes
   private var conditioner: Conditioner
   private var picker: Picker
 
-  public init(_ settings: ConditionerSettings, _ picker: PickerSettings) {
+  public init(
+    _ settings: ConditionerSettings, _ picker: PickerSettings,
+    unitsPerCount: Lanes = Lanes(repeating: 1)
+  ) {
+    self.unitsPerCount = unitsPerCount
     conditioner = Conditioner(settings)
     self.picker = Picker(picker, presentLanes: settings.presentLanes)
   }
@@ -46,7 +51,9 @@ public struct TraceRecorder: ~Copyable {
         picker.step(sample)
         while picker.next() != nil {}
         points.append(
-          TracePoint(time: sample.time, counts: sample.counts, ratio: picker.ratio))
+          TracePoint(
+            time: sample.time, values: SIMD4<Float>(sample.counts * unitsPerCount),
+            ratio: Float(picker.ratio)))
       }
     }
   }
@@ -74,6 +81,7 @@ public let replayKey = Key(InlineArray(repeating: 0))
 
 public struct Replay {
   public private(set) var trace: [TracePoint] = []
+  public private(set) var unit = TraceUnit.counts
   private let options: ReplayOptions
 
   public init(_ options: ReplayOptions) { self.options = options }
@@ -99,7 +107,12 @@ public struct Replay {
     var parameters = options.parameterSeconds.map {
       ParameterLines(station: record.code, seconds: $0)
     }
-    var recorder = TraceRecorder(conditioner, options.picker)
+    let isScaled = record.countsPerValue != 1
+    unit = options.response.map { TraceUnit($0.quantity) } ?? (isScaled ? .file : .counts)
+    var recorder = TraceRecorder(
+      conditioner, options.picker,
+      unitsPerCount: conditioner.response?.unitsPerCount
+        ?? Lanes(repeating: 1 / record.countsPerValue))
     defer { trace = recorder.points }
     var counters = DigitizerCounters()
     let pacer = Pacer(speed: options.speed, start: record.segments[0].start)

@@ -138,7 +138,8 @@ func replay(_ parsed: CommandLineArguments) throws {
     if let path = parsed.values["--svg"] {
       let drawing = Drawing(
         trace: replay.trace, messages: messages, title: instrument.code,
-        triggerRatio: options.picker.triggerRatio)
+        triggerRatio: options.picker.triggerRatio, unit: replay.unit,
+        alarmAcceleration: options.alarm.accelerationMetresPerSecondSquared)
       let name = instruments.count == 1 ? path : numbered(path, number + 1)
       try drawing.svg().write(toFile: name, atomically: true, encoding: .utf8)
     }

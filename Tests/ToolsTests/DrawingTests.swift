@@ -16,6 +16,7 @@ import Uplink
   private final class Elements: NSObject, XMLParserDelegate {
     var all: [Element] = []
     var text = ""
+    var lines: [[String: String]] { all.filter { $0.name == "line" }.map(\.attributes) }
 
     func parser(
       _ parser: XMLParser, didStartElement name: String, namespaceURI: String?,
@@ -25,12 +26,20 @@ import Uplink
     func parser(_ parser: XMLParser, foundCharacters string: String) { text += string }
   }
 
+  private static let start = UTC(nanoseconds: recordStart)
+
+  private static func drawing(
+    _ messages: DrawnMessages, trace: [TracePoint] = trace()
+  ) -> Drawing {
+    Drawing(trace: trace, messages: messages, title: "", triggerRatio: 6)
+  }
+
   /// Ten seconds of trace from 2020-03-01 on.
-  private static func trace(value: (Int) -> Double = { Double($0 % 7) - 3 }) -> [TracePoint] {
+  private static func trace(value: (Int) -> Float = { Float($0 % 7) - 3 }) -> [TracePoint] {
     (0...1000).map { index in
       TracePoint(
         time: UTC(nanoseconds: recordStart + Int64(index) * 10_000_000),
-        counts: SIMD4(value(index), 2 * value(index), -value(index), 0),
+        values: SIMD4(value(index), 2 * value(index), -value(index), 0),
         ratio: index == 500 ? 40 : 1)
     }
   }
@@ -71,11 +80,12 @@ import Uplink
     let elements = try Self.elements(svg)
     let band = try #require(elements.all.first { $0.attributes["fill-opacity"] != nil })
     let outline = try #require(band.attributes["d"])
-    #expect(outline.hasPrefix("M525.0 ") && outline.contains("L616.0 ") && outline.hasSuffix("Z"))
+    #expect(outline.hasPrefix("M540.0 ") && outline.contains("L630.0 ") && outline.hasSuffix("Z"))
     #expect(elements.all.filter { $0.name == "path" }.count == 7)
     #expect(elements.text.contains("alarm"))
-    let marks = elements.all.filter { $0.name == "line" && $0.attributes["x1"] == "616.0" }
-    #expect(marks.count == 1)
+    let marks = elements.lines.filter { $0["stroke"] == "#c8102e" && $0["x1"] == "630.0" }
+    // Above and below the strip of what was told.
+    #expect(marks.filter { $0["y1"] != $0["y2"] }.count == 2)
   }
 
   private static func elements(_ svg: String) throws -> Elements {
@@ -98,11 +108,11 @@ import Uplink
     let elements = try Self.elements(svg)
     #expect(elements.all.first?.name == "svg")
     #expect(elements.text.contains(#"A & B < C > "D""#))
-    // The picture's ten seconds lie between 70 and 980.
+    // The picture's ten seconds lie between 90 and 990.
     let wanted = [
-      ("#e08a00", "525.0", "616.0"), ("#c8102e", "525.0", "889.0"), ("#8a8f98", "70.0", "980.0"),
+      ("#e08a00", "540.0", "630.0"), ("#1a8a3a", "540.0", "900.0"), ("#8a8f98", "90.0", "990.0"),
     ]
-    let lines = elements.all.filter { $0.name == "line" }.map(\.attributes)
+    let lines = elements.lines
     for (color, onset, told) in wanted {
       let own = lines.filter { $0["stroke"] == color && $0["x1"] == $0["x2"] }
       #expect(own.contains { $0["x1"] == onset && $0["stroke-dasharray"] == nil })
@@ -132,5 +142,79 @@ import Uplink
     let elements = try Self.elements(svg)
     #expect(!svg.contains("nan") && !svg.contains("inf") && !svg.contains("null"))
     #expect(elements.text.contains("±2.1 G"))
+  }
+
+  /// Six things told within half a second, each on a row of its own, and what it is.
+  @Test func labelsDoNotOverlap() throws {
+    var messages = DrawnMessages()
+    for number in 0..<6 {
+      var pick = Self.pick(1, second: 5, told: 5.1 + Double(number) * 0.1)
+      pick.message.id = UInt32(number)
+      pick.message.phase = number == 0 ? 1 : 2
+      pick.message.quality = 2
+      messages.picks.append(pick)
+    }
+    let elements = try Self.elements(Self.drawing(messages).svg())
+    let told = elements.all.filter { $0.name == "circle" }.compactMap { $0.attributes["cy"] }
+    #expect(told.count == 6 && Set(told).count == 6)
+    #expect(elements.text.contains("P B") && elements.text.contains("S B"))
+    #expect(elements.text.contains("P provisional, 0.10 s after it"))
+  }
+
+  @Test func gapsAreNotDrawnAcross() throws {
+    let trace = Self.trace().filter { !(3...4).contains(Double($0.time - Self.start) * 1e-9) }
+    let elements = try Self.elements(Self.drawing(DrawnMessages(), trace: trace).svg())
+    let curves = elements.all.filter { $0.name == "path" }.compactMap { $0.attributes["d"] }
+    #expect(curves.count == 4)
+    #expect(curves.allSatisfy { $0.filter { $0 == "M" }.count == 2 })
+    #expect(elements.text.contains("no data"))
+  }
+
+  @Test func theAxisHasClockTimesWhereTheRecordHas() throws {
+    let dated = try Self.elements(Self.drawing(DrawnMessages()).svg())
+    #expect(dated.text.contains("00:00:07") && dated.text.contains("2020-03-01"))
+    let undated = Self.trace().map {
+      TracePoint(time: UTC(nanoseconds: $0.time - Self.start), values: $0.values, ratio: 1)
+    }
+    let elements = try Self.elements(Self.drawing(DrawnMessages(), trace: undated).svg())
+    #expect(!elements.text.contains("00:00:07") && elements.text.contains("7 s"))
+  }
+
+  /// What was last told stands until ten seconds after P; the class beside it.
+  @Test func estimatesGoOnToTenSeconds() throws {
+    var estimate = EstimateMessage()
+    estimate.expectedAcceleration = WireFloat(0.1)
+    estimate.eventClass = 2
+    estimate.classProbability = 9000
+    estimate.pickTime = Self.start + -2 * nanosecondsPerSecond
+    var messages = DrawnMessages()
+    messages.estimates = [Drawn(message: estimate, emitted: Self.start + nanosecondsPerSecond)]
+    let elements = try Self.elements(Self.drawing(messages).svg())
+    let band = try #require(
+      elements.all.first { $0.name == "path" && $0.attributes["fill"] != "none" })
+    let outline = try #require(band.attributes["d"])
+    #expect(outline.hasPrefix("M180.0 ") && outline.contains("L900.0 "))
+    #expect(elements.text.contains("blast") && elements.text.contains("90 %"))
+  }
+
+  /// An hour: the picks are marks, and each event is drawn again with its lines.
+  @Test func eventsOfAnHourAreDrawnAgain() throws {
+    let trace = (0..<360_000).map {
+      TracePoint(
+        time: Self.start + Int64($0) * 10_000_000, values: SIMD4(Float($0 % 7) - 3, 0, 0, 0),
+        ratio: 1)
+    }
+    var messages = DrawnMessages()
+    for (number, second) in [600.0, 605, 2000].enumerated() {
+      var pick = Self.pick(2, second: second, told: second + 1)
+      pick.message.id = UInt32(number)
+      pick.message.phase = number == 1 ? 2 : 1
+      messages.picks.append(pick)
+    }
+    let svg = Self.drawing(messages, trace: trace).svg()
+    let elements = try Self.elements(svg)
+    #expect(elements.all.filter { $0.name == "path" }.count == 4)
+    #expect(elements.text.contains("00:10:00") && elements.text.contains("00:33:20"))
+    #expect(svg.utf8.count < 300_000)
   }
 }

@@ -1,5 +1,6 @@
 // Floating-point samples: counts by one power of two per instrument, and gaps where there is no number.
 
+import Conditioning
 import Core
 import Digitizer
 import Foundation
@@ -93,5 +94,27 @@ import Tools
     #expect(try read(packed(200..<300), nothing).report.missingSamples == 100)
     let error = #expect(throws: ToolError.self) { try read(nothing) }
     #expect(error?.description.contains("100 samples are NaN") == true)
+  }
+
+  /// What is in m/s as a file of counts with its counts per unit.
+  @Test func unitsAreThoseOfTheFile() throws {
+    let counts = (0..<1000).map { sample($0) }
+    func trace(_ file: [UInt8], countsPerUnit: Double) throws -> Replay {
+      var options = ReplayOptions()
+      options.network = nil
+      options.estimatorNetwork = nil
+      options.collectsTrace = true
+      options.response = Response(
+        quantity: .velocity, unitsPerCount: Lanes(repeating: 1 / countsPerUnit))
+      var replay = Replay(options)
+      try replay.run(try read(file).instruments[0]) { _ in }
+      return replay
+    }
+    let whole = try trace(packed(counts, channel: "EHZ"), countsPerUnit: 1e6)
+    let float = try trace(Self.written(counts.map { Double($0) / 1e6 }), countsPerUnit: 1)
+    #expect(float.unit == .velocity && float.trace.count == whole.trace.count)
+    for (a, b) in zip(whole.trace, float.trace) {
+      #expect((a.values[0] - b.values[0]).magnitude < 1e-8)
+    }
   }
 }
