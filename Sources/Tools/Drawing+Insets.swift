@@ -95,16 +95,8 @@ extension Drawing {
   }
 
   private func points(_ part: TimeScale) -> ArraySlice<TracePoint> {
-    func place(_ time: UTC) -> Int {
-      var (low, high) = (0, trace.count)
-      while low < high {
-        let middle = (low + high) / 2
-        if trace[middle].time < time { low = middle + 1 } else { high = middle }
-      }
-      return low
-    }
-    let begin = place(part.start)
-    return trace[begin..<max(place(part.end), begin)]
+    let begin = trace.place(of: part.start)
+    return trace[begin..<max(trace.place(of: part.end), begin)]
   }
 
   /// What was last told of the event.

@@ -47,13 +47,18 @@ extension Drawing {
 
   static func peaks(_ points: ArraySlice<TracePoint>) -> [Double] {
     var peaks = SIMD4<Float>.zero
-    for point in points { peaks = pointwiseMax(peaks, pointwiseMax(point.values, -point.values)) }
+    for point in points {
+      let magnitudes = pointwiseMax(point.values, -point.values)
+      // Never where there are no data: nothing is greater than NaN, nor NaN than anything.
+      peaks.replace(with: magnitudes, where: magnitudes .> peaks)
+    }
     return (0..<3).map { Double(peaks[$0]) }
   }
 
   func component(_ page: inout Page, _ lane: Int, top: Double) -> Double {
     let height = 84.0
-    let next = frame(&page, Drawing.names[lane], top: top, height: height)
+    let next = frame(
+      &page, Drawing.names[lane], top: top, height: height, gaps: gapsOfLanes[lane])
     let (number, unit) = self.unit.words(peaks[lane])
     leftLabel(&page, "±\(number)", y: top + 30)
     leftLabel(&page, unit, y: top + 42)
@@ -121,6 +126,11 @@ extension Drawing {
       let exact = scale.x(point.time)
       let x = isDense ? exact.rounded(.down) + 0.5 : exact
       let value = y(point)
+      guard !value.isNaN else {
+        finishColumn()
+        pen = nil
+        continue
+      }
       if let previous, previous.isBeforeGap(point) {
         finishColumn()
         pen = nil

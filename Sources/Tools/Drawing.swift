@@ -70,8 +70,9 @@ public struct Drawing {
   let lanes: [Int]
   /// The greatest value of each lane.
   let peaks: [Double]
-  /// From left to right; no more than can be told apart.
-  private let gaps: [(from: Double, to: Double)]
+  private let gaps: [Gap]
+  /// Where each lane has no data, alone or with the others.
+  let gapsOfLanes: [[Gap]]
   private let title: String
 
   public init(
@@ -91,8 +92,24 @@ public struct Drawing {
     let seconds = Double((trace.last?.time ?? start) - start) * 1e-9
     scale = TimeScale(
       start: start, seconds: max(seconds, 1), left: Drawing.left, width: Drawing.plotWidth)
-    var gaps: [(from: Double, to: Double)] = []
-    for (earlier, later) in zip(trace, trace.dropFirst()) where earlier.isBeforeGap(later) {
+    gaps = Drawing.gaps(trace, scale) { $0.isBeforeGap($1) }
+    gapsOfLanes = (0..<3).map { [scale] lane in
+      Drawing.gaps(trace, scale) {
+        $0.isBeforeGap($1) || $0.values[lane].isNaN || $1.values[lane].isNaN
+      }
+    }
+  }
+
+  /// A stretch of the picture without data.
+  typealias Gap = (from: Double, to: Double)
+
+  /// Those between points for which `isGap` holds, from left to right; no more than can be told
+  /// apart.
+  private static func gaps(
+    _ trace: [TracePoint], _ scale: TimeScale, _ isGap: (TracePoint, TracePoint) -> Bool
+  ) -> [Gap] {
+    var gaps: [Gap] = []
+    for (earlier, later) in zip(trace, trace.dropFirst()) where isGap(earlier, later) {
       let from = scale.x(earlier.time)
       let to = max(scale.x(later.time), from + 0.5)
       if let last = gaps.last, from - last.to < 0.2 {
@@ -101,7 +118,7 @@ public struct Drawing {
         gaps.append((from, to))
       }
     }
-    self.gaps = gaps
+    return gaps
   }
 
   var isOverview: Bool { scale.seconds > Drawing.detailSecondsMaximum }
@@ -142,7 +159,9 @@ public struct Drawing {
   static let spacing = 8.0
 
   /// The box of a panel with what is behind all curves; `y` is where the next one begins.
-  func frame(_ page: inout Page, _ label: String, top: Double, height: Double) -> Double {
+  func frame(
+    _ page: inout Page, _ label: String, top: Double, height: Double, gaps: [Gap]? = nil
+  ) -> Double {
     page.rectangle(
       (Drawing.left, top), width: Drawing.plotWidth, height: height, fill: "#f7f8fa")
     if hasDate {
@@ -150,7 +169,7 @@ public struct Drawing {
         page.line((scale.x(mark), top), (scale.x(mark), top + height), Drawing.grid)
       }
     }
-    for gap in gaps {
+    for gap in gaps ?? self.gaps {
       page.rectangle(
         (gap.from, top), width: gap.to - gap.from, height: height, fill: Drawing.noData)
     }
@@ -186,7 +205,7 @@ public struct Drawing {
     if messages.alerts.contains(where: { $0.message.level == .alarm }) {
       add("alarm", Drawing.alertColors[1])
     }
-    if !gaps.isEmpty { add("no data", Drawing.noData) }
+    if lanes.contains(where: { !gapsOfLanes[$0].isEmpty }) { add("no data", Drawing.noData) }
   }
 
   /// Times of the clock, where the record has a date, above the seconds since it began.

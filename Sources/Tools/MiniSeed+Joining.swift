@@ -42,9 +42,30 @@ extension MiniSeed {
     var presentLanes: UInt8 = 0
     for lane in 0..<3 where !runs[lane].isEmpty { presentLanes |= 1 << UInt8(lane) }
     report.gaps += runs[leading].count - 1
-    return InstrumentRecord(
+    var record = InstrumentRecord(
       code: code, rateMillihertz: rate, presentLanes: presentLanes,
       segments: segments(runs, leading: leading, &report))
+    for lane in 0..<3 where lane != leading && !runs[lane].isEmpty {
+      record.holes += holes(in: runs[lane], lane, beside: runs[leading], period)
+    }
+    return record
+  }
+
+  private static func holes(
+    in runs: [Run], _ lane: Int, beside leading: [Run], _ period: Double
+  ) -> [ComponentHole] {
+    var from = leading[0].start
+    var holes: [ComponentHole] = []
+    let ends = leading[leading.count - 1].endTime(period)
+    for (start, end) in runs.map({ ($0.start, $0.endTime(period)) }) + [(ends, ends)] {
+      if Double(start - from) > 0.5 * period {
+        holes.append(
+          ComponentHole(
+            lane: lane, from: UTC(nanoseconds: from), to: UTC(nanoseconds: start)))
+      }
+      from = max(from, end)
+    }
+    return holes
   }
 
   /// Pieces sorted by time; what overlaps an earlier one is cut off, what touches is joined.

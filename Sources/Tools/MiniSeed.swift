@@ -117,6 +117,14 @@ public struct InstrumentRecord {
   public var segments: [FrameSegment]
   /// What the file's floating-point samples were multiplied by; 1 for whole numbers.
   public var countsPerValue = 1.0
+  /// When a component has no data while another has; its frames hold what it had before.
+  public var holes: [ComponentHole] = []
+}
+
+public struct ComponentHole {
+  public var lane: Int
+  public var from: UTC
+  public var to: UTC
 }
 
 public enum MiniSeed {

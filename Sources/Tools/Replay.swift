@@ -16,6 +16,7 @@ import Uplink
 
 /// One instant of what the picker sees. Small, because a day has millions.
 public struct TracePoint {
+  /// NaN where a component has no data.
   public var values: SIMD4<Float>
   public var time: UTC
   public var ratio: Float
@@ -23,6 +24,25 @@ public struct TracePoint {
     self.time = time
     self.values = values
     self.ratio = ratio
+  }
+}
+
+extension Array where Element == TracePoint {
+  /// The index of the first point at this time or after it.
+  func place(of time: UTC) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle].time < time { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// No values where a component had none: what is held, and what filters make of it, was not recorded.
+  fileprivate mutating func remove(_ hole: ComponentHole) {
+    for index in place(of: hole.from)..<Swift.max(place(of: hole.to), place(of: hole.from)) {
+      self[index].values[hole.lane] = .nan
+    }
   }
 }
 
@@ -113,7 +133,10 @@ public struct Replay {
       conditioner, options.picker,
       unitsPerCount: conditioner.response?.unitsPerCount
         ?? Lanes(repeating: 1 / record.countsPerValue))
-    defer { trace = recorder.points }
+    defer {
+      trace = recorder.points
+      for hole in record.holes { trace.remove(hole) }
+    }
     var counters = DigitizerCounters()
     let pacer = Pacer(speed: options.speed, start: record.segments[0].start)
     try record.forEachBlock { block, gap in

@@ -170,6 +170,25 @@ import Uplink
     #expect(elements.text.contains("no data"))
   }
 
+  /// What one component lacks is no ramp from its last value either.
+  @Test func holesOfOneComponentAreNotDrawnAcross() throws {
+    let (instruments, _) = try read(
+      packed(0..<2000),
+      packed(0..<500, channel: "EHN", lane: 1) + packed(900..<2000, channel: "EHN", lane: 1))
+    var options = ReplayOptions()
+    options.network = nil
+    options.collectsTrace = true
+    var replay = Replay(options)
+    try replay.run(instruments[0]) { _ in }
+    let missing = replay.trace.filter { $0.values[1].isNaN }
+    #expect((399...401).contains(missing.count))
+    #expect(replay.trace.allSatisfy { !$0.values[0].isNaN })
+    let elements = try Self.elements(Self.drawing(DrawnMessages(), trace: replay.trace).svg())
+    let curves = elements.all.filter { $0.name == "path" }.compactMap { $0.attributes["d"] }
+    #expect(curves.map { $0.filter { $0 == "M" }.count } == [1, 2, 1])
+    #expect(elements.text.contains("no data"))
+  }
+
   @Test func theAxisHasClockTimesWhereTheRecordHas() throws {
     let dated = try Self.elements(Self.drawing(DrawnMessages()).svg())
     #expect(dated.text.contains("00:00:07") && dated.text.contains("2020-03-01"))
