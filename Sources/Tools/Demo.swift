@@ -8,6 +8,7 @@ import CLinux
 import Clock
 import Conditioning
 import Core
+import Decision
 import Devices
 import Digitizer
 import Estimator
