@@ -21,7 +21,7 @@ struct LineFit: ~Copyable {
   private var offset = 0.0
   private(set) var slopeError = 0.0
   private(set) var residualNanoseconds = 0.0
-  /// Of the newest point, which may have been taken for an outlier.
+  /// The newest point's residual, though it may have been taken for an outlier.
   private(set) var newestResidualNanoseconds = 0.0
 
   /// Forgets the points, keeps the slope and its residual until there are enough new ones for a better.

@@ -48,7 +48,7 @@ public struct ChannelMonitor: ~Copyable {
   private var run = SIMD4<Int32>.zero
   private var level = Lanes.zero
   private var framesSinceRestart: Int32 = 0
-  /// Of each lane, until it may have another spike.
+  /// How many frames each lane must wait until it may have another spike.
   private var framesAlone = SIMD4<Int32>.zero
 
   /// A step of twenty times the mean step (22 σ of Gaussian noise, whose mean step is 1.13 σ), and

@@ -57,7 +57,7 @@ public struct Conditioner: ~Copyable {
   private static let baselineCornerHertz = 0.05
 
   public var channelCounters: ChannelCounters { monitor.counters }
-  /// As of the last tenth of a second; `flagUpdates` counts how often they were taken anew.
+  /// Flags of the last tenth of a second; `flagUpdates` counts how often they were taken anew.
   public private(set) var flags = ChannelFlags()
   public private(set) var flagUpdates = 0
   /// From the ground to the end of the last filter, at the frequency that the converter states.

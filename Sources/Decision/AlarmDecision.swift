@@ -18,7 +18,7 @@ public struct AlarmDecision: Sendable {
   private static let unsupportedSeconds = 2.0
   /// Pd must be five times the noise's rms, or it is the noise's.
   private static let noiseShareMaximum = 9.0 / 25
-  /// A period of which not a half has been seen is drift.
+  /// A period is drift unless half of it has been seen.
   private static let periodsUnseen = 2.0
   /// The window for which the criterion of amplitude and period was found.
   private static let amplitudeSeconds = 3.0
@@ -170,14 +170,15 @@ public struct AlarmDecision: Sendable {
   private mutating func isGround(_ estimate: Estimate, _ verdict: GroundVerdict?) -> Bool {
     guard let verdict else { return true }
     if believed.pickTime != estimate.pickTime { believed = (estimate.pickTime, 0) }
-    // A sharp P of a large event nearby is as sudden as a gain that jumps, and an estimate knows the one from the other.
+    // A sharp P of a large event nearby is as sudden as a gain that jumps, but an estimate tells the one from
+    // the other.
     guard verdict.doubts.isSubset(of: .sudden) else { return false }
     believed.peak = max(believed.peak, verdict.peak)
     return estimate.observed.acceleration <= AlarmDecision.unbelievedFactor * believed.peak
   }
 
-  /// That acceleration with velocity, or an intensity that was asked for, reaches its limit; whichever is
-  /// likelier.
+  /// How probable it is that acceleration with velocity, or an intensity that was asked for, reaches its limit:
+  /// whichever is likelier.
   private func probability(_ estimate: Estimate) -> Double {
     guard let acceleration = estimate.logAcceleration, let velocity = estimate.logVelocity else {
       return 0

@@ -21,7 +21,7 @@ public enum CaptureResult {
 
 public struct AlsaCapture: ~Copyable {
   public private(set) var counters = DigitizerCounters()
-  /// As the card granted them, which may be others than were asked for.
+  /// The sizes that the card granted, which may be others than were asked for.
   public private(set) var periodFrames: Int
   public private(set) var bufferFrames: Int
   private var handle: OpaquePointer?

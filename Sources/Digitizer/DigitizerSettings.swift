@@ -69,7 +69,7 @@ extension DigitizerSettings {
     }
     channelCount = try file.integer("digitizer", "channels", in: 1...8)
     periodFrames = try file.integer("digitizer", "period_frames", in: 1...19_200)
-    // An alarm waits for the end of a period; and of one read no more is told than the outbox holds.
+    // An alarm waits for the end of a period, and the outbox holds what one period can give rise to.
     guard periodFrames * 1000 <= sampleRateMillihertz else {
       throw file.contradiction(
         "digitizer", "period_frames", "must be at most one second of frames")

@@ -234,7 +234,7 @@ struct LevelStatistics {
   private(set) var lowest = Frame(repeating: .max)
   private(set) var highest = Frame(repeating: .min)
   private var firstFrame = Frame.zero
-  /// Of what is beyond the first frame, which takes a large offset out.
+  /// Sums of the distance from the first frame, which takes a large offset out.
   private var sum = Lanes.zero
   private var squares = Lanes.zero
   private struct Stamp {

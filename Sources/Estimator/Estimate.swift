@@ -11,13 +11,13 @@ public struct Uncertain: Equatable, Sendable {
     self.sigma = sigma
   }
 
-  /// That it is `limit` or more, were its error normal.
+  /// How probable it is that the value is `limit` or more, if its error is normal.
   public func probability(atLeast limit: Double) -> Double {
     let z = (limit - value) / sigma
     return z < 0 ? 1 - Uncertain.upperTail(-z) : Uncertain.upperTail(z)
   }
 
-  /// Of the normal distribution beyond z ≥ 0, to 10⁻⁷ (Abramowitz and Stegun 1964, 26.2.17).
+  /// The normal distribution's share beyond z ≥ 0, to 10⁻⁷ (Abramowitz and Stegun 1964, 26.2.17).
   private static func upperTail(_ z: Double) -> Double {
     let t = 1 / (1 + 0.2316419 * z)
     let series =
@@ -30,7 +30,7 @@ public struct Uncertain: Equatable, Sendable {
 
 /// How strong the ground has shaken.
 public struct ObservedShaking: Equatable, Sendable {
-  /// Of the component that moved most, m/s² and m/s.
+  /// Peaks of the component that moved most, m/s² and m/s.
   public var acceleration = 0.0
   public var velocity = 0.0
   /// What the acceleration exceeded for a tenth of a second in all.
@@ -64,7 +64,7 @@ public struct Estimate: Equatable, Sendable {
   public var peakAcceleration = 0.0
   public var peakVelocity = 0.0
   public var peakDisplacement = 0.0
-  /// Of that, what noise would have had: 1 and more where the peak is noise's.
+  /// How much of that the noise would have had: 1 and more where the peak is the noise's.
   public var noiseShare = 0.0
   /// What is to be expected here; nil without horizontals. Logarithms of m/s² and m/s.
   public var logAcceleration: Uncertain?

@@ -48,7 +48,7 @@ public struct EstimatorModel: NetworkModel {
     (self.plan, self.quantiles, self.classes) = (plan, quantiles, classes)
   }
 
-  /// Of an EstimatorNetwork.
+  /// What an EstimatorNetwork takes of an arena.
   public var arenaByteCount: Int {
     plan.arenaByteCount + MemoryLayout<EstimatorNetwork>.stride + 64
   }

@@ -14,7 +14,7 @@ struct EstimatorNetwork: ~Copyable {
   struct Answer {
     var magnitude: Uncertain
     var logKilometres: Uncertain
-    /// Of the peaks to come over those until now.
+    /// The logarithm of the peaks to come over those until now.
     var logAccelerationGrowth: Uncertain
     var logVelocityGrowth: Uncertain
     var likeliest: EventClass

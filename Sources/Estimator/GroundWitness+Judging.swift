@@ -79,8 +79,9 @@ extension GroundWitness {
   /// a floor that rings at 10 Hz; of machines that run up 1 to 1.1.
   private static let leastComplexity = 1.045
   private static let complexityHertzMinimum = 4.0
-  /// Of 120 beginnings that were so far beyond the noise, one had a single tenth of a second between three times the
-  /// noise and a quarter of its full size, one had two, the others four at least; a jump has one at most.
+  /// Tenths of a second between three times the noise and a quarter of the full size: 120 beginnings that were
+  /// so far beyond the noise had four at least, unless it was one (one of them) or two (another). A jump has one
+  /// at most.
   private static let suddenRatio = 30.0
   private static let beyondNoiseRatio = 3.0
   private static let belowFullShare = 0.25

@@ -175,7 +175,7 @@ public struct GroundWitness: ~Copyable {
     tenth = .zero
   }
 
-  /// Of the tenth of a second that so many others have followed, on these lanes together.
+  /// The mean size of the tenth of a second that so many others have followed, on these lanes together.
   @inline(never)
   func size(back: Int, lanes: UInt8) -> Double {
     let tenth = sizes[(end / GroundWitness.blockSamples + 100 - back) % 100]

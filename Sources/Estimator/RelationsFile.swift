@@ -67,7 +67,7 @@ public struct Relations: Equatable, Sendable {
   public var speeds = (p: 6.1, s: 3.5)
   /// How much of two relations' errors for PGV is the same.
   public var correlation = 0.8
-  /// Of a network's magnitude, log distance, log PGA and log PGV.
+  /// How much a network's magnitude, log distance, log PGA and log PGV count.
   public var network = (
     magnitude: Companion(sigma: 0.85, correlation: 0.65),
     distance: Companion(sigma: 0.3, correlation: 0.55),
@@ -130,7 +130,7 @@ extension Relations {
     try file.finish()
   }
 
-  /// Nobody computes with it; a relation without it is none.
+  /// The paper and its region enter no computation, but a relation whose source nobody knows is refused.
   @inline(never)
   fileprivate static func readSource(
     _ section: StaticString, _ file: inout ConfigurationFile

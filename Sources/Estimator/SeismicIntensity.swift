@@ -51,7 +51,7 @@ struct IntensityFilter: ~Copyable {
     return x
   }
 
-  /// As Biquad does.
+  /// Subnormal states cost time.
   mutating func flushTinyStates() {
     for index in 0..<6 { stages[index].flushTinyStates() }
   }
@@ -62,7 +62,7 @@ struct ExceededLevel: Sendable {
   private static let count = 30
   private var largest = InlineArray<30, Double>(repeating: 0)  // descending
   var value: Double { largest[ExceededLevel.count - 1] }
-  /// That was exceeded for `samples`, at most 30.
+  /// The level that was exceeded for `samples`, at most 30.
   func level(samples: Int) -> Double { largest[samples - 1] }
 
   mutating func add(_ x: Double) {
@@ -92,19 +92,19 @@ public struct IntensityMeter: ~Copyable {
 }
 
 public enum Intensity {
-  /// Of the mean of both relations of Worden et al. (2012), each 0.63 to 0.66.
+  /// The standard deviation of the mean of both relations of Worden et al. (2012): each has 0.63 to 0.66.
   static let mercalliSigma = 0.65
-  /// Below it no instrument reports one.
+  /// No instrument reports a lower one.
   public static let leastOfJma = -3.0
 
-  /// Of the level in m/s²; nil where nothing moves.
+  /// JMA's intensity of a level in m/s²; nil where nothing moves.
   public static func jma(level: Double) -> Double? {
     guard level > 0 else { return nil }
     return max(2 * Elementary.logarithm10(level * 100) + 0.94, leastOfJma)
   }
 
-  /// Of the larger horizontal's peak, m/s² and m/s: the mean of both, as the paper advises. Its low
-  /// branches are for intensities below 2; a scale begins at 1.
+  /// The intensity of the larger horizontal's peaks, m/s² and m/s: the mean of both relations, as the paper
+  /// advises. Its low branches are for intensities below 2; the scale begins at 1.
   public static func modifiedMercalli(acceleration: Double, velocity: Double) -> Double? {
     guard acceleration > 0, velocity > 0 else { return nil }
     let ofAcceleration = modifiedMercalli(acceleration: acceleration)

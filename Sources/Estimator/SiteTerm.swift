@@ -7,7 +7,7 @@ import Core
 public struct SiteTerm: Equatable, Sendable {
   /// A factor of two either way: what generic rock and generic soil differ by (Boore and Joyner 1997).
   public static let limit = 0.3
-  /// Of one event. Its residual is ±0.45, so that what is learnt settles to ±0.1.
+  /// One event's weight. Its residual is ±0.45, so that what is learnt settles to ±0.1.
   private static let weight = 0.1
 
   /// Log₁₀, added to what is expected.

@@ -29,20 +29,20 @@ public struct WaveParameters: Sendable {
   public private(set) var peakAcceleration = 0.0
   public private(set) var peakVelocity = 0.0
   public private(set) var peakDisplacement = 0.0
-  /// Of the larger horizontal.
+  /// Peaks of the larger horizontal.
   public private(set) var horizontalAcceleration = 0.0
   public private(set) var horizontalVelocity = 0.0
   public private(set) var horizontalDisplacement = 0.0
   public private(set) var cumulativeAbsoluteVelocity = 0.0
   public private(set) var largestTauP = 0.0
-  /// Of the component that moved most, its mean over the last half second or so: where it is small beside the
-  /// peak, it is over.
+  /// The mean acceleration over the last half second or so, on the component that moved most. Where it is small
+  /// beside the peak, the motion is over.
   public private(set) var recentAcceleration = 0.0
   private var velocitySquared = Trapezoid()
   private var displacementSquared = Trapezoid()
   private var horizontalVelocitySquared = Trapezoid()
   private var absolute = Trapezoid()
-  /// Of each component's acceleration.
+  /// Peaks of each component's acceleration.
   private var peaks = Lanes.zero
   private var sumsSincePeak = Lanes.zero
   private var samplesSincePeak = Lanes.zero
@@ -56,7 +56,7 @@ public struct WaveParameters: Sendable {
   public var seconds: Double { Double(max(sampleCount - 1, 0)) / outputRateHertz }
   public var integralOfVelocitySquared: Double { velocitySquared.value }
   public var integralOfDisplacementSquared: Double { displacementSquared.value }
-  /// Of the component that moved most.
+  /// Peaks of the component that moved most.
   public var largestAcceleration: Double { max(peakAcceleration, horizontalAcceleration) }
   public var largestVelocity: Double { max(peakVelocity, horizontalVelocity) }
   public var growthRate: Double? { growth.rate }
@@ -74,7 +74,7 @@ public struct WaveParameters: Sendable {
   /// The high-pass lets it fade, so what was one remains one.
   public private(set) var isStep = false
 
-  /// Of the vertical's velocity, from its zero crossings.
+  /// The period of the vertical's velocity, from its zero crossings.
   public var predominantPeriodSeconds: Double? {
     crossings >= WaveParameters.crossingsMinimum ? 2 * seconds / Double(crossings) : nil
   }
@@ -129,7 +129,7 @@ public struct WaveParameters: Sendable {
 
 let twoPi = 6.283185307179586
 
-/// Of the horizontals. (The standard library's `max` of three takes an array.)
+/// The larger of the horizontals. (The standard library's `max` of three takes an array.)
 @inline(__always)
 func larger(_ lanes: Lanes) -> Double { max(lanes[1].magnitude, lanes[2].magnitude) }
 
@@ -181,7 +181,7 @@ struct TauP: Sendable {
     return twoPi * (velocitySquared / derivativeSquared).squareRoot()
   }
 
-  /// As Biquad does; nothing that is squared here is negative.
+  /// Subnormal states cost time. Nothing that is squared here is negative.
   mutating func flushTinyStates() {
     if velocitySquared < 1e-100 { velocitySquared = 0 }
     if derivativeSquared < 1e-100 { derivativeSquared = 0 }

@@ -22,15 +22,15 @@ public struct KernelShape: Sendable {
   private var inputValueBytes: Int { kind.readsSamples ? 2 : 1 }
   private var outputValueBytes: Int { kind.writesSamples ? 2 : 1 }
   public var inputRowBytes: Int { channelsIn * inputValueBytes + inputGap }
-  /// Of the residual too.
+  /// Bytes of a row of the output, and of the residual.
   public var outputRowBytes: Int { channelsOut * outputValueBytes + outputGap }
   public var inputBytes: Int {
     ((steps - 1) * stride + (taps - 1) * dilation + 1) * inputRowBytes - inputGap
   }
-  /// Of the residual too.
+  /// Bytes of the output, and of the residual.
   public var outputBytes: Int { steps * outputRowBytes - outputGap }
   public var weightBytes: Int { taps * channelsIn * inputValueBytes * channelsOut }
-  /// Of the biases; of the scales too.
+  /// Bytes of the biases, and of the scales.
   public var channelBytes: Int { 4 * channelsOut }
   public var productsPerOutput: Int { taps * channelsIn }
   public var multiplications: Int { steps * channelsOut * productsPerOutput }

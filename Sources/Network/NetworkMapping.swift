@@ -7,7 +7,7 @@ import Core
 public struct NetworkMapping: ~Copyable {
   public let bytes: UnsafeRawBufferPointer
 
-  /// Of no file.
+  /// A mapping of no file.
   public init() { bytes = UnsafeRawBufferPointer(start: nil, count: 0) }
 
   public init(file path: Text<256>) throws(Diagnostic) {

@@ -5,6 +5,6 @@ public protocol NetworkModel {
   /// network whose input and outputs are not those of this purpose.
   init(_ bytes: UnsafeRawBufferPointer) throws(NetworkError)
   var plan: NetworkPlan { get }
-  /// Of whatever runs it.
+  /// What whoever runs it takes of an arena.
   var arenaByteCount: Int { get }
 }

@@ -26,7 +26,7 @@ extension NetworkPlan {
     bufferPlans[layer.destination].timing = self.timing(of: whole, before: index + 1)
   }
 
-  /// Of channels that layers before `end` write.
+  /// The timing of channels that layers before `end` write.
   private func timing(of range: ChannelRange, before end: Int) -> Timing {
     var joined: Timing?
     for index in 0..<end where layers[index].writes(range) {

@@ -14,7 +14,7 @@ struct Timing: Sendable {
   var earliest = 0
   var latest = 0
 
-  /// Of rows that come from both.
+  /// The timing of rows that come from both.
   mutating func join(_ other: Timing) {
     earliest = min(earliest, other.earliest)
     latest = max(latest, other.latest)
@@ -23,7 +23,7 @@ struct Timing: Sendable {
 
 /// How many rows of a buffer are kept.
 struct BufferPlan: Sendable {
-  /// Of all that write it.
+  /// The timing of all layers that write it.
   var timing = Timing()
   /// Blank rows in front of the first one: what the first steps of its readers read.
   var lead = 0
@@ -51,7 +51,7 @@ public struct NetworkPlan {
   public private(set) var buffers = InlineArray<64, BufferRecord>(repeating: BufferRecord())
   public private(set) var layers = InlineArray<64, LayerRecord>(repeating: LayerRecord())
   var bufferPlans = InlineArray<64, BufferPlan>(repeating: BufferPlan())
-  /// Of what each layer writes.
+  /// The timing of what each layer writes.
   var layerTimings = InlineArray<64, Timing>(repeating: Timing())
 
   /// Checks `bytes`, a whole file that starts at a multiple of 64, for pushes of up to `maximumRows`.
@@ -237,7 +237,7 @@ public struct NetworkPlan {
     }
   }
 
-  /// Of all buffers but the input: every channel is written, none twice. What nobody reads is an output.
+  /// Checks a buffer other than the input: every channel is written, none twice. What nobody reads is an output.
   private mutating func check(buffer index: Int) throws(NetworkError) {
     func fail(_ reason: StaticString) -> NetworkError {
       NetworkError(place: .buffer(index), reason: reason)

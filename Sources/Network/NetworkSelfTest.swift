@@ -9,7 +9,8 @@ public enum NetworkSelfTest {
   /// Enough for every layer to compute something; late heads have rows of what came so far.
   private static let rows = 48
 
-  /// Of a network that takes codes. False as well where there is no memory for it.
+  /// Whether a network that takes codes computes what the scalar reference does. False as well where there is no
+  /// memory for it.
   public static func passes(_ plan: NetworkPlan, _ kernels: KernelVariant) -> Bool {
     guard let found = checksum(plan, kernels), let expected = checksum(plan, .scalar) else {
       return false
@@ -17,7 +18,7 @@ public enum NetworkSelfTest {
     return found == expected
   }
 
-  /// Of all rows of every output that are there at the end.
+  /// The checksum of all rows of every output that are there at the end.
   private static func checksum(_ plan: NetworkPlan, _ kernels: KernelVariant) -> UInt32? {
     let width = plan.buffers[0].width
     guard var arena = Arena(byteCount: plan.arenaByteCount + width + 64) else { return nil }

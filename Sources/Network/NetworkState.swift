@@ -17,7 +17,7 @@ struct BufferState {
   var firstRow = 0
   /// One past the last row that any layer has written.
   var end = 0
-  /// Of an output: rows that were there before this pass.
+  /// Rows of an output that were there before this pass.
   var consumed = 0
   /// Rows that the window has; Int.max in a stream.
   var total = Int.max
@@ -48,7 +48,7 @@ struct LayerState {
   /// The caller reads what it writes.
   let isOutput: Bool
 
-  /// Of a convolution: the kernel, and its arguments. Input, output and residual point to where the
+  /// The kernel of a convolution, and its arguments. Input, output and residual point to where the
   /// next step begins, in layers of every kind.
   var function: ckernels_function? = nil
   var call = ckernels_convolution()
@@ -56,7 +56,7 @@ struct LayerState {
   var parts = 1
   var partWeightBytes = 0
 
-  /// Of a head: all but the rows.
+  /// What a head needs besides the rows.
   var headLayout: FixedPointHead.Layout
 
   let rowsBefore: Int

@@ -15,7 +15,7 @@ public struct NetworkPicker: ~Copyable {
   /// A sensor of few bits can be still for moments, and what ends such a moment may be an event; behind
   /// a longer stillness are padding and dead cables. The flags have taken a second of it.
   private static let longStillSamples = 400
-  /// Of the same phase; two events closer than this are one to any network of this rate.
+  /// Two picks of one phase are no closer: two events closer than this are one to any network of this rate.
   private static let separationSamples = 60
   /// An announced P and a confirmed one are the same up to here.
   private static let sameSamples = 50
@@ -314,7 +314,7 @@ public struct NetworkPicker: ~Copyable {
 }
 
 extension NetworkOutput {
-  /// Of a class of step `step` among those that are new; a row of four classes' steps side by side.
+  /// The probability of a class at step `step` of those that are new; a row has four classes' steps side by side.
   @inline(__always)
   fileprivate func probability(_ step: Int, class place: Int) -> Double {
     let classes = width >= PickerModel.rowSamples ? width / PickerModel.rowSamples : 1

@@ -22,8 +22,8 @@ func networkSigmaSeconds(phase: PickPhase, status: PickStatus, probability: Doub
   return (least * least + doubt * doubt).squareRoot()
 }
 
-/// That the sign of a first swing of so many standard deviations of the noise is right, if the
-/// noise is Gaussian: the logistic approximation of Φ (Bowling et al. 2009), and never above 0.95,
+/// How probable it is that the sign of a first swing of so many standard deviations of the noise is right, if
+/// the noise is Gaussian: the logistic approximation of Φ (Bowling et al. 2009), and never above 0.95,
 /// what the best published pickers reach on clean onsets, because an onset can be misplaced.
 func firstMotionProbability(swing: Double) -> Double {
   min(1 / (1 + Elementary.exponential(-1.702 * (swing - 1))), 0.95)

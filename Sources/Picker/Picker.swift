@@ -63,19 +63,19 @@ public struct Picker: ~Copyable {
   public var pickCount: UInt32 { network?.pointee.pickCount ?? baseline.pickCount }
   public var hasNetwork: Bool { network != nil }
 
-  /// Of the baseline; must stay above `releaseRatio`.
+  /// The ratio from which on STA/LTA triggers. It must stay above `releaseRatio`.
   public var triggerRatio: Double {
     get { baseline.triggerRatio }
     set { baseline.triggerRatio = newValue }
   }
   public var releaseRatio: Double { baseline.releaseRatio }
 
-  /// Of the network; nil where there is none. Two functions, because a property's access in place would
+  /// The network's limits; nil where there is none. Two functions, because a property's access in place would
   /// take from the heap.
   public func thresholds() -> NetworkPickerSettings? { network?.pointee.settings }
   public func set(_ thresholds: NetworkPickerSettings) { network?.pointee.settings = thresholds }
 
-  /// Of the network, or "sta-lta".
+  /// The network's name, or "sta-lta".
   public var name: Text<32> { network?.pointee.name ?? Text<32>("sta-lta") }
 
   /// RMS of the band-passed ground noise, counts.

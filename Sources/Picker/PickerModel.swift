@@ -82,7 +82,7 @@ public struct PickerModel: NetworkModel {
     }
   }
 
-  /// Of a picker of this model.
+  /// What a picker of this model takes of an arena.
   public var arenaByteCount: Int {
     plan.arenaByteCount + MemoryLayout<NetworkPicker>.stride + 64
   }

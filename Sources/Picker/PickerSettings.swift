@@ -27,15 +27,15 @@ public struct NetworkPickerSettings: Equatable, Sendable {
   /// A threshold that is 0 or 1 would be none. What is asked for beside it may be anything.
   public static let probabilities = 0.01...0.99
   public static let doubts = 0...0.99
-  /// Of a P, in the early stage, for it to be announced.
+  /// A P is announced from this probability of the early stage on.
   public var announceProbability = 0.3
-  /// Of a P, in the late stage, for it to be confirmed.
+  /// A P is confirmed from this probability of the late stage on.
   public var confirmProbability = 0.5
-  /// Of an S, in the late stage.
+  /// An S is told from this probability of the late stage on.
   public var shearProbability = 0.5
-  /// Of an event around a P, in the late stage.
+  /// A P is confirmed only with this probability of an event around it, in the late stage.
   public var eventProbability = 0.0
-  /// The same for a P that STA/LTA does not see: what only one of two sees must be surer.
+  /// A P that STA/LTA does not see is announced and confirmed from these on: what only one of two sees must be surer.
   public var announceUnseenProbability = 0.75
   public var unseenProbability = 0.85
   public init() {}

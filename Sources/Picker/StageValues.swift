@@ -41,7 +41,8 @@ struct StageValues {
     return Double(index) + (weight > 0 ? moment / weight : 0)
   }
 
-  /// That the first motion is up, averaged over a few samples around an onset, all of which are there.
+  /// How probable it is that the first motion is up, averaged over a few samples around an onset, all of which
+  /// are there.
   func up(at index: Int) -> Double {
     var sum = 0.0
     for place in (index - 2)...(index + 2) { sum += Double(upward[place & StageValues.mask]) }

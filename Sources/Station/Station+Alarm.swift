@@ -13,7 +13,7 @@ extension Station {
   static let drillNanoseconds = 30 * 60 * nanosecondsPerSecond
   /// Shaking is judged twice as often as estimates come, because each sample of delay is one less to run.
   private static let judgedSamples: Int64 = 5
-  /// As a file keeps it, above zero.
+  /// A stored counter is above zero.
   private static let (latched, released): (Int64, Int64) = (2, 1)
   private static let alertRank: UInt8 = 0
   private static let storeRank: UInt8 = 1
@@ -45,7 +45,7 @@ extension Station {
 
   // MARK: What the site teaches
 
-  /// As a file of whole numbers above zero has it: ten-thousandths, and so many more.
+  /// A stored counter is a whole number above zero, so that the site term is kept in ten-thousandths, plus this.
   static let noSiteTerm: Int64 = 10_000
   static func stored(_ term: SiteTerm) -> Int64 {
     noSiteTerm + Int64(Elementary.nearestInteger(term.value * 10_000))

@@ -4,7 +4,7 @@
 struct ActivationStatistics {
   private static let sampleLimit = 1 << 15
 
-  /// Of each channel.
+  /// Each channel's largest magnitude.
   private(set) var largest: [Float]
   private(set) var lowest: Float = 0
   /// No value is beyond what the importer can make scales of.
@@ -42,7 +42,7 @@ struct ActivationStatistics {
     spacing *= 2
   }
 
-  /// Of each channel, the magnitude that the largest code stands for.
+  /// The magnitude that each channel's largest code stands for.
   func limits(_ rule: RangeRule) -> [Float] {
     zip(largest, samples).map { largest, samples in
       guard largest > 0 else { return 1e-6 }

@@ -9,7 +9,7 @@ import Uplink
 extension CommandParameter: CaseIterable {
   public static let allCases = (1...12).compactMap(CommandParameter.init(rawValue:))
 
-  /// As station.toml and the JSON lines call it.
+  /// The name that station.toml and the JSON lines have for it.
   var name: String {
     switch self {
     case .triggerRatio: "trigger_ratio"

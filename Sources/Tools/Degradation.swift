@@ -16,7 +16,7 @@ public struct Degradation {
   }
 }
 
-/// Of the vertical: energy from 2 to 20 Hz in the second after an onset over that in the 2.8 s before it.
+/// The vertical's energy from 2 to 20 Hz in the second after an onset over that in the 2.8 s before it.
 enum SignalToNoise {
   static func decibels(_ record: ConditionedRecord, at seconds: Double) -> Double {
     let (signal, noise) = energies(record, at: seconds)

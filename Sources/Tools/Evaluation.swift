@@ -16,7 +16,7 @@ public struct EvaluationOptions {
   public var agreed: [String: [ListedPick]] = [:]
   public var isVerticalAlone = false
   public var degradation: Degradation?
-  /// Of a digitizer that records are turned into; nil for their own.
+  /// The rate of a digitizer that records are turned into; nil for their own.
   public var rateMillihertz: Int?
   public var replay = ReplayOptions()
   public init() {}
@@ -36,7 +36,7 @@ public struct Evaluation {
     public var hours = 0.0
     public var p = PickScore()
     public var s = PickScore()
-    /// Of P by signal-to-noise ratio: truths and hits at the widest tolerance.
+    /// P by signal-to-noise ratio: truths and hits at the widest tolerance.
     public var byDecibels = [(truths: Int, hits: Int)](
       repeating: (0, 0), count: decibelEdges.count + 1)
     public var motionsRight = 0
@@ -200,7 +200,7 @@ public struct Evaluation {
 /// A record after the station's conditioning, whose delays are taken off.
 public struct ConditionedRecord {
   public var samples: [Lanes] = []
-  /// Of the first sample, from the start of the record.
+  /// The first sample's time, from the start of the record.
   public var firstSeconds = 0.0
 
   public init() {}

@@ -127,7 +127,7 @@ public enum EvaluationIndex {
     return try of(path) { try records($0, folder: folder, split: split) }
   }
 
-  /// Of every file its picks, in order.
+  /// Every file's picks, in order.
   public static func picks(_ path: String) throws -> [String: [ListedPick]] {
     try of(path, picks)
   }

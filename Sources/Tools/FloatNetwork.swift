@@ -38,7 +38,7 @@ public struct FloatSignal {
   public var channels: Int
   /// Input steps per step.
   public var period: Int
-  /// Of the integers that will stand for it: 16 bits instead of 7.
+  /// The integers that will stand for it have 16 bits instead of 7.
   public var is16Bit: Bool
   /// Steps that will lie side by side in a row.
   public var fold: Int

@@ -196,7 +196,7 @@ public struct NumpyArchive {
     throw ToolError("numbers of type \(type); there must be '<f4', '<f8', '<i4' or '|u1'")
   }
 
-  /// As NumPy writes it, with its quotation marks.
+  /// The type as NumPy writes it, with its quotation marks.
   private static func type(_ header: String) throws -> Substring {
     guard let open = header.range(of: "'descr': "),
       let close = header[open.upperBound...].range(of: ", 'fortran_order'")

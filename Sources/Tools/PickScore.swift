@@ -14,7 +14,7 @@ public struct PickScore {
   /// Pick minus truth, of hits at the widest tolerance.
   public private(set) var residuals: [Double] = []
 
-  /// Of one record and one phase. Returns, for each pick, the truth that it hits at the widest
+  /// Counts one record's picks of one phase. Returns, for each pick, the truth that it hits at the widest
   /// tolerance.
   public mutating func add(picks times: [Double], truths known: [Double]) -> [Int?] {
     truths += known.count

@@ -35,7 +35,7 @@ struct SignalLayout {
 public struct Quantizer {
   let network: FloatNetwork
   private let rule: RangeRule
-  /// Of each signal, what it does on the calibration set.
+  /// What each signal does on the calibration set.
   private var statistics: [ActivationStatistics] = []
   private(set) var layouts: [SignalLayout] = []
   private var draft = NetworkDraft()
@@ -344,7 +344,7 @@ public struct Quantizer {
   private func unitOfSum(_ weights: [Float], bias: Float, is16Bit: Bool) -> Float {
     let largest = weights.reduce(0) { max($0, $1.magnitude) }
     let total = weights.reduce(0) { $0 + $1.magnitude }
-    // Of samples, three quarters of what 31 bits hold, so that rounding and bias have their own.
+    // Samples get three quarters of what 31 bits hold, so that rounding and bias have their own.
     let byWeights = is16Bit ? max(largest / 32767, total / 49152) : largest / 127
     return max(byWeights, bias.magnitude / 0x1p28, 1e-25)
   }

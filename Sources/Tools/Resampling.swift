@@ -6,9 +6,10 @@ import Digitizer
 import Foundation
 
 extension InstrumentRecord {
-  /// Of the sinc, on either side: with Hann's window −60 dB a tenth of the band beside its edge.
+  /// Zero crossings of the sinc on either side. With Hann's window they give −60 dB a tenth of the band beside
+  /// its edge.
   private static let zeroCrossings = 32.0
-  /// Of the lower Nyquist frequency, what passes.
+  /// The share of the lower Nyquist frequency that passes.
   private static let passedShare = 0.9
 
   func resampled(rateMillihertz wanted: Int) -> InstrumentRecord {

@@ -109,7 +109,7 @@ public struct StrongMotion {
 
   public private(set) var judged: [Judged] = []
   public private(set) var alarms = [Alarms](repeating: Alarms(), count: limits.count)
-  /// Of every record JMA's intensity as the station measures it.
+  /// Every record's JMA intensity as the station measures it.
   public private(set) var intensities: [(file: String, value: Double)] = []
   public private(set) var records = 0
   public private(set) var withoutP = 0

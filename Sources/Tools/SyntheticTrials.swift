@@ -21,7 +21,7 @@ public struct SyntheticTrials: Sendable {
   /// Shaking is measured when it has lasted a tenth of a second; blocks take as long again.
   static let measuringSeconds = 0.3
 
-  /// Of events whose shaking reaches the limit or does not.
+  /// What became of events whose shaking reaches the limit or does not.
   public struct Outcome {
     public var events = 0
     public var strong = 0

@@ -18,7 +18,7 @@ public enum CommandResult: UInt8, Sendable {
 
 public struct CommandMessage: Equatable, Sendable {
   public static let byteCount = 32
-  /// As a value: only tell. In an answer: nothing holds.
+  /// A command with this value only asks. An answer with it says that nothing holds.
   public static let noValue = Int64.min
   public static let neverExpires = UTC(nanoseconds: .min)
 

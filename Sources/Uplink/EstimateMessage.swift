@@ -18,7 +18,7 @@ public struct EstimateMessage: Equatable, Sendable {
   public var classProbability = Wire.noProbability
   public var magnitudeHundredths = Int16.min
   public var magnitudeSigmaHundredths = UInt16.max
-  /// Of the logarithm, in thousandths.
+  /// The standard deviation of the logarithm, in thousandths.
   public var distanceSigma = UInt16.max
   public var distanceMetres = UInt32.max
   public var backAzimuthCentidegrees = UInt16.max
@@ -29,7 +29,7 @@ public struct EstimateMessage: Equatable, Sendable {
   public var peakVelocity = WireFloat.unknown
   public var expectedAcceleration = WireFloat.unknown
   public var expectedVelocity = WireFloat.unknown
-  /// Of the logarithms, in thousandths.
+  /// Standard deviations of the logarithms, in thousandths.
   public var accelerationSigma = UInt16.max
   public var velocitySigma = UInt16.max
   public var modifiedMercalliHundredths = UInt16.max

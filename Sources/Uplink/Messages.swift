@@ -22,7 +22,7 @@ public struct PickMessage: Equatable, Sendable {
   public var signalToNoiseCentidecibels: Int16 = 0
   /// 1 STA/LTA, 2 network
   public var picker: UInt8 = 1
-  /// Of a network's pick: STA/LTA has triggered within half a second of it.
+  /// STA/LTA has triggered within half a second of a network's pick.
   public var isSeenByBaseline = false
   public init() {}
 
@@ -138,7 +138,7 @@ public struct HealthMessage: Equatable, Sendable {
   public var hasRejectedKernels = false
   /// The network that was to pick is not there or failed its test: STA/LTA picks.
   public var lacksNetwork = false
-  /// That which was to estimate: relations do alone.
+  /// The network that was to estimate is not there or failed its test: relations estimate alone.
   public var lacksEstimator = false
   public var software = Text<16>()
   public var model = Text<31>()

@@ -89,7 +89,7 @@ import Testing
     #expect(after.map(\.isRestart) == [true] + Array(repeating: false, count: after.count - 1))
     #expect(before.map(\.number) == Array(0..<Int64(before.count)))
 
-    // As if nothing had ever come before.
+    // The rest is as if nothing had ever come before.
     var fresh = Conditioner(ConditionerTests.settings(rateMillihertz))
     var alone: [Sample] = []
     feed(&fresh, quiet, rateMillihertz: rateMillihertz) { alone.append($0) }

@@ -153,7 +153,7 @@ private func verdicts(
       #expect(found.0 == verdict, "\(found.1)")
       #expect(found.1.hasPrefix("NOT armed, because ") && found.1.contains(phrase), "\(found.1)")
     }
-    // As many as there can be at once.
+    // There can be no more at once.
     let many = Incapacity.relayFaulty.union(.inhibitUnreadable).union(.drill).union(.notLive)
       .union(.lanesBroken)
     let all = verdicts { h, _ in (h.incapacity, h.drillSeconds) = (many, 1800) }["alarm"]!

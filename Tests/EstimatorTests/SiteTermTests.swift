@@ -17,7 +17,7 @@ import Testing
     #expect(SiteTerm(1).value == SiteTerm.limit && SiteTerm(-1).value == -SiteTerm.limit)
   }
 
-  /// Of events that scatter as real ones do, it says what they have in common.
+  /// It says what events have in common that scatter as real ones do.
   @Test func whatItSettlesToIsTheMean() {
     var random = RandomGenerator(seed: 7)
     var term = SiteTerm()

@@ -14,7 +14,7 @@ import Testing
     }
   }
 
-  /// Of all linear combinations none has less variance.
+  /// No linear combination has less variance.
   @Test(arguments: [0, 0.3, 0.7, -0.5], [(1.0, 1.0), (0.2, 0.5), (0.5, 0.3)])
   func joinedIsBest(correlation: Double, sigmas: (Double, Double)) {
     let (a, b) = (Uncertain(1, sigma: sigmas.0), Uncertain(2, sigma: sigmas.1))

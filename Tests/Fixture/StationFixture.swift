@@ -48,7 +48,7 @@ public func earthquakeFrames(seconds: Int, rateHertz: Int = 100, seed: UInt64 = 
   return (0..<(seconds * rateHertz)).map { _ in sensor.step(earthquake.next()) }
 }
 
-/// Of both clocks alike, as blocks without a monotonic time of their own have it.
+/// The same time on both clocks, as blocks without a monotonic time of their own have it.
 public func moment(_ utc: UTC) -> Moment {
   Moment(monotonicNanoseconds: utc.nanoseconds, utc: utc)
 }

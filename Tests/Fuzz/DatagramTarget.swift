@@ -176,7 +176,7 @@ struct DatagramTarget: Target, ~Copyable {
     }
   }
 
-  /// As `onset decode` does without a key. What it cannot read it refuses as a ToolError.
+  /// What `onset decode` does without a key. It refuses what it cannot read as a ToolError.
   private static func readAsFile(_ bytes: UnsafeBufferPointer<UInt8>) throws {
     do {
       try DatagramFile.forEach(in: bytes) {

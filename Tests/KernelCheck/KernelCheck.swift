@@ -36,7 +36,7 @@ struct GuardedMemory: ~Copyable {
 }
 
 package struct KernelCheck: ~Copyable {
-  /// Of all outputs so far: FNV-1a (Fowler, Noll and Vo), over bytes.
+  /// The checksum of all outputs so far: FNV-1a (Fowler, Noll and Vo), over bytes.
   package private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
   package private(set) var count = 0
 

@@ -24,7 +24,7 @@ final class Engine {
   private let file: NetworkBytes
   private var arena: Arena
   private var network: Network
-  /// Of each output: a pass must go on where the one before ended.
+  /// Rows of each output so far: a pass must go on where the one before ended.
   private var nextRows: [Int]
   let outputs: [Int]
 

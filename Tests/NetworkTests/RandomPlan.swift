@@ -336,7 +336,7 @@ struct RandomPlan {
     }
     let spread = Double(spread ?? (to.element == .code ? 20 : 3000))
     let deviation = reference.deviation(ofBuffer: record.source)
-    // Of a sum of uniform weights times values that are as far apart as these.
+    // The spread of a sum of uniform weights times values that are as far apart as these.
     let size = Double(largest) * 0.58 * deviation.spread * Double(products).squareRoot() + 1
     for output in 0..<record.outputs {
       let weights = layer.weights[(output * products)..<((output + 1) * products)]

@@ -7,7 +7,7 @@ import Network
 import Tools
 
 struct Reference {
-  /// Of each buffer: [rows][width].
+  /// Each buffer's values: [rows][width].
   private(set) var values: [[Int]]
   /// Rows that each layer has written.
   private(set) var written: [Int] = []
@@ -40,7 +40,7 @@ struct Reference {
     addBuffer(buffer)
   }
 
-  /// Of codes a byte each, of all else two.
+  /// Codes have a byte each, all else two.
   func bytes(ofBuffer index: Int, _ draft: NetworkDraft) -> [UInt8] {
     values[index].flatMap { value -> [UInt8] in
       let low = UInt8(truncatingIfNeeded: value)

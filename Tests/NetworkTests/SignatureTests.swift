@@ -181,7 +181,7 @@ private func verdict(_ bytes: [UInt8], _ key: [UInt8]) -> NetworkSignature.Verdi
       // Sparse: takes no room.
       #expect(truncate(large, off_t(NetworkPlan.maximumByteCount + 1)) == 0)
       #expect(refusal(large) == "network file \(large)\(sentence)")
-      // Of a size that a network may have, whatever is in it.
+      // Its size is one that a network may have, whatever is in it.
       try write([UInt8](repeating: 0, count: 80), short)
       #expect(refusal(short) == nil)
     }

@@ -8,7 +8,7 @@ import Tools
 
 @testable import Runtime
 
-/// Of a clock that nobody has set.
+/// The time of a clock that nobody has set.
 private let unset = UTC(CalendarDate(year: 1970, month: 1, day: 1))
 private let realtime = UTC(CalendarDate(year: 2026, month: 6, day: 1))
 

@@ -15,7 +15,7 @@ import Uplink
     return number
   }
 
-  /// Of those that matter least the youngest goes; order stays.
+  /// The youngest of those that matter least goes; order stays.
   @Test func aFullQueueDropsWhatMattersLeast() {
     var queue = ActionQueue()
     for index in 0..<ActionQueue.capacity {

@@ -59,7 +59,7 @@ import Uplink
     #expect(machine.health.incapacity.isEmpty && machine.health.stuckLanes == 0b010)
   }
 
-  /// Of each parameter that holds until the next start, whether it differs from the station file.
+  /// Each parameter that holds until the next start says whether it differs from the station file.
   @Test func whatCommandsHaveChangedIsSaid() throws {
     let machine = try settled()
     #expect(machine.health.changedParameters == 0)

@@ -25,7 +25,7 @@ final class Machine {
   /// What was done, in order: "relay 1", "store latch 2", "alert alarm actuated", "command".
   private(set) var log: [String] = []
   private(set) var sent: [Datagram] = []
-  /// Of a silent disk.
+  /// What a silent disk was asked to store.
   private(set) var waiting: [StoredValue] = []
   private var counter: UInt64 = 0
 

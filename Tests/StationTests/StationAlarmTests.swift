@@ -122,7 +122,7 @@ import Uplink
     #expect(none.alerts.allSatisfy { $0.message.relay == .none })
   }
 
-  /// As a file keeps it over a restart, and as a command takes it back.
+  /// A file keeps it over a restart, and a command takes it back.
   @Test func theSiteTermIsKeptAndTakenBack() throws {
     let settings = stationSettings()
     guard var arena = Arena(byteCount: Estimator.arenaByteCount()) else {

@@ -75,7 +75,7 @@ import Testing
         #expect((last != .zero) == isForever)
         continue
       }
-      // Of lanes that stay exchanged the grounds differ.
+      // The grounds differ where lanes stay exchanged.
       let tolerance =
         0.01 * trial.peakMetresPerSecondSquared
         + (trial.kind == .laneSwap ? 4 * Disturbance.largest(trial.ground) : 1e-9)

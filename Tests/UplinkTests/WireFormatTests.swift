@@ -98,7 +98,7 @@ import Tools
     #expect(throws: DatagramError.malformed) {
       try probability.withUnsafeBufferPointer { _ = try PickMessage($0) }
     }
-    // Of a network's pick one flag is known.
+    // A network's pick has one flag that is known.
     for (flags, isKnown) in [(UInt8(0), true), (1, true), (2, false), (255, false)] {
       var network = payload
       (network[26], network[27]) = (2, flags)
