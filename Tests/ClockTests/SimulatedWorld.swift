@@ -28,7 +28,7 @@ struct SimulatedWorld {
   /// What the system clock shows minus the truth.
   var systemErrorNanoseconds: Int64 = 0
   var systemMaximumErrorNanoseconds: Int64 = 2_000_000
-  /// The error that a SystemClockReading states.
+  /// By so much the system clock steps at the leap second that it announces.
   var leapSeconds: Int64 = 0
   /// Seconds at which an edge is swallowed, and at which a second one follows 30 ms later.
   var missingEdges: Set<Int> = []
