@@ -1,4 +1,4 @@
-"""Earthquakes by the stochastic ω² method: Sources/Digitizer/SyntheticEarthquake.swift, with its crust varied.
+"""Earthquakes by the stochastic ω² method: Sources/Tools/Demo/SyntheticEarthquake.swift, with its crust varied.
 
 The Swift source says what each step is and where it comes from. Given the same random numbers both make the same ground
 motion; Tests/Golden/synthetic holds them to it.
