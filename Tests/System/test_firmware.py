@@ -367,6 +367,23 @@ class FirmwareTest(unittest.TestCase):
                 self.setUp()
                 self.refuse(change, phrase)
 
+    def test_the_walk_through_of_the_host_board_ends_in_an_alarm(self):
+        """boards/host/README.md: the demonstration's frames, on the station that knows their sensor."""
+        raw, wire, folder = self.folder / "demo.raw", self.folder / "demo.bin", self.folder / "walk"
+        for part in ("boards", "calibration/models"):
+            shutil.copytree(ROOT / part, folder / part)
+        host = folder / "boards/host"
+        (host / "state").mkdir(exist_ok=True)
+        (host / "station.key").write_bytes(bytes(range(32)))
+        (host / "station.key").chmod(0o600)
+        subprocess.run([TOOLS / "onset", "demo", "--raw", raw], check=True, capture_output=True)
+        subprocess.run([ONSETD, "--board", host / "board.toml", "--station", host / "demo-station.toml",
+                        "--recording", raw, "--wire", wire], check=True)
+        told = subprocess.run([TOOLS / "onset", "decode", "--key", host / "station.key", "--only", "pick,alert", wire],
+                              check=True, capture_output=True, text=True).stdout.splitlines()
+        levels = [line["level"] for line in map(json.loads, told) if line["type"] == "alert" and line["repeat"] == 0]
+        self.assertEqual(levels, ["watch", "alarm", "clear"])
+
     def test_usage(self):
         done = subprocess.run([ONSETD, "--bord", "x"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 2)
