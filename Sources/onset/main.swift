@@ -164,7 +164,7 @@ func check(_ parsed: CommandLineArguments) throws {
   guard failures == 0 else { exit(1) }
   // What a board and a station make together.
   do throws(Diagnostic) {
-    for remark in try Check.alarms(arguments) { print(remark) }
+    for remark in try Check.together(arguments) { print(remark) }
   } catch {
     say(error.description)
     exit(1)

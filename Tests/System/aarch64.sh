@@ -13,8 +13,8 @@ CACHE=$(absolute "$1"); OUT=$(absolute "$2"); S=$CACHE/root
 
 # The station's targets, dependencies first; the last one holds @main. A missing one fails to link.
 C_TARGETS="CSystem/Linux CSystem/Alsa CSystem/Gpiod CSystem/Sodium CKernels"
-MODULES="Core Kernels Network Board Digitizer Conditioning Picker Estimator Uplink Decision Station Devices Runtime"
-MODULES="$MODULES Doctor onsetd"
+MODULES="Core Kernels Network Settings Clock Digitizer Conditioning Picker Estimator Uplink Decision Station Pins"
+MODULES="$MODULES Devices Board Runtime Doctor onsetd"
 # Only -dev packages: apt resolves the runtime ones, whose names differ between Debian releases.
 PACKAGES="libc6-dev linux-libc-dev libasound2-dev libgpiod-dev libsodium-dev"
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import math
 import pathlib
 import pty
@@ -214,14 +215,31 @@ class ToolsTest(unittest.TestCase):
         self.assertEqual(run("replay", "--speed", "1000", self.record), run("replay", self.record))
 
     def test_check(self):
-        files = sorted([*ROOT.glob("boards/*/*.toml"), *ROOT.glob("calibration/*/*.toml")])
+        folder = self.folder / "shipped"
+        for part in ("boards", "calibration"):
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("training", "station.key"))
+        files = sorted([*folder.glob("boards/*/*.toml"), *folder.glob("calibration/*/*.toml")])
+        host = folder / "boards/host"
+        _, said = run("check", host / "station.toml", status=1)
+        self.assertIn("station.key", said, "without a key onsetd does not start")
+        for station in folder.glob("boards/*/*station.toml"):
+            self.write_key(station.parent)
         self.assertGreaterEqual(len(files), 7)
         self.assertEqual(run("check", *files)[0].count("\n"), len(files))
+        (folder / "calibration/instruments/geophone-4.5hz.toml").unlink()
+        _, said = run("check", host / "station.toml", status=1)
+        self.assertIn("geophone-4.5hz.toml: cannot be read", said)
         bad = self.folder / "board.toml"
         bad.write_text((ROOT / "boards/host/board.toml").read_text().replace("channels = 3", "channels = 0"))
         line = bad.read_text().splitlines().index("channels = 0") + 1
         _, said = run("check", bad, status=1)
         self.assertIn(f"{bad}:{line}: channels must be a whole number from 1 to 8", said)
+
+    @staticmethod
+    def write_key(folder):
+        key = folder / "station.key"
+        key.write_bytes(bytes(range(32)))
+        key.chmod(0o600)
 
     def test_check_of_a_board_with_a_station(self):
         """Each is right by itself; what a relay waits for must be able to come."""
@@ -230,6 +248,7 @@ class ToolsTest(unittest.TestCase):
         text = (ROOT / "boards/emulated/station.toml").read_text().replace('"../../', f'"{ROOT}/')
         text = text.replace('"accelerometer.toml"', f'"{ROOT}/boards/emulated/accelerometer.toml"')
         station.write_text(text)
+        self.write_key(self.folder)
         self.assertEqual(run("check", relay, station)[0].count("\n"), 2)
         station.write_text(re.sub("(north|east)_calibration = .*", "", text))
         told, _ = run("check", relay, station)

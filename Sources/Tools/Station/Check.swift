@@ -1,8 +1,8 @@
-// Check: is this file a board, a station or a calibration, and is it right? And do a board and a station
-// that are checked together make an alarm possible?
+// Check: is this file a board, a station or a calibration, and is it right? Would onsetd start with the
+// station, and do a board and a station that are checked together make an alarm possible?
 //
 //     print(try Check.file("station.toml"))
-//     for remark in try Check.alarms(["board.toml", "station.toml"]) { print(remark) }
+//     for remark in try Check.together(["board.toml", "station.toml"]) { print(remark) }
 
 import Board
 import Conditioning
@@ -14,6 +14,7 @@ import Picker
 import Runtime
 import Settings
 import Station
+import Uplink
 
 public enum Check {
   /// One sentence about a good file; throws the parser's about a bad one.
@@ -32,9 +33,9 @@ public enum Check {
     }
   }
 
-  /// What is to be known of the alarms of boards and stations that are right by themselves; throws where
-  /// a relay waits for an alarm that cannot come.
-  public static func alarms(_ paths: [String]) throws(Diagnostic) -> [String] {
+  /// What is to be known of boards and stations that are right by themselves; throws where onsetd would refuse
+  /// a station's calibrations, relations or key, and where a relay waits for an alarm that cannot come.
+  public static func together(_ paths: [String]) throws(Diagnostic) -> [String] {
     var boards: [BoardFile] = []
     var stations: [(path: String, file: StationFile)] = []
     for path in paths {
@@ -45,6 +46,12 @@ public enum Check {
           stations.append((path, try StationFile(&file)))
         }
       }
+    }
+    for (_, station) in stations {
+      if boards.isEmpty { _ = try Configuration.response(station, nil) }
+      for board in boards { _ = try Configuration.response(station, board) }
+      _ = try Configuration.relations(station)
+      _ = try Key(file: station.uplink.keyFile)
     }
     var remarks: [String] = []
     for board in boards where board.relay != nil {
