@@ -2,9 +2,9 @@
 //
 // A peak says nothing of its cause: a loose wire, a converter that settles, hum, a knock and an
 // earthquake all exceed 0.05 g. What they do in the second before differs. The ground swings to both
-// sides and in three directions, begins quickly, goes on for half a second at least without a pause, is
-// neither drift nor hiss, and its spectrum is not that of the noise made larger. Each of these is a doubt
-// that must be absent. Their limits lie outside of what some fifty strong-motion records do when the
+// sides and in three directions, begins quickly, grows from its P on, goes on for half a second at least
+// without a pause, is neither drift nor hiss, and its spectrum is not that of the noise made larger. Each of
+// these is a doubt that must be absent. Their limits lie outside of what some fifty strong-motion records do when the
 // ground has exceeded 0.05 g for a tenth of a second, and are told beside each.
 //
 //   doubt        what speaks against the ground
