@@ -2,7 +2,7 @@
 // announced; what its late stage sees, three seconds later, is confirmed, and what it does not see is
 // retracted. S are told by the late stage alone.
 //
-// Places are those of the trace.
+// Places are those of the trace.pointee.
 
 import Conditioning
 import Core
@@ -96,9 +96,10 @@ public struct NetworkPicker: ~Copyable {
   /// The oldest pick that was not taken yet.
   public mutating func next() -> Pick? { outbox.take() }
 
-  /// Looks at the sample that the trace has just taken.
-  mutating func step(_ sample: Sample, on trace: borrowing Trace) {
-    let place = trace.history.end - 1
+  /// Looks at the sample that the trace has just taken. The trace comes by its address, because a borrowed one
+  /// would be copied.
+  mutating func step(_ sample: Sample, on trace: UnsafePointer<Trace>) {
+    let place = trace.pointee.history.end - 1
     if sample.isRestart { restart(sample, at: place) }
     lastNumber = sample.number
     settled += 1
@@ -151,7 +152,7 @@ public struct NetworkPicker: ~Copyable {
 
   // MARK: Early
 
-  private mutating func readEarly(_ trace: borrowing Trace) {
+  private mutating func readEarly(_ trace: UnsafePointer<Trace>) {
     let output = network.output(heads.early)
     guard output.rowCount > 0 else { return }
     for step in 0..<(output.rowCount * PickerModel.rowSamples) {
@@ -169,9 +170,9 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private func isSeen(
-    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
+    _ peak: ProbabilityPeak.Peak, _ trace: UnsafePointer<Trace>
   ) -> Bool {
-    trace.hasOnset(near: peak.index, samples: NetworkPicker.sameSamples)
+    trace.pointee.hasOnset(near: peak.index, samples: NetworkPicker.sameSamples)
   }
 
   private func hasSettled(by place: Int) -> Bool {
@@ -182,7 +183,7 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private mutating func announce(
-    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
+    _ peak: ProbabilityPeak.Peak, _ trace: UnsafePointer<Trace>
   ) {
     guard peak.index - lastAnnounced >= NetworkPicker.separationSamples,
       pendingCount < NetworkPicker.pendingMaximum
@@ -199,7 +200,7 @@ public struct NetworkPicker: ~Copyable {
 
   // MARK: Late
 
-  private mutating func readLate(_ trace: borrowing Trace) {
+  private mutating func readLate(_ trace: UnsafePointer<Trace>) {
     let events = network.output(heads.event)
     for row in 0..<events.rowCount {
       values.setEvent(events.probability(row, class: 0), row: events.firstRow + row)
@@ -221,7 +222,7 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private mutating func confirm(
-    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
+    _ peak: ProbabilityPeak.Peak, _ trace: UnsafePointer<Trace>
   ) {
     let index = peak.index - origin
     let event = values.event(at: index)
@@ -239,7 +240,7 @@ public struct NetworkPicker: ~Copyable {
   }
 
   private mutating func confirmShear(
-    _ peak: ProbabilityPeak.Peak, _ trace: borrowing Trace
+    _ peak: ProbabilityPeak.Peak, _ trace: UnsafePointer<Trace>
   ) {
     let index = peak.index - origin
     let follows =
@@ -292,15 +293,15 @@ public struct NetworkPicker: ~Copyable {
 
   private func measured(
     _ status: PickStatus, _ phase: PickPhase, id: UInt32, place: Double, probability: Double,
-    upProbability: Double?, _ trace: borrowing Trace
+    upProbability: Double?, _ trace: UnsafePointer<Trace>
   ) -> Pick {
     let index = Elementary.nearestInteger(place)
-    let decibels = trace.signalToNoiseDecibels(at: index)
+    let decibels = trace.pointee.signalToNoiseDecibels(at: index)
     let sigma = networkSigmaSeconds(phase: phase, status: status, probability: probability)
     let up = upProbability ?? 0.5
     let certainty = max(up, 1 - up)
     return Pick(
-      id: id, status: status, phase: phase, time: trace.history.time(atPlace: place),
+      id: id, status: status, phase: phase, time: trace.pointee.history.time(atPlace: place),
       timeSigmaSeconds: sigma, probability: probability,
       firstMotion: certainty < FirstMotion.leastProbability ? .unclear : up > 0.5 ? .up : .down,
       firstMotionProbability: certainty < FirstMotion.leastProbability ? nil : certainty,
@@ -309,7 +310,7 @@ public struct NetworkPicker: ~Copyable {
       quality: PickQuality(
         sigmaSeconds: sigma, isClipped: lastClipped >= index - 10,
         usesHorizontals: presentLanes & 1 == 0),
-      isSeenByBaseline: trace.hasOnset(near: index, samples: NetworkPicker.sameSamples))
+      isSeenByBaseline: trace.pointee.hasOnset(near: index, samples: NetworkPicker.sameSamples))
   }
 }
 

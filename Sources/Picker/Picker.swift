@@ -21,6 +21,9 @@ public struct Picker: ~Copyable {
   private let network: UnsafeMutablePointer<NetworkPicker>?
   private var ownPick: Pick?
   private var untold: UTC?
+  /// Picks can come: filters, means and the network's past are there. It is stored, because whoever computed it for
+  /// another module would copy all of this.
+  public private(set) var isLive = false
   /// The time of the newest pick that was not retracted.
   public private(set) var lastPickTime: UTC?
 
@@ -37,13 +40,17 @@ public struct Picker: ~Copyable {
   /// Takes the next sample. All that it finds must be taken before the one after it.
   public mutating func step(_ sample: Sample) {
     trace.step(sample, isTriggered: baseline.isTriggered, triggerRatio: baseline.triggerRatio)
-    let pick = baseline.step(sample, on: &trace)
-    guard let network else {
-      ownPick = pick
-      return
+    withUnsafeMutablePointer(to: &trace) { trace in
+      isLive = trace.pointee.isLive
+      let pick = baseline.step(sample, on: trace)
+      guard let network else {
+        ownPick = pick
+        return
+      }
+      if let pick, pick.status == .provisional { untold = pick.time }
+      network.pointee.step(sample, on: trace)
+      isLive = trace.pointee.isLive && network.pointee.isLive
     }
-    if let pick, pick.status == .provisional { untold = pick.time }
-    network.pointee.step(sample, on: trace)
   }
 
   /// The oldest that was not taken yet: picks first.
@@ -58,8 +65,6 @@ public struct Picker: ~Copyable {
     return .onset(time)
   }
 
-  /// Picks can come: filters, means and the network's past are there.
-  public var isLive: Bool { trace.isLive && (network?.pointee.isLive ?? true) }
   public var pickCount: UInt32 { network?.pointee.pickCount ?? baseline.pickCount }
   public var hasNetwork: Bool { network != nil }
 

@@ -50,18 +50,19 @@ struct StaLtaPicker: ~Copyable {
     minimumSamples = max(settings.minimumDurationMilliseconds / 10, 1)
   }
 
-  /// Looks at the sample that the trace has just taken; returns a pick when there is something to say of one.
-  mutating func step(_ sample: Sample, on trace: inout Trace) -> Pick? {
+  /// Looks at the sample that the trace has just taken; returns a pick when there is something to say of one. The
+  /// trace comes by its address, because a borrowed one would be copied, all 20 kB of it.
+  mutating func step(_ sample: Sample, on trace: UnsafeMutablePointer<Trace>) -> Pick? {
     if sample.isRestart { above = 0 }
-    if trace.beginsAnew {
+    if trace.pointee.beginsAnew {
       above = 0
       isTriggered = false
     }
-    let end = trace.history.end
-    if sample.flags.spiked & trace.watchedLanes != 0 {
+    let end = trace.pointee.history.end
+    if sample.flags.spiked & trace.pointee.watchedLanes != 0 {
       spikeGuardUntil = end + StaLtaPicker.spikeGuardSamples
     }
-    let isClipped = sample.flags.clipped & trace.watchedLanes != 0
+    let isClipped = sample.flags.clipped & trace.pointee.watchedLanes != 0
     if var pick = pending, isClipped {
       pick.isClipped = true
       pending = pick
@@ -70,14 +71,14 @@ struct StaLtaPicker: ~Copyable {
       pending = nil
       return conclude(pick, trace)
     }
-    return trace.isLive ? trigger(&trace, isClipped: isClipped) : nil
+    return trace.pointee.isLive ? trigger(trace, isClipped: isClipped) : nil
   }
 
-  private mutating func trigger(_ trace: inout Trace, isClipped: Bool) -> Pick? {
-    let end = trace.history.end
-    above = trace.ratio >= settings.triggerRatio ? above + 1 : 0
+  private mutating func trigger(_ trace: UnsafeMutablePointer<Trace>, isClipped: Bool) -> Pick? {
+    let end = trace.pointee.history.end
+    above = trace.pointee.ratio >= settings.triggerRatio ? above + 1 : 0
     if isTriggered {
-      if trace.ratio < settings.releaseRatio && end >= quietUntil { isTriggered = false }
+      if trace.pointee.ratio < settings.releaseRatio && end >= quietUntil { isTriggered = false }
       return nil
     }
     // Energy that came in one burst of the converter must last five times longer to be believed.
@@ -88,40 +89,42 @@ struct StaLtaPicker: ~Copyable {
     // The short-term mean passes the trigger within about its own length after the onset.
     let shortSamples = Int(settings.shortTermSeconds * outputRateHertz)
     let onset =
-      trace.history.onset(in: (since - 2 * shortSamples - 200)..<end)
+      trace.pointee.history.onset(in: (since - 2 * shortSamples - 200)..<end)
       ?? (index: since, spreadSamples: Double(shortSamples))
     quietUntil = onset.index + settings.refractoryMilliseconds / 10
     pickCount &+= 1
-    trace.note(onset: onset.index)
+    trace.pointee.note(onset: onset.index)
     pending = PendingPick(
       id: pickCount, onset: onset.index,
-      noiseEnergy: trace.noiseEnergy(before: onset.index) ?? trace.noiseEnergy,
+      noiseEnergy: trace.pointee.noiseEnergy(before: onset.index) ?? trace.pointee.noiseEnergy,
       isClipped: isClipped)
     let announced = pick(.provisional, pending!, spreadSamples: onset.spreadSamples, trace)
     pending?.announced = announced
     return announced
   }
 
-  private mutating func conclude(_ pending: PendingPick, _ trace: borrowing Trace) -> Pick {
+  private mutating func conclude(_ pending: PendingPick, _ trace: UnsafeMutablePointer<Trace>)
+    -> Pick
+  {
     // A gap that swallowed those seconds disproves nothing, and what came after it refines nothing.
-    if trace.history.first > pending.onset, var unrefined = pending.announced {
+    if trace.pointee.history.first > pending.onset, var unrefined = pending.announced {
       unrefined.status = .confirmed
       lastConfirmedP = unrefined.time
       return unrefined
     }
     var refined = pending
     var spread = 10.0
-    if let onset = trace.history.onset(in: (pending.onset - 200)..<(pending.onset + 100)),
+    if let onset = trace.pointee.history.onset(in: (pending.onset - 200)..<(pending.onset + 100)),
       abs(onset.index - pending.onset) <= 100
     {
       refined.onset = onset.index
       spread = onset.spreadSamples
     }
     refined.noiseEnergy =
-      trace.noiseEnergy(before: refined.onset) ?? pending.noiseEnergy
+      trace.pointee.noiseEnergy(before: refined.onset) ?? pending.noiseEnergy
     // A footstep or a spike is over within half a second; the smallest local event's coda is not.
     let floor = refined.noiseEnergy + Trace.energyFloor
-    let lasting = trace.history.energy((refined.onset + 100)..<(refined.onset + 250)) ?? 0
+    let lasting = trace.pointee.history.energy((refined.onset + 100)..<(refined.onset + 250)) ?? 0
     let isLasting = lasting >= settings.releaseRatio * floor
     return pick(isLasting ? .confirmed : .retracted, refined, spreadSamples: spread, trace)
   }
@@ -130,26 +133,29 @@ struct StaLtaPicker: ~Copyable {
   /// times the vertical's energy in its first second is that event's S. The provisional message
   /// cannot know.
   private func phase(
-    of pending: PendingPick, _ status: PickStatus, _ trace: borrowing Trace
+    of pending: PendingPick, _ status: PickStatus, _ trace: UnsafeMutablePointer<Trace>
   ) -> PickPhase {
-    guard status == .confirmed, !trace.usesHorizontals, trace.presentLanes & 0b110 == 0b110,
+    guard status == .confirmed, !trace.pointee.usesHorizontals,
+      trace.pointee.presentLanes & 0b110 == 0b110,
       let p = lastConfirmedP,
-      trace.history.time(at: pending.onset) - p < StaLtaPicker.longestSMinusP,
-      let vertical = trace.history.energy(pending.onset..<(pending.onset + 100)),
-      let horizontal = trace.history.horizontalEnergy(pending.onset..<(pending.onset + 100))
+      trace.pointee.history.time(at: pending.onset) - p < StaLtaPicker.longestSMinusP,
+      let vertical = trace.pointee.history.energy(pending.onset..<(pending.onset + 100)),
+      let horizontal = trace.pointee.history.horizontalEnergy(pending.onset..<(pending.onset + 100))
     else { return .p }
     return horizontal > StaLtaPicker.energyRatioOfS * vertical ? .s : .p
   }
 
   private mutating func pick(
-    _ status: PickStatus, _ pending: PendingPick, spreadSamples: Double, _ trace: borrowing Trace
+    _ status: PickStatus, _ pending: PendingPick, spreadSamples: Double,
+    _ trace: UnsafeMutablePointer<Trace>
   ) -> Pick {
-    let decibels = trace.signalToNoiseDecibels(
+    let decibels = trace.pointee.signalToNoiseDecibels(
       at: pending.onset, noiseEnergy: pending.noiseEnergy)
-    let swing = trace.usesHorizontals ? nil : trace.history.firstSwing(at: pending.onset)
+    let swing =
+      trace.pointee.usesHorizontals ? nil : trace.pointee.history.firstSwing(at: pending.onset)
     let phase = phase(of: pending, status, trace)
     let sigma = onsetSigmaSeconds(spreadSamples: spreadSamples, signalToNoiseDecibels: decibels)
-    let time = trace.history.time(at: pending.onset)
+    let time = trace.pointee.history.time(at: pending.onset)
     if status == .confirmed && phase == .p { lastConfirmedP = time }
     return Pick(
       id: pending.id, status: status, phase: phase, time: time, timeSigmaSeconds: sigma,
@@ -157,6 +163,7 @@ struct StaLtaPicker: ~Copyable {
       firstMotionProbability: swing.map { firstMotionProbability(swing: $0.magnitude) },
       signalToNoiseDecibels: decibels,
       quality: PickQuality(
-        sigmaSeconds: sigma, isClipped: pending.isClipped, usesHorizontals: trace.usesHorizontals))
+        sigmaSeconds: sigma, isClipped: pending.isClipped,
+        usesHorizontals: trace.pointee.usesHorizontals))
   }
 }
