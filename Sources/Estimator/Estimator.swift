@@ -177,7 +177,10 @@ public struct Estimator: ~Copyable {
   public var laneCount: Int { witness.laneCount }
 
   /// In the last three to six seconds.
-  public var observed: ObservedShaking { meter.observed(hasHorizontals: hasHorizontals) }
+  /// A property would be read from another module with a copy of all of this, 100 kB.
+  public mutating func observed() -> ObservedShaking {
+    meter.observed(hasHorizontals: hasHorizontals)
+  }
 
   /// How many samples after its P the open window ends.
   var length: Int { history.end - 1 - onset }

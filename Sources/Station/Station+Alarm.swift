@@ -70,7 +70,7 @@ extension Station {
     let estimate = estimator.pointee.next()
     guard estimate != nil || sample.number % Station.judgedSamples == 0 else { return }
     if let estimate, estimate.isDue { send(estimate) }
-    let observed = estimator.pointee.observed
+    let observed = estimator.pointee.observed()
     let verdict =
       decision.needsVerdict(estimate, observed)
       ? estimator.pointee.judge(limit: decision.judgedLimit) : nil

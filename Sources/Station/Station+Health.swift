@@ -72,7 +72,7 @@ extension Station {
     let condition = Reporting.Condition(
       clockState: clock.state, clockSource: clock.source, flags: reporting.flags,
       gaps: digitizer.gaps, reopenings: digitizer.reopenings, isLive: isLive, lines: lines,
-      incapacity: incapacity, keepsState: host.keepsState)
+      incapacity: incapacity(), keepsState: host.keepsState)
     guard reporting.isDue(condition, moment) else { return }
     reporting.reported = condition
     reportHealth()
@@ -84,8 +84,9 @@ extension Station {
     reporting.tell(at: moment)
   }
 
-  /// Why no alarm can come, or none that closes the relay.
-  var incapacity: Incapacity {
+  /// Why no alarm can come, or none that closes the relay. What only reads the station and is called by what changes
+  /// it is given a copy, 52 kB each block; so this counts as changing it.
+  mutating func incapacity() -> Incapacity {
     var reasons = Incapacity()
     if lines.relay == .none { reasons.insert(.noRelay) }
     if lines.relay == .faulty { reasons.insert(.relayFaulty) }
@@ -101,7 +102,7 @@ extension Station {
     return reasons
   }
 
-  func health() -> HealthMessage {
+  mutating func health() -> HealthMessage {
     var message = HealthMessage()
     message.clockOffsetNanoseconds = clock.offsetNanoseconds
     message.clockRatePartsPerBillion = clock.rateErrorPartsPerBillion
@@ -136,7 +137,7 @@ extension Station {
     return message
   }
 
-  private func addHost(to message: inout HealthMessage) {
+  private mutating func addHost(to message: inout HealthMessage) {
     message.loopMedianNanoseconds = host.loopMedianNanoseconds
     message.loop999Nanoseconds = host.loop999Nanoseconds
     message.loopMaximumNanoseconds = host.loopMaximumNanoseconds
@@ -155,12 +156,12 @@ extension Station {
     message.losesState = !host.keepsState
   }
 
-  private func addAlarm(to message: inout HealthMessage) {
+  private mutating func addAlarm(to message: inout HealthMessage) {
     message.relay = relayState
     message.alarmState = UInt8(decision.state.rawValue)
     message.isLatched = settings.alarm.isLatched
     message.inhibit = lines.inhibit.rawValue
-    message.incapacity = incapacity
+    message.incapacity = incapacity()
     message.changedParameters = changedParameters
     if let end = drillEnd {
       let left = max(end - moment.monotonicNanoseconds, 0) / nanosecondsPerSecond

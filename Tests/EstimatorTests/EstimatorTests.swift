@@ -56,7 +56,7 @@ struct Listener {
       }
       if Double(index) == 100 * retractAt { estimator.pointee.forget(pickID: pickID) }
       if let estimate = estimator.pointee.next() { estimates.append(estimate) }
-      observed.append(estimator.pointee.observed)
+      observed.append(estimator.pointee.observed())
     }
     self.siteTerm = estimator.pointee.siteTerm.value
     withExtendedLifetime(arena) {}
@@ -225,7 +225,8 @@ struct Listener {
           number: Int64(index), time: UTC(nanoseconds: Int64(index) * 10_000_000), counts: .zero,
           motion: motion, flags: ChannelFlags(), isRestart: index == 0))
     }
-    #expect(estimator.pointee.observed.intensity == nil)
+    let observed = estimator.pointee.observed()
+    #expect(observed.intensity == nil)
     withExtendedLifetime(arena) {}
   }
 }

@@ -132,7 +132,7 @@ public struct LoopBenchmark {
           estimator.pointee.begin(id: 1, at: sample.time + -400_000_000)
         }
         _ = estimator.pointee.next()
-        if sample.number % 10 == 0 { _ = estimator.pointee.observed }
+        if sample.number % 10 == 0 { _ = estimator.pointee.observed() }
         if pass % 2 == 1 { steps.add(clinux_thread_cpu_nanoseconds() - before) }
       }
       if pass % 2 == 0 {
