@@ -13,12 +13,14 @@
 import Core
 import Digitizer
 
-/// Lane masks as four bits, vertical first.
+/// Which lanes something is wrong with.
 public struct ChannelFlags: Equatable, Sendable {
-  public var clipped: UInt8 = 0
-  public var spiked: UInt8 = 0
-  public var stuck: UInt8 = 0
-  public var dead: UInt8 = 0
+  public var clipped = LaneSet()
+  public var spiked = LaneSet()
+  public var stuck = LaneSet()
+  public var dead = LaneSet()
+  /// The lanes whose values mean nothing.
+  public var silent: LaneSet { stuck.union(dead) }
   public init() {}
 }
 
@@ -67,9 +69,9 @@ public struct ChannelMonitor: ~Copyable {
   /// How many frames later than its input the output is.
   public static let delayFrames = 2
 
-  public init(presentLanes: UInt8, clipCounts: Int, rateHertz: Double) {
+  public init(presentLanes: LaneSet, clipCounts: Int, rateHertz: Double) {
     var mask = SIMD4<Int32>.zero
-    for lane in 0..<4 where presentLanes & (1 << UInt8(lane)) != 0 { mask[lane] = -1 }
+    for lane in 0..<4 where presentLanes.contains(lane: lane) { mask[lane] = -1 }
     present = mask
     clip = SIMD4(repeating: Int32(clamping: clipCounts))
     aloneFrames = rateHertz <= ChannelMonitor.aloneHertzMaximum ? ChannelMonitor.aloneFrames : 0
@@ -125,7 +127,7 @@ public struct ChannelMonitor: ~Copyable {
 
   private mutating func noteClipping(_ mask: SIMDMask<SIMD4<Int32>>) {
     counters.clippedFrames &+= 1
-    for lane in 0..<4 where mask[lane] { recent.clipped |= 1 << UInt8(lane) }
+    for lane in 0..<4 where mask[lane] { recent.clipped.insert(lane: lane) }
   }
 
   private mutating func removeSpike(
@@ -138,7 +140,7 @@ public struct ChannelMonitor: ~Copyable {
       else { continue }
       candidate[lane] = 0.5 * (before[lane] + after[lane])
       framesAlone[lane] = aloneFrames
-      recent.spiked |= 1 << UInt8(lane)
+      recent.spiked.insert(lane: lane)
       counters.spikes &+= 1
     }
   }
@@ -154,9 +156,9 @@ public struct ChannelMonitor: ~Copyable {
     recent = ChannelFlags()
     for lane in 0..<4 where present[lane] != 0 && run[lane] >= stuckFrames {
       if previousRaw[lane] == 0 {
-        flags.dead |= 1 << UInt8(lane)
+        flags.dead.insert(lane: lane)
       } else {
-        flags.stuck |= 1 << UInt8(lane)
+        flags.stuck.insert(lane: lane)
       }
     }
     return flags

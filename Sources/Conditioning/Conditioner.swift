@@ -33,7 +33,7 @@ public struct Sample {
 
 public struct ConditionerSettings: Sendable {
   public var rateMillihertz: Int
-  public var presentLanes: UInt8
+  public var presentLanes: LaneSet
   public var gains: Lanes
   public var clipCounts: Int
   public var response: Response?
@@ -41,7 +41,7 @@ public struct ConditionerSettings: Sendable {
   public var hasSecondSensor = false
 
   public init(
-    rateMillihertz: Int, presentLanes: UInt8, gains: Lanes = Lanes(repeating: 1),
+    rateMillihertz: Int, presentLanes: LaneSet, gains: Lanes = Lanes(repeating: 1),
     clipCounts: Int = Int(Int32.max), response: Response? = nil
   ) {
     self.rateMillihertz = rateMillihertz
@@ -83,7 +83,7 @@ public struct Conditioner: ~Copyable {
   public init(_ settings: ConditionerSettings) {
     let rate = Double(settings.rateMillihertz) / 1000
     var gains = settings.gains
-    for lane in 0..<4 where settings.presentLanes & (1 << UInt8(lane)) == 0 { gains[lane] = 0 }
+    for lane in 0..<4 where !settings.presentLanes.contains(lane: lane) { gains[lane] = 0 }
     self.gains = gains
     monitor = ChannelMonitor(
       presentLanes: settings.presentLanes, clipCounts: settings.clipCounts, rateHertz: rate)

@@ -67,29 +67,24 @@ extension SelfTest {
     _ capture: inout AlsaCapture, _ pulse: inout PulseInput?, _ levels: inout LevelStatistics,
     _ edges: inout EdgeStatistics, _ settings: DigitizerSettings, _ clock: MachineClock
   ) -> Bool {
-    let unpacker = FrameUnpacker(settings)
     let chunk = settings.periodFrames
     guard
-      var arena = Arena(
-        byteCount: chunk * (unpacker.bytesPerFrame + MemoryLayout<Frame>.stride) + 128)
+      var arena = Arena(byteCount: FrameFeeder.byteCount(settings, chunkFrames: chunk))
     else { return false }
     defer { arena.seal() }
-    let raw = UnsafeMutableRawBufferPointer(
-      arena.take(UInt8.self, count: chunk * unpacker.bytesPerFrame))
-    let frames = arena.take(Frame.self, count: chunk)
+    let feeder = FrameFeeder(settings, chunkFrames: chunk, arena: &arena)
     let end = clock.monotonicNanoseconds() + SelfTest.listeningNanoseconds
     while clock.monotonicNanoseconds() < end {
       wait(capture)
       while let edge = pulse?.next() { edges.add(edge) }
       let result = capture.read(
-        raw, bytesPerFrame: unpacker.bytesPerFrame, monotonicNow: clock.monotonicNanoseconds())
+        feeder.raw, bytesPerFrame: feeder.bytesPerFrame,
+        monotonicNow: clock.monotonicNanoseconds())
       switch result {
       case .frames(let count, let stampedFrames, let stamp):
-        let bytes = UnsafeRawBufferPointer(rebasing: raw[0..<(count * unpacker.bytesPerFrame)])
         levels.note(
           stamp: stamp ?? clock.monotonicNanoseconds(), frames: levels.frames + stampedFrames)
-        let unpacked = unpacker.unpack(bytes, into: frames)
-        for index in 0..<unpacked { levels.add(frames[index]) }
+        for frame in feeder.unpack(count) { levels.add(frame) }
       case .interrupted: levels.forgetRate()
       case .lost: return false
       case .nothingYet: break

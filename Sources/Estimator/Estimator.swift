@@ -49,7 +49,7 @@ public struct Estimator: ~Copyable {
   ) -> UnsafeMutablePointer<Estimator>? {
     guard let response = conditioner.response, response.unitsPerCount[0] != 0 else { return nil }
     let hasHorizontals =
-      conditioner.presentLanes & 0b110 == 0b110 && response.unitsPerCount[1] != 0
+      conditioner.presentLanes.contains(.horizontals) && response.unitsPerCount[1] != 0
       && response.unitsPerCount[2] != 0
     var network: UnsafeMutablePointer<EstimatorNetwork>?
     if let model {
@@ -58,11 +58,11 @@ public struct Estimator: ~Copyable {
       network = place
     }
     let place = room(Estimator.self, &arena)
-    var lanes: UInt8 = 0
-    for lane in 0..<3 where response.unitsPerCount[lane] != 0 { lanes |= 1 << UInt8(lane) }
+    var lanes = LaneSet()
+    for lane in 0..<3 where response.unitsPerCount[lane] != 0 { lanes.insert(lane: lane) }
     place.initialize(
       to: Estimator(
-        relations, network, hasHorizontals: hasHorizontals, lanes: lanes & conditioner.presentLanes,
+        relations, network, hasHorizontals: hasHorizontals, lanes: lanes.intersection(conditioner.presentLanes),
         hasSecondSensor: conditioner.hasSecondSensor))
     return place
   }
@@ -79,7 +79,7 @@ public struct Estimator: ~Copyable {
 
   private init(
     _ relations: Relations, _ network: UnsafeMutablePointer<EstimatorNetwork>?,
-    hasHorizontals: Bool, lanes: UInt8, hasSecondSensor: Bool
+    hasHorizontals: Bool, lanes: LaneSet, hasSecondSensor: Bool
   ) {
     self.relations = relations
     self.network = network
@@ -173,7 +173,7 @@ public struct Estimator: ~Copyable {
   public mutating func judge(limit: Double) -> GroundVerdict { witness.judge(limit: limit) }
 
   /// The calibrated lanes that are well, and how many there are.
-  public var believedLanes: UInt8 { witness.believedLanes }
+  public var believedLanes: LaneSet { witness.believedLanes }
   public var laneCount: Int { witness.laneCount }
 
   /// In the last three to six seconds.

@@ -109,10 +109,10 @@ extension GroundWitness {
     let active = activeSamples(lanes, &verdict.doubts)
     verdict.activeSamples = active
     exceed(limit, lanes, active, &verdict)
-    if lanes.nonzeroBitCount < 2 { verdict.doubts.insert(.alone) }
+    if lanes.count < 2 { verdict.doubts.insert(.alone) }
     if isUnconfirmed { verdict.doubts.insert(.unconfirmed) }
     verdict.isConfirmed = hasSecondSensor && !isUnconfirmed
-    guard lanes != 0 else { return verdict }
+    guard !lanes.isEmpty else { return verdict }
     judgeShape(lanes, active, &verdict.doubts)
     judgeSteps(lanes, active, &verdict.doubts)
     judgeGain(lanes, active, &verdict.doubts)
@@ -126,16 +126,16 @@ extension GroundWitness {
   private func place(back: Int) -> Int { (end - 1 - back) % GroundWitness.ringSamples }
 
   @inline(__always)
-  private func largest(_ value: Lanes, _ lanes: UInt8) -> Double {
+  private func largest(_ value: Lanes, _ lanes: LaneSet) -> Double {
     var largest = 0.0
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
+    for lane in 0..<3 where lanes.contains(lane: lane) {
       largest = max(largest, value[lane].magnitude)
     }
     return largest
   }
 
   /// How many samples back the motion began.
-  private func activeSamples(_ lanes: UInt8, _ doubts: inout Doubts) -> Int {
+  private func activeSamples(_ lanes: LaneSet, _ doubts: inout Doubts) -> Int {
     var peaks = InlineArray<20, Double>(repeating: 0)
     for block in 0..<GroundWitness.blocks {
       for index in 0..<GroundWitness.blockSamples {
@@ -162,7 +162,7 @@ extension GroundWitness {
   }
 
   private func exceed(
-    _ limit: Double, _ lanes: UInt8, _ active: Int, _ verdict: inout GroundVerdict
+    _ limit: Double, _ lanes: LaneSet, _ active: Int, _ verdict: inout GroundVerdict
   ) {
     var (newest, oldest) = (active, 0)
     for back in 0..<min(active, GroundWitness.judgedSamples) {
@@ -170,7 +170,7 @@ extension GroundWitness {
     }
     // An intensity may be reached by less than the limit.
     let moving = GroundWitness.secondLaneShare * min(limit, verdict.peak)
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
+    for lane in 0..<3 where lanes.contains(lane: lane) {
       var (exceeding, swings, moved) = (0, 0, false)
       var sign = 0.0
       for back in 0..<active {
@@ -196,7 +196,7 @@ extension GroundWitness {
   }
 
   /// Both sides, frequencies and directions, of the last second.
-  private func judgeShape(_ lanes: UInt8, _ active: Int, _ doubts: inout Doubts) {
+  private func judgeShape(_ lanes: LaneSet, _ active: Int, _ doubts: inout Doubts) {
     var (least, most) = (Lanes.zero, Lanes.zero)
     var (total, fast, slow, neighbours) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
     var quickEnergies = Lanes.zero
@@ -213,8 +213,8 @@ extension GroundWitness {
       products += SIMD3(h[0] * h[1], h[0] * h[2], h[1] * h[2])
     }
     var strongest = 0
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
-      if lanes & (1 << UInt8(strongest)) == 0 || fast[lane] > fast[strongest] { strongest = lane }
+    for lane in 0..<3 where lanes.contains(lane: lane) {
+      if !lanes.contains(lane: strongest) || fast[lane] > fast[strongest] { strongest = lane }
     }
     let energy = GroundWitness.sum(total, lanes)
     let fastEnergy = GroundWitness.sum(fast, lanes)
@@ -235,7 +235,7 @@ extension GroundWitness {
     if knowsNoise && !isQuick && end - quickEnd > GroundWitness.quickMemorySamples {
       doubts.insert(.slow)
     }
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) == 0 {
+    for lane in 0..<3 where !lanes.contains(lane: lane) {
       fast[lane] = 0
       if lane != 2 { products[0] = 0 }
       if lane != 1 { products[1] = 0 }
@@ -243,7 +243,7 @@ extension GroundWitness {
     }
     let axes = GroundWitness.axes(fast, products)
     if axes.second < GroundWitness.secondAxisShare { doubts.insert(.straight) }
-    if lanes.nonzeroBitCount == 3 && axes.third < GroundWitness.thirdAxisShare {
+    if lanes.count == 3 && axes.third < GroundWitness.thirdAxisShare {
       doubts.insert(.flat)
     }
   }
@@ -276,8 +276,8 @@ extension GroundWitness {
   }
 
   /// Two levels and jumps between them, on any lane, since it first moved by three tenths of its peak.
-  private func judgeSteps(_ lanes: UInt8, _ active: Int, _ doubts: inout Doubts) {
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
+  private func judgeSteps(_ lanes: LaneSet, _ active: Int, _ doubts: inout Doubts) {
+    for lane in 0..<3 where lanes.contains(lane: lane) {
       let window = min(active, GroundWitness.judgedSamples)
       var (largest, peak) = (0.0, 0.0)
       for back in 0..<window {
@@ -313,7 +313,7 @@ extension GroundWitness {
   }
 
   /// A gain jumps at once: what has gone on for two seconds without this doubt is not the noise.
-  private mutating func judgeGain(_ lanes: UInt8, _ active: Int, _ doubts: inout Doubts) {
+  private mutating func judgeGain(_ lanes: LaneSet, _ active: Int, _ doubts: inout Doubts) {
     guard knowsNoise else { return }
     var isScaled = false
     if active < GroundWitness.scaledSamples || doubtOfGain > GroundWitness.scaledShare {
@@ -326,7 +326,7 @@ extension GroundWitness {
   }
 
   /// P comes before S and grows before it: tenths of a second lie between the noise and the motion at its full.
-  private func judgeGrowth(_ lanes: UInt8, _ doubts: inout Doubts) {
+  private func judgeGrowth(_ lanes: LaneSet, _ doubts: inout Doubts) {
     guard knowsNoise else { return }
     var (full, fullest) = (0.0, 0)
     for back in 0..<10 {
@@ -363,10 +363,10 @@ extension GroundWitness {
 
   /// Whether these moments are those, all times one factor, on all of two lanes or three.
   static func isScaled(
-    _ moments: InlineArray<3, Lanes>, _ those: InlineArray<3, Lanes>, lanes: UInt8
+    _ moments: InlineArray<3, Lanes>, _ those: InlineArray<3, Lanes>, lanes: LaneSet
   ) -> Bool {
     var (count, sum, squares) = (0.0, 0.0, 0.0)
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
+    for lane in 0..<3 where lanes.contains(lane: lane) {
       var isLarger = true
       for index in 0..<3
       where moments[index][lane] < GroundWitness.scaledRatio * those[index][lane] {
@@ -386,13 +386,13 @@ extension GroundWitness {
   }
 
   /// Half periods of the strongest lane, newest first: a machine's are alike, also while it runs up.
-  private func judgePeriods(_ lanes: UInt8, _ active: Int, _ doubts: inout Doubts) {
+  private func judgePeriods(_ lanes: LaneSet, _ active: Int, _ doubts: inout Doubts) {
     var energy = Lanes.zero
     for back in 0..<GroundWitness.judgedSamples {
       energy += high[place(back: back)] * high[place(back: back)]
     }
     var lane = -1
-    for other in 0..<3 where lanes & (1 << UInt8(other)) != 0 {
+    for other in 0..<3 where lanes.contains(lane: other) {
       if lane < 0 || energy[other] > energy[lane] { lane = other }
     }
     var last: Double?
@@ -424,7 +424,7 @@ extension GroundWitness {
   }
 
   /// One frequency alone, whichever, on all lanes together.
-  private func judgeBandwidth(_ lanes: UInt8, _ doubts: inout Doubts) {
+  private func judgeBandwidth(_ lanes: LaneSet, _ doubts: inout Doubts) {
     var (sizes, slopes, curvatures) = (Lanes.zero, Lanes.zero, Lanes.zero)
     for back in 0..<GroundWitness.judgedSamples {
       let h = high[place(back: back)]

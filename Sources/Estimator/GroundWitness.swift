@@ -90,7 +90,7 @@ public struct GroundWitness: ~Copyable {
   /// How often the motion was lately the noise made larger, 0 to 1.
   var doubtOfGain = 0.0
   /// Lanes that have a calibrated component.
-  private let lanes: UInt8
+  private let lanes: LaneSet
 
   /// Mean sizes of the high-passed acceleration and of its first and second differences: they tell one
   /// spectrum from another, and a change of gain changes all of them alike. Not squares, in which the one
@@ -113,7 +113,7 @@ public struct GroundWitness: ~Copyable {
   private static let secondSensorSettlingSamples = 1000
   private static let secondSensorNoiseSamples = 3000
 
-  public init(lanes: UInt8, hasSecondSensor: Bool = false) {
+  public init(lanes: LaneSet, hasSecondSensor: Bool = false) {
     self.lanes = lanes
     self.hasSecondSensor = hasSecondSensor
     highPass = Biquad(
@@ -129,7 +129,7 @@ public struct GroundWitness: ~Copyable {
   public mutating func step(_ sample: Sample, _ motion: Motion) {
     if sample.isRestart { restart() }
     var a = motion.acceleration
-    for lane in 0..<4 where lanes & (1 << UInt8(lane)) == 0 { a[lane] = 0 }
+    for lane in 0..<4 where !lanes.contains(lane: lane) { a[lane] = 0 }
     let h = highPass.step(a)
     let place = end % GroundWitness.ringSamples
     all[place] = a
@@ -177,15 +177,15 @@ public struct GroundWitness: ~Copyable {
 
   /// The mean size of the tenth of a second that so many others have followed, on these lanes together.
   @inline(never)
-  func size(back: Int, lanes: UInt8) -> Double {
+  func size(back: Int, lanes: LaneSet) -> Double {
     let tenth = sizes[(end / GroundWitness.blockSamples + 100 - back) % 100]
     return GroundWitness.sum(tenth, lanes)
   }
 
   @inline(never)
-  static func sum(_ value: Lanes, _ lanes: UInt8) -> Double {
+  static func sum(_ value: Lanes, _ lanes: LaneSet) -> Double {
     var sum = 0.0
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 { sum += value[lane] }
+    for lane in 0..<3 where lanes.contains(lane: lane) { sum += value[lane] }
     return sum
   }
 
@@ -193,7 +193,7 @@ public struct GroundWitness: ~Copyable {
     let block = (end / 10) % 20
     if end % 10 == 0 { velocities[block] = 0 }
     var largest = velocities[block]
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
+    for lane in 0..<3 where lanes.contains(lane: lane) {
       largest = max(largest, velocity[lane].magnitude)
     }
     velocities[block] = largest
@@ -218,9 +218,9 @@ public struct GroundWitness: ~Copyable {
   }
 
   private mutating func noteFlags(_ flags: ChannelFlags) {
-    let broken = flags.clipped | flags.stuck | flags.dead
-    guard broken & 0b111 != 0 else { return }
-    for lane in 0..<3 where broken & (1 << UInt8(lane)) != 0 {
+    let broken = flags.clipped.union(flags.silent)
+    guard !broken.isDisjoint(with: .components) else { return }
+    for lane in 0..<3 where broken.contains(lane: lane) {
       brokenUntil[lane] = end + GroundWitness.brokenSamples
     }
   }
@@ -283,15 +283,15 @@ public struct GroundWitness: ~Copyable {
   }
 
   /// The lanes that are there and well.
-  public var believedLanes: UInt8 {
-    var mask: UInt8 = 0
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 && end >= brokenUntil[lane] {
-      mask |= 1 << UInt8(lane)
+  public var believedLanes: LaneSet {
+    var believed = LaneSet()
+    for lane in 0..<3 where lanes.contains(lane: lane) && end >= brokenUntil[lane] {
+      believed.insert(lane: lane)
     }
-    return mask
+    return believed
   }
 
-  public var laneCount: Int { lanes.nonzeroBitCount }
+  public var laneCount: Int { lanes.count }
 
   /// In the last two seconds, m/s.
   public var velocity: Double {

@@ -41,7 +41,7 @@ struct MotionHistory: ~Copyable {
     }
     if sample.number % 100 == 0 { flushTinyStates() }
     past.noise = noiseSquared
-    past.isClipped = sample.flags.clipped != 0
+    past.isClipped = !sample.flags.clipped.isEmpty
     ring[end % MotionHistory.capacity] = past
     end += 1
     return past

@@ -62,13 +62,13 @@ public struct FeatureExtractor: Sendable {
   }
 
   /// The next sample's codes. `lanes`: the components that are there.
-  public mutating func step(_ counts: Lanes, lanes: UInt8) -> Codes {
+  public mutating func step(_ counts: Lanes, lanes: LaneSet) -> Codes {
     let filtered = highPass.step(counts)
     let size = filtered.replacing(with: -filtered, where: filtered .< 0)
     learn(size)
     let ratio = size / scale
     var codes = Codes(repeating: FeatureExtractor.blank)
-    for lane in 0..<3 where lanes & (1 << UInt8(lane)) != 0 {
+    for lane in 0..<3 where lanes.contains(lane: lane) {
       let fine = FeatureExtractor.code(ratio[lane] * FeatureExtractor.finePerScale)
       let coarse = FeatureExtractor.code(
         FeatureExtractor.octaves(1 + ratio[lane]) * FeatureExtractor.coarsePerOctave)

@@ -35,7 +35,7 @@ public struct NetworkPicker: ~Copyable {
   public let name: Text<32>
   var settings: NetworkPickerSettings
   private let heads: PickerModel.Heads
-  private let presentLanes: UInt8
+  private let presentLanes: LaneSet
   private var network: Network
   private var features = FeatureExtractor()
   private var lastNumber: Int64 = -1
@@ -71,7 +71,7 @@ public struct NetworkPicker: ~Copyable {
   /// By its pointer: an optional of something this large is moved out and back at every touch.
   public static func make(
     _ model: PickerModel, kernels: KernelVariant, settings: NetworkPickerSettings,
-    presentLanes: UInt8, arena: inout Arena
+    presentLanes: LaneSet, arena: inout Arena
   ) -> UnsafeMutablePointer<NetworkPicker> {
     let bytes = arena.take(UInt8.self, count: MemoryLayout<NetworkPicker>.stride)
     let place = UnsafeMutableRawPointer(bytes.baseAddress!)
@@ -84,7 +84,7 @@ public struct NetworkPicker: ~Copyable {
 
   private init(
     _ model: PickerModel, kernels: KernelVariant, settings: NetworkPickerSettings,
-    presentLanes: UInt8, arena: inout Arena
+    presentLanes: LaneSet, arena: inout Arena
   ) {
     heads = model.heads
     self.settings = settings
@@ -103,8 +103,7 @@ public struct NetworkPicker: ~Copyable {
     if sample.isRestart { restart(sample, at: place) }
     lastNumber = sample.number
     settled += 1
-    let broken = sample.flags.dead | sample.flags.stuck
-    let lanes = presentLanes & ~broken
+    let lanes = presentLanes.subtracting(sample.flags.silent)
     if lanes == 0 {
       stillSamples += 1
     } else {
@@ -114,7 +113,7 @@ public struct NetworkPicker: ~Copyable {
     isLive =
       settled >= NetworkPicker.settlingSamples
       && place - revived >= NetworkPicker.settlingSamples
-    if sample.flags.clipped & lanes != 0 { lastClipped = place }
+    if !sample.flags.clipped.isDisjoint(with: lanes) { lastClipped = place }
     if sample.number % 100 == 0 { features.flushTinyStates() }
     var codes = features.step(sample.counts, lanes: lanes)
     withUnsafeBytes(of: &codes) { network.push($0.baseAddress!, count: 1) }
@@ -309,7 +308,7 @@ public struct NetworkPicker: ~Copyable {
       // Flags are a tenth of a second old at most.
       quality: PickQuality(
         sigmaSeconds: sigma, isClipped: lastClipped >= index - 10,
-        usesHorizontals: presentLanes & 1 == 0),
+        usesHorizontals: !presentLanes.contains(lane: 0)),
       isSeenByBaseline: trace.pointee.hasOnset(near: index, samples: NetworkPicker.sameSamples))
   }
 }

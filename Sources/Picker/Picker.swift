@@ -29,7 +29,7 @@ public struct Picker: ~Copyable {
 
   /// The network picker must outlive this one.
   public init(
-    _ settings: PickerSettings, presentLanes: UInt8,
+    _ settings: PickerSettings, presentLanes: LaneSet,
     network: UnsafeMutablePointer<NetworkPicker>? = nil
   ) {
     trace = Trace(settings, presentLanes: presentLanes)

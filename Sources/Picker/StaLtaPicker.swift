@@ -59,10 +59,10 @@ struct StaLtaPicker: ~Copyable {
       isTriggered = false
     }
     let end = trace.pointee.history.end
-    if sample.flags.spiked & trace.pointee.watchedLanes != 0 {
+    if !sample.flags.spiked.isDisjoint(with: trace.pointee.watchedLanes) {
       spikeGuardUntil = end + StaLtaPicker.spikeGuardSamples
     }
-    let isClipped = sample.flags.clipped & trace.pointee.watchedLanes != 0
+    let isClipped = !sample.flags.clipped.isDisjoint(with: trace.pointee.watchedLanes)
     if var pick = pending, isClipped {
       pick.isClipped = true
       pending = pick
@@ -136,7 +136,7 @@ struct StaLtaPicker: ~Copyable {
     of pending: PendingPick, _ status: PickStatus, _ trace: UnsafeMutablePointer<Trace>
   ) -> PickPhase {
     guard status == .confirmed, !trace.pointee.usesHorizontals,
-      trace.pointee.presentLanes & 0b110 == 0b110,
+      trace.pointee.presentLanes.contains(.horizontals),
       let p = lastConfirmedP,
       trace.pointee.history.time(at: pending.onset) - p < StaLtaPicker.longestSMinusP,
       let vertical = trace.pointee.history.energy(pending.onset..<(pending.onset + 100)),

@@ -28,7 +28,7 @@ struct Trace: ~Copyable {
   private(set) var usesHorizontals = false
   /// The means began anew with the last sample: what was seen before is no longer comparable.
   private(set) var beginsAnew = false
-  let presentLanes: UInt8
+  let presentLanes: LaneSet
   private let shortWeight: Double
   private let longWeight: Double
   private var highPass: Biquad
@@ -43,7 +43,7 @@ struct Trace: ~Copyable {
   private var onsets = InlineArray<8, Int>(repeating: longAgo)
   private var onsetCount = 0
 
-  init(_ settings: PickerSettings, presentLanes: UInt8) {
+  init(_ settings: PickerSettings, presentLanes: LaneSet) {
     self.presentLanes = presentLanes
     shortWeight = 1 / (settings.shortTermSeconds * outputRateHertz)
     longWeight = 1 / (settings.longTermSeconds * outputRateHertz)
@@ -55,8 +55,8 @@ struct Trace: ~Copyable {
   /// RMS of the ground's noise in the band, counts.
   var noiseCounts: Double { long.squareRoot() }
   var noiseEnergy: Double { long }
-  /// The lanes of the component, one bit each.
-  var watchedLanes: UInt8 { usesHorizontals ? 0b110 : 0b001 }
+  /// The lanes of the component.
+  var watchedLanes: LaneSet { usesHorizontals ? .horizontals : LaneSet(lane: 0) }
 
   // MARK: Inputs
 
@@ -110,11 +110,12 @@ struct Trace: ~Copyable {
   /// A change of component starts the means anew, so it must last: a quiet site's coarse converter stands still
   /// for a second now and then.
   private mutating func chooseComponent(_ flags: ChannelFlags) {
-    let broken = flags.dead | flags.stuck
-    let hasHorizontals = presentLanes & 0b110 != 0 && broken & 0b110 & presentLanes == 0
-    let wanted = presentLanes & 1 == 0 || (broken & 1 != 0 && hasHorizontals)
+    let horizontals = presentLanes.intersection(.horizontals)
+    let hasHorizontals = !horizontals.isEmpty && flags.silent.isDisjoint(with: horizontals)
+    let hasVertical = presentLanes.contains(lane: 0)
+    let wanted = !hasVertical || (flags.silent.contains(lane: 0) && hasHorizontals)
     wantsOther = wanted == usesHorizontals ? 0 : wantsOther + 1
-    guard wantsOther > Trace.changeSamples || (wantsOther > 0 && presentLanes & 1 == 0) else {
+    guard wantsOther > Trace.changeSamples || (wantsOther > 0 && !hasVertical) else {
       return
     }
     usesHorizontals = wanted

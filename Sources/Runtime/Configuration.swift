@@ -118,12 +118,12 @@ public struct Configuration: Sendable {
     return settings
   }
 
-  public var presentLanes: UInt8 {
-    var mask: UInt8 = 0
+  public var presentLanes: LaneSet {
+    var present = LaneSet()
     for lane in 0..<Component.count where board.digitizer.lanes[lane].channel >= 0 {
-      mask |= 1 << UInt8(lane)
+      present.insert(lane: lane)
     }
-    return mask
+    return present
   }
 }
 

@@ -27,9 +27,7 @@ public enum Recording {
     let networks = StationNetworks(configuration.station, kernels: kernels.variant)
     if let problem = networks.pickerProblem ?? networks.estimatorProblem { throw problem }
     let digitizer = configuration.board.digitizer
-    let unpacker = FrameUnpacker(digitizer)
     let chunk = digitizer.periodFrames
-    let byteCount = chunk * unpacker.bytesPerFrame
     let source = input.withCString { clinux_open_read($0) }
     guard source >= 0 else { throw refusal(input, " cannot be read") }
     defer { close(source) }
@@ -38,10 +36,10 @@ public enum Recording {
     defer { close(sink) }
     guard
       var arena = Arena(
-        byteCount: networks.arenaByteCount + byteCount + chunk * MemoryLayout<Frame>.stride + 4096)
+        byteCount: networks.arenaByteCount
+          + FrameFeeder.byteCount(digitizer, chunkFrames: chunk) + 4096)
     else { throw Diagnostic("the kernel has no memory for the buffers") }
-    let raw = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: byteCount))
-    let frames = arena.take(Frame.self, count: chunk)
+    var feeder = FrameFeeder(digitizer, chunkFrames: chunk, arena: &arena)
     var station = Station(
       settings,
       network: networks.makePicker(settings, arena: &arena),
@@ -56,22 +54,15 @@ public enum Recording {
       frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000)
     var counters = DigitizerCounters()
     while true {
-      let got = fill(raw, from: source)
-      guard got >= unpacker.bytesPerFrame else { break }
+      let count = fill(feeder.raw, from: source) / feeder.bytesPerFrame
+      guard count > 0 else { break }
       clock.observe(time.systemClock())
-      let count = unpacker.unpack(UnsafeRawBufferPointer(rebasing: raw[0..<got]), into: frames)
-      let first = Int64(counters.frames)
       counters.frames += UInt64(count)
       time.delivered(frames: count)
       let now = time.monotonicNanoseconds()
-      clock.observe(frame: first + Int64(count), monotonicNanoseconds: now)
-      let (start, nanosecondsPerFrame) = clock.time(ofBlockAt: first, monotonicNow: now)
+      let delivery = Delivery(count: count, stampedFrames: count, stamp: now)
       station.note(.digitizer(counters))
-      station.process(
-        Block(
-          frames: UnsafeBufferPointer(rebasing: frames[0..<count]), firstFrame: first,
-          firstFrameTime: start, nanosecondsPerFrame: nanosecondsPerFrame, clock: clock.reading,
-          monotonicNanoseconds: now))
+      station.process(feeder.block(delivery, &clock, monotonicNow: now))
       while let datagram = station.nextDatagram() {
         let isWritten = datagram.withBytes { write(sink, $0.baseAddress, $0.count) == $0.count }
         guard isWritten else { throw refusal(output, " cannot be written to its end") }

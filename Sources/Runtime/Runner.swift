@@ -41,7 +41,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   public private(set) var clock: SampleClock
   var hostClock: Clock
   private var capture: AlsaCapture
-  private let unpacker: FrameUnpacker
+  private var feeder: FrameFeeder
   private var pulse: PulseInput?
   private var relay: RelayLines?
   private let socket: UdpEndpoint
@@ -61,12 +61,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   public let stateProblem: Diagnostic?
   private let networks: StationNetworks
   private let arena: Arena
-  private let raw: UnsafeMutableRawBufferPointer
-  private let frames: UnsafeMutableBufferPointer<Frame>
   private let received: UnsafeMutableBufferPointer<UInt8>
 
-  private var nextFrame: Int64 = 0
-  private var hasGap = false
   private var lastFramesMonotonic: Int64 = 0
   private var loopTime = DurationHistogram()
   private var startMonotonic: Int64
@@ -84,7 +80,6 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
-    let unpacker = FrameUnpacker(digitizer)
     // Before all that can fail: Swift 6.3 destroys it on those ways out, whether it is there or not.
     let networks = StationNetworks(configuration.station, kernels: kernels.variant)
     // Everything that can be refused comes first, and the parts are joined when all of them are
@@ -94,16 +89,14 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
     let pulse = try Self.openPulse(configuration.board.pulse)
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
-    let rawBytes = chunk * unpacker.bytesPerFrame
     let arenaBytes =
-      networks.arenaByteCount + rawBytes + chunk * MemoryLayout<Frame>.stride
+      networks.arenaByteCount + FrameFeeder.byteCount(digitizer, chunkFrames: chunk)
       + Wire.maximumByteCount + 4096
     let scribe = try Scribe(configuration.station)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
     }
-    raw = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: rawBytes))
-    frames = arena.take(Frame.self, count: chunk)
+    feeder = FrameFeeder(digitizer, chunkFrames: chunk, arena: &arena)
     // One byte more than any message: a longer datagram shows as such.
     received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
     var ownClock = hostClock
@@ -121,7 +114,6 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     stateProblem = state.problem
     host.keepsState = state.problem == nil
     calibrationEnd = configuration.response?.validUntil
-    self.unpacker = unpacker
     self.socket = socket
     self.capture = capture
     self.pulse = pulse
@@ -267,22 +259,24 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     var hasFrames = false
     for _ in 0..<Runner.readsPerWakeUpMaximum {
       let now = hostClock.monotonicNanoseconds()
-      let result = capture.read(raw, bytesPerFrame: unpacker.bytesPerFrame, monotonicNow: now)
+      let result = capture.read(
+        feeder.raw, bytesPerFrame: feeder.bytesPerFrame, monotonicNow: now)
       switch result {
       case .frames(let count, let stampedFrames, let stamp):
         hostClock.delivered(frames: count)
         accept(
-          count: count, stampedFrames: stampedFrames,
-          monotonicNanoseconds: stamp ?? hostClock.monotonicNanoseconds())
+          Delivery(
+            count: count, stampedFrames: stampedFrames,
+            stamp: stamp ?? hostClock.monotonicNanoseconds()))
         hasFrames = true
         act()
         // A buffer that was filled may have left some behind; one that was not is worth no second
         // look.
-        if count == frames.count { continue }
+        if count == feeder.capacity { continue }
       case .interrupted:
-        hasGap = true
+        feeder.interrupt()
       case .lost:
-        hasGap = true
+        feeder.interrupt()
         if !capture.reopenIfDue(monotonicNow: now) { event = .digitizerLost }
       case .nothingYet: break
       }
@@ -304,30 +298,14 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     station.tick(moment, clock: clock.reading, isDelivering: isDelivering)
   }
 
-  /// `count` frames lie in the raw buffer; `stampedFrames` from the first of them on had been taken
-  /// at the time given.
-  private mutating func accept(count: Int, stampedFrames: Int, monotonicNanoseconds stamp: Int64) {
-    if hasGap {
-      hasGap = false
-      let first = stamp - Int64(Double(stampedFrames) * nominalNanosecondsPerFrame)
-      let number = clock.resume(atMonotonicNanoseconds: first, after: nextFrame)
-      capture.countGap(frames: number - nextFrame)
-      nextFrame = number
-    }
-    lastFramesMonotonic = stamp
-    clock.observe(frame: nextFrame + Int64(stampedFrames), monotonicNanoseconds: stamp)
-    let fill = min(stampedFrames * 1000 / max(capture.bufferFrames, 1), 1000)
+  private mutating func accept(_ delivery: Delivery) {
+    if let missing = feeder.resume(delivery, &clock) { capture.countGap(frames: missing) }
+    lastFramesMonotonic = delivery.stamp
+    let fill = min(delivery.stampedFrames * 1000 / max(capture.bufferFrames, 1), 1000)
     ringFillPerMille = max(ringFillPerMille, UInt16(fill))
-    let (first, nanosecondsPerFrame) = clock.time(ofBlockAt: nextFrame, monotonicNow: stamp)
-    let bytes = UnsafeRawBufferPointer(rebasing: raw[0..<(count * unpacker.bytesPerFrame)])
-    let unpacked = unpacker.unpack(bytes, into: frames)
     station.note(.digitizer(capture.counters))
     station.process(
-      Block(
-        frames: UnsafeBufferPointer(rebasing: frames[0..<unpacked]), firstFrame: nextFrame,
-        firstFrameTime: first, nanosecondsPerFrame: nanosecondsPerFrame, clock: clock.reading,
-        monotonicNanoseconds: hostClock.monotonicNanoseconds()))
-    nextFrame += Int64(unpacked)
+      feeder.block(delivery, &clock, monotonicNow: hostClock.monotonicNanoseconds()))
   }
 
   /// One action after another; what became of it goes back before the next.
@@ -384,7 +362,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
 
   /// Port on which pings are answered.
   public var listenPort: Int { socket.boundPort }
-  public var framesProcessed: Int64 { nextFrame }
+  public var framesProcessed: Int64 { feeder.nextFrame }
 }
 
 private let watchdogMessage: StaticString = "WATCHDOG=1"

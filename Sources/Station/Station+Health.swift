@@ -42,8 +42,8 @@ struct Reporting: Sendable {
   mutating func take(_ new: ChannelFlags, updates: Int) {
     if flagUpdates != updates {
       flagUpdates = updates
-      flags.clipped |= new.clipped
-      flags.spiked |= new.spiked
+      flags.clipped.insert(new.clipped)
+      flags.spiked.insert(new.spiked)
     }
     flags.stuck = new.stuck
     flags.dead = new.dead
@@ -59,7 +59,7 @@ struct Reporting: Sendable {
   mutating func tell(at now: Moment) {
     last = now.monotonicNanoseconds
     count &+= 1
-    (flags.clipped, flags.spiked) = (0, 0)
+    (flags.clipped, flags.spiked) = (LaneSet(), LaneSet())
   }
 }
 
@@ -96,7 +96,7 @@ extension Station {
     if !isLive { reasons.insert(.notLive) }
     guard let estimator else { return reasons.union(.uncalibrated) }
     let believed = estimator.pointee.believedLanes
-    if believed.nonzeroBitCount < min(2, estimator.pointee.laneCount) {
+    if believed.count < min(2, estimator.pointee.laneCount) {
       reasons.insert(.lanesBroken)
     }
     return reasons

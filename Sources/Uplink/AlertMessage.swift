@@ -14,7 +14,7 @@ public enum AlertReason: UInt8, Sendable {
 /// Where the relay stands.
 public enum RelayState: UInt8, Sendable { case none, atRest, actuated, faulty }
 
-public struct AlertMessage: Equatable, Sendable {
+public struct AlertMessage: Payload, Equatable, Sendable {
   public static let byteCount = 32
   public static let noTime = UTC(nanoseconds: .min)
   /// The same for all messages about one alert.
@@ -33,38 +33,18 @@ public struct AlertMessage: Equatable, Sendable {
   public var evidence: UInt8 = 0
   public init() {}
 
-  public func write(to writer: inout ByteWriter) {
-    writer.write(id)
-    writer.write(pickID)
-    writer.write(pickTime.nanoseconds)
-    writer.write(decided.nanoseconds)
-    writer.write(level.rawValue)
-    writer.write(reason.rawValue)
-    writer.write(relay.rawValue)
-    writer.write(UInt8(isDrill ? 1 : 0))
-    writer.write(`repeat`)
-    writer.write(evidence)
-    for _ in 0..<2 { writer.write(UInt8(0)) }
-  }
-
-  public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
-    guard payload.count == AlertMessage.byteCount else { throw .malformed }
-    var reader = ByteReader(payload)
-    id = reader.read(UInt32.self)
-    pickID = reader.read(UInt32.self)
-    pickTime = UTC(nanoseconds: reader.read(Int64.self))
-    decided = UTC(nanoseconds: reader.read(Int64.self))
-    guard let level = AlertLevel(rawValue: reader.read(UInt8.self)),
-      let reason = AlertReason(rawValue: reader.read(UInt8.self)),
-      let relay = RelayState(rawValue: reader.read(UInt8.self))
-    else { throw .malformed }
-    (self.level, self.reason, self.relay) = (level, reason, relay)
-    let drill = reader.read(UInt8.self)
-    isDrill = drill == 1
-    `repeat` = reader.read(UInt8.self)
-    var reserved: UInt8 = 0
-    evidence = reader.read(UInt8.self)
-    for _ in 0..<2 { reserved |= reader.read(UInt8.self) }
-    guard id >= 1, drill <= 1, evidence < 64, reserved == 0 else { throw .malformed }
+  // swift-format-ignore
+  public mutating func visit(_ v: inout some FieldVisitor) {
+    v.number(&id, "alert_id", "", "the same for all messages about one alert; from 1 at every boot", from: 1)
+    v.number(&pickID, "pick_id", "", "the pick that led to it, of the same boot; 0 none")
+    v.time(&pickTime, "pick_time_ns", "its time; the least i64: none")
+    v.time(&decided, "decided_ns", "when this level was decided; the same in every repeat")
+    v.word(&level, "level", "1 watch, 2 alarm, 3 clear")
+    v.word(&reason, "reason", "1 expected shaking, 2 P amplitude, 3 measured shaking, 4 estimate fell, 5 time is over, 6 pick retracted, 7 command, 8 instrument fault, 9 the digitizer was lost, 10 an alarm that stood when the station stopped")
+    v.word(&relay, "relay", "0 none fitted, 1 at rest, 2 actuated, 3 faulty")
+    v.truth(&isDrill, "drill", "0 real, 1 drill")
+    v.number(&`repeat`, "repeat", "", "0 the first message of this level, 1 its first repeat … 255: or more")
+    v.number(&evidence, "evidence", "mask", "what measured shaking (reason 3) rests on: table below; 0 for any other reason", to: 63)
+    v.reserved(UInt16.self)
   }
 }

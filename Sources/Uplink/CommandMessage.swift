@@ -8,6 +8,10 @@ public enum CommandParameter: UInt16, Sendable {
   case confirmProbability, relayTest, drill, health, announceProbability, shearProbability
   case unseenProbability, eventProbability, announceUnseenProbability
   case release, siteTerm
+
+  /// What the station file, JSON and an operator call them, from 1 on, between bars.
+  public static let names: StaticString =
+    "trigger_ratio|confirm_probability|relay_test_seconds|drill|health|announce_probability|shear_probability|unseen_probability|event_probability|announce_unseen_probability|release|site_term_log10"
 }
 
 public enum CommandResult: UInt8, Sendable {
@@ -16,7 +20,7 @@ public enum CommandResult: UInt8, Sendable {
   case done, unknownParameter, outOfRange, impossible, expired
 }
 
-public struct CommandMessage: Equatable, Sendable {
+public struct CommandMessage: Payload, Equatable, Sendable {
   public static let byteCount = 32
   /// A command with this value only asks. An answer with it says that nothing holds.
   public static let noValue = Int64.min
@@ -33,29 +37,14 @@ public struct CommandMessage: Equatable, Sendable {
   public var expires = CommandMessage.neverExpires
   public init() {}
 
-  public func write(to writer: inout ByteWriter) {
-    writer.write(counter)
-    writer.write(id)
-    writer.write(parameter)
-    writer.write(result.rawValue)
-    writer.write(UInt8(0))
-    writer.write(value)
-    writer.write(expires.nanoseconds)
-  }
-
-  public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
-    guard payload.count == CommandMessage.byteCount else { throw .malformed }
-    var reader = ByteReader(payload)
-    counter = reader.read(UInt64.self)
-    id = reader.read(UInt32.self)
-    parameter = reader.read(UInt16.self)
-    let resultByte = reader.read(UInt8.self)
-    let reserved = reader.read(UInt8.self)
-    value = reader.read(Int64.self)
-    expires = UTC(nanoseconds: reader.read(Int64.self))
-    guard counter >= 1, counter <= UInt64(Int64.max), reserved == 0,
-      let result = CommandResult(rawValue: resultByte)
-    else { throw .malformed }
-    self.result = result
+  // swift-format-ignore
+  public mutating func visit(_ v: inout some FieldVisitor) {
+    v.number(&counter, "counter", "", "grows with every command, from 1 to 2⁶³ − 1; a clock in nanoseconds does", from: 1, to: UInt64(Int64.max))
+    v.number(&id, "command_id", "", "the sender's own number; comes back in the answer")
+    v.number(&parameter, "parameter", "", "table below")
+    v.word(&result, "result", "0 in a command; in the answer 1 done, 2 unknown parameter, 3 value out of range, 4 not possible here, 5 expired")
+    v.reserved(UInt8.self)
+    v.number(&value, "value", "", "what to set; the least i64: only tell. In the answer: what now holds, or the least i64 if nothing does")
+    v.time(&expires, "expires_ns", "not to be obeyed after this time, nor by an unsynchronised station (result 5); the least i64: no limit")
   }
 }

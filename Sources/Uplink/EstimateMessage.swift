@@ -2,7 +2,7 @@
 
 import Core
 
-public struct EstimateMessage: Equatable, Sendable {
+public struct EstimateMessage: Payload, Equatable, Sendable {
   public static let byteCount = 76
   public var pickID: UInt32 = 0
   public var afterPMilliseconds: UInt16 = 0
@@ -39,100 +39,33 @@ public struct EstimateMessage: Equatable, Sendable {
   public var observedIntensityHundredths = Int16.min
   public init() {}
 
-  public func write(to writer: inout ByteWriter) {
-    writer.write(pickID)
-    writer.write(afterPMilliseconds)
-    writer.write(eventClass)
-    writer.write(
-      UInt8(
-        (isClipped ? 1 : 0) | (hasShear ? 2 : 0) | (isMagnitudeLowerBound ? 4 : 0)
-          | (isCalibrationExpired ? 8 : 0)))
-    writer.write(pickTime.nanoseconds)
-    writer.write(classProbability)
-    writer.write(magnitudeHundredths)
-    writer.write(magnitudeSigmaHundredths)
-    writer.write(distanceSigma)
-    writer.write(distanceMetres)
-    writer.write(backAzimuthCentidegrees)
-    writer.write(backAzimuthSigmaCentidegrees)
-    writer.write(tauC.bits)
-    writer.write(peakDisplacement.bits)
-    writer.write(peakAcceleration.bits)
-    writer.write(peakVelocity.bits)
-    writer.write(expectedAcceleration.bits)
-    writer.write(expectedVelocity.bits)
-    writer.write(accelerationSigma)
-    writer.write(velocitySigma)
-    writer.write(modifiedMercalliHundredths)
-    writer.write(jmaIntensityHundredths)
-    writer.write(observedAcceleration.bits)
-    writer.write(observedVelocity.bits)
-    writer.write(observedIntensityHundredths)
-    writer.write(UInt16(0))
+  // swift-format-ignore
+  public mutating func visit(_ v: inout some FieldVisitor) {
+    v.number(&pickID, "pick_id", "", "the P pick it rests on, of the same boot; 0 where STA/LTA triggered and the network told nothing")
+    v.number(&afterPMilliseconds, "after_p_ms", "ms", "length of the window after P; never unknown", to: .max - 1)
+    v.number(&eventClass, "event_class", "", "0 unknown, 1 earthquake, 2 blast, 3 collapse or other local impact, 4 noise, 5 teleseism, 6 instrument fault", to: 6)
+    v.truths(&isClipped, &hasShear, &isMagnitudeLowerBound, &isCalibrationExpired, "flags", "bit 0: clipped in the window, amplitudes are lower bounds; bit 1: S has probably arrived in it; bit 2: the window is shorter than half such a source lasts, the magnitude is a lower bound; bit 3: the calibration has run out, amplitudes are as it once was; others 0")
+    v.time(&pickTime, "pick_time_ns", "P arrival; never unknown")
+    v.number(&classProbability, "class_probability", "1/10000", "", to: 10_000, unknown: .max)
+    v.number(&magnitudeHundredths, "magnitude", "0.01", "", unknown: .min)
+    v.number(&magnitudeSigmaHundredths, "magnitude_sigma", "0.01", "", unknown: .max)
+    v.number(&distanceSigma, "distance_sigma_log10", "0.001", "of the logarithm of the distance", unknown: .max)
+    v.number(&distanceMetres, "distance_m", "m", "hypocentral", unknown: .max)
+    v.number(&backAzimuthCentidegrees, "back_azimuth", "0.01°", "from station to source, clockwise from north", to: 35_999, unknown: .max)
+    v.number(&backAzimuthSigmaCentidegrees, "back_azimuth_sigma", "0.01°", "", to: 18_000, unknown: .max)
+    v.quantity(&tauC, "tau_c_s", "s", "τc in the window")
+    v.quantity(&peakDisplacement, "pd_m", "m", "peak displacement of the vertical in the window")
+    v.quantity(&peakAcceleration, "pa_ms2", "m/s²", "peak acceleration, likewise")
+    v.quantity(&peakVelocity, "pv_ms", "m/s", "peak velocity, likewise")
+    v.quantity(&expectedAcceleration, "pga_ms2", "m/s²", "peak acceleration to be expected here")
+    v.quantity(&expectedVelocity, "pgv_ms", "m/s", "peak velocity to be expected here")
+    v.number(&accelerationSigma, "pga_sigma_log10", "0.001", "", unknown: .max)
+    v.number(&velocitySigma, "pgv_sigma_log10", "0.001", "", unknown: .max)
+    v.number(&modifiedMercalliHundredths, "mmi", "0.01", "Modified Mercalli intensity to be expected here", to: 1200, unknown: .max)
+    v.number(&jmaIntensityHundredths, "jma", "0.01", "JMA's instrumental intensity to be expected here", unknown: .min)
+    v.quantity(&observedAcceleration, "observed_pga_ms2", "m/s²", "largest acceleration in the window")
+    v.quantity(&observedVelocity, "observed_pgv_ms", "m/s", "largest velocity in the window")
+    v.number(&observedIntensityHundredths, "observed_jma", "0.01", "JMA's instrumental intensity of the window", unknown: .min)
+    v.reserved(UInt16.self)
   }
-
-  public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
-    guard payload.count == EstimateMessage.byteCount else { throw .malformed }
-    var reader = ByteReader(payload)
-    pickID = reader.read(UInt32.self)
-    afterPMilliseconds = reader.read(UInt16.self)
-    eventClass = reader.read(UInt8.self)
-    let flags = reader.read(UInt8.self)
-    isClipped = flags & 1 != 0
-    hasShear = flags & 2 != 0
-    isMagnitudeLowerBound = flags & 4 != 0
-    isCalibrationExpired = flags & 8 != 0
-    pickTime = UTC(nanoseconds: reader.read(Int64.self))
-    classProbability = reader.read(UInt16.self)
-    magnitudeHundredths = reader.read(Int16.self)
-    magnitudeSigmaHundredths = reader.read(UInt16.self)
-    distanceSigma = reader.read(UInt16.self)
-    distanceMetres = reader.read(UInt32.self)
-    backAzimuthCentidegrees = reader.read(UInt16.self)
-    backAzimuthSigmaCentidegrees = reader.read(UInt16.self)
-    tauC = try WireFloat(&reader)
-    peakDisplacement = try WireFloat(&reader)
-    peakAcceleration = try WireFloat(&reader)
-    peakVelocity = try WireFloat(&reader)
-    expectedAcceleration = try WireFloat(&reader)
-    expectedVelocity = try WireFloat(&reader)
-    accelerationSigma = reader.read(UInt16.self)
-    velocitySigma = reader.read(UInt16.self)
-    modifiedMercalliHundredths = reader.read(UInt16.self)
-    jmaIntensityHundredths = reader.read(Int16.self)
-    observedAcceleration = try WireFloat(&reader)
-    observedVelocity = try WireFloat(&reader)
-    observedIntensityHundredths = reader.read(Int16.self)
-    let reserved = reader.read(UInt16.self)
-    func isKnown(_ value: UInt16, upTo limit: UInt16) -> Bool { value <= limit || value == .max }
-    guard flags <= 15, eventClass <= 6, afterPMilliseconds != .max, reserved == 0,
-      isKnown(classProbability, upTo: 10_000), isKnown(backAzimuthCentidegrees, upTo: 35_999),
-      isKnown(backAzimuthSigmaCentidegrees, upTo: 18_000),
-      isKnown(modifiedMercalliHundredths, upTo: 1200)
-    else { throw .malformed }
-  }
-}
-
-/// Four bytes of a physical quantity that is not negative. By its bits, so that messages compare.
-public struct WireFloat: Equatable, Sendable {
-  public static let unknown = WireFloat(bits: 0x7FC0_0000)
-  public let bits: UInt32
-
-  private init(bits: UInt32) { self.bits = bits }
-
-  /// Unknown where there is none, or none that fits.
-  public init(_ value: Double?) {
-    let float = Float(value ?? -1)
-    self = float >= 0 && float.isFinite ? WireFloat(bits: float.bitPattern) : .unknown
-  }
-
-  init(_ reader: inout ByteReader) throws(DatagramError) {
-    bits = reader.read(UInt32.self)
-    let float = Float(bitPattern: bits)
-    guard self == .unknown || (float >= 0 && float.isFinite && float.sign == .plus) else {
-      throw .malformed
-    }
-  }
-
-  public var value: Double? { self == .unknown ? nil : Double(Float(bitPattern: bits)) }
 }

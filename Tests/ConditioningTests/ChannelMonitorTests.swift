@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct ChannelMonitorTests {
   func monitor(
-    _ rateHertz: Double, present: UInt8 = 0b1111, clip: Int = 8_388_607
+    _ rateHertz: Double, present: LaneSet = 0b1111, clip: Int = 8_388_607
   ) -> ChannelMonitor {
     ChannelMonitor(presentLanes: present, clipCounts: clip, rateHertz: rateHertz)
   }
@@ -128,7 +128,7 @@ import Testing
         frame[lane] = value
         monitor.restart(at: frame)
         _ = monitor.push(frame)
-        #expect(monitor.takeFlags().clipped == (isClipped ? 1 << UInt8(lane) : 0))
+        #expect(monitor.takeFlags().clipped == (isClipped ? LaneSet(lane: lane) : LaneSet()))
         #expect(monitor.counters.clippedFrames == (isClipped ? 1 : 0))
       }
     }

@@ -14,7 +14,7 @@ struct Listener {
   var siteTerm = 0.0
 
   init(
-    magnitude: Double = 6, kilometres: Double = 40, lanes: UInt8 = 0b111, delay: Double = 0.4,
+    magnitude: Double = 6, kilometres: Double = 40, lanes: LaneSet = 0b111, delay: Double = 0.4,
     seconds: Double = 40, gapAt: Int? = nil, pickID: UInt32 = 7, shear: Bool = false,
     siteTerm: Double = 0, retractAt: Double = .infinity, model: EstimatorModel? = nil,
     step: Double = 0, clippedAt: Double = .infinity
@@ -35,7 +35,7 @@ struct Listener {
     let estimator = try #require(made)
     estimator.pointee.siteTerm = SiteTerm(siteTerm)
     let start = UTC(nanoseconds: 1_700_000_000_000_000_000)
-    let mask = Lanes(1, lanes & 2 != 0 ? 1 : 0, lanes & 4 != 0 ? 1 : 0, 0)
+    let mask = Lanes(1, lanes.contains(lane: 1) ? 1 : 0, lanes.contains(lane: 2) ? 1 : 0, 0)
     for index in 0..<Int(seconds * 100) {
       // From the onset on the vertical's offset is another, by `step` m/s².
       let offset = Lanes(index >= 1500 ? step : 0, 0, 0, 0)

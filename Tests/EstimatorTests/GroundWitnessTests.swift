@@ -27,7 +27,7 @@ private final class Bench {
   var noiseLevel: Double
 
   init(
-    lanes: UInt8 = 0b111, hasSecondSensor: Bool = false, noiseLevel: Double = 1e-4,
+    lanes: LaneSet = 0b111, hasSecondSensor: Bool = false, noiseLevel: Double = 1e-4,
     quietSeconds: Double = 30
   ) {
     witness = GroundWitness(lanes: lanes, hasSecondSensor: hasSecondSensor)

@@ -39,7 +39,7 @@ import Testing
           lanes[lane] = Double(Int32(bitPattern: value))
         }
         if sample == 0 { features.restart(at: lanes, knowsNoise: false) }
-        let found = features.step(lanes, lanes: golden.present)
+        let found = features.step(lanes, lanes: LaneSet(rawValue: golden.present))
         let expected = codes[row..<(row + 8)]
         guard (0..<8).allSatisfy({ found[$0] == expected[row + $0] }) else {
           Issue.record("case \(number), sample \(sample): \(found), not \(Array(expected))")

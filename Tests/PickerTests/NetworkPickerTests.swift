@@ -22,7 +22,7 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
 @Suite(.serialized) struct NetworkPickerTests {
   /// Runs a synthetic earthquake of magnitude `magnitude` through a picker of the shipped network.
   func listen(
-    seconds: Double = 70, seed: UInt64 = 1, magnitude: Double = 4, lanes: UInt8 = 0b111,
+    seconds: Double = 70, seed: UInt64 = 1, magnitude: Double = 4, lanes: LaneSet = 0b111,
     kernels: KernelVariant = KernelVariant.select().variant,
     settings: NetworkPickerSettings = NetworkPickerSettings(),
     baseline: PickerSettings = PickerSettings(),

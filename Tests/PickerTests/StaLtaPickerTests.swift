@@ -5,7 +5,7 @@ import Testing
 @testable import Picker
 
 @Suite struct StaLtaPickerTests {
-  func picker(_ lanes: UInt8 = 0b111) -> Picker {
+  func picker(_ lanes: LaneSet = 0b111) -> Picker {
     Picker(PickerSettings(), presentLanes: lanes)
   }
 

@@ -33,7 +33,7 @@ import Uplink
   }
 
   private func run(
-    _ frames: [Frame], lanes: UInt8 = 0b111, before: (inout Station) -> Void = { _ in }
+    _ frames: [Frame], lanes: LaneSet = 0b111, before: (inout Station) -> Void = { _ in }
   ) throws -> Told {
     var settings = stationSettings()
     settings.conditioner.presentLanes = lanes

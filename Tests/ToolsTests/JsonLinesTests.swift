@@ -104,22 +104,20 @@ import Uplink
       Datagram(Self.header(.health), key: Self.key) { health.write(to: &$0) })
     #expect(
       line == """
-        {"type":"health","station":"XX.ONST1.00.EH","live":true,\
-        "kernels_rejected":true,"network_missing":false,"estimator_network_missing":false,"clock_source":"pps",\
+        {"type":"health","station":"XX.ONST1.00.EH","armed":false,"clock_source":"pps",\
         "clock_offset_s":-0.000001234,"clock_rate_ppm":-12.345,"pps_edges":1000,"pps_missed":2,\
-        "pps_rejected":3,"clock_steps":4,"clock_steps_refused":5,"frames":8000000,"gaps":6,\
-        "gap_frames":480,"overruns":7,"short_reads":8,"suspends":9,"reopenings":10,\
-        "clipped_frames":11,"spikes":12,"clipped":["Z"],"spiked":["N","E"],\
-        "stuck":["auxiliary"],"dead":[],"loop_median_us":41.2,"loop_p999_us":90.0,\
-        "loop_maximum_us":250.0,"ring_fill":0.012,"temperature_c":-4.5,"resident_kib":3000,\
-        "memory_available_mib":900,"disk_free_mib":12000,"uptime_s":1000,"sent":100,\
-        "send_failures":1,"accepted":2,"rejected":3,"picks":4,\
-        "last_pick":"2020-03-01T00:00:00.000000Z","noise_counts":812.50,"software":"0.1.0",\
-        "model":"sta-lta","armed":false,"unarmed_because":["inhibit unreadable","drill"],\
-        "relay":"at rest","alarm":"watch","latch":true,"inhibit":"unreadable","drill_s":1799,\
-        "changed":["trigger_ratio","drill"],"calibration_days":-17,"state_lost":true,\
-        "dropped":18,"boot":3,"sequence":12,"clock":"locked",\
-        "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
+        "pps_rejected":3,"clock_steps":4,"clock_steps_refused":5,"frames":8000000,"gap_frames":480,\
+        "gaps":6,"overruns":7,"short_reads":8,"suspends":9,"reopenings":10,"clipped_frames":11,\
+        "spikes":12,"clipped":["Z"],"spiked":["N","E"],"stuck":["auxiliary"],"dead":[],\
+        "loop_median_us":41.2,"loop_p999_us":90.0,"loop_maximum_us":250.0,"ring_fill":0.012,\
+        "temperature_c":-4.5,"resident_kib":3000,"memory_available_mib":900,"disk_free_mib":12000,\
+        "uptime_s":1000,"sent":100,"send_failures":1,"accepted":2,"rejected":3,"picks":4,\
+        "noise_counts":812.50,"last_pick":"2020-03-01T00:00:00.000000Z","live":true,\
+        "kernels_rejected":true,"network_missing":false,"estimator_network_missing":false,\
+        "software":"0.1.0","model":"sta-lta","relay":"at rest","alarm":"watch","latch":true,\
+        "state_lost":true,"inhibit":"unreadable","unarmed_because":["inhibit unreadable","drill"],\
+        "changed":["trigger_ratio","drill"],"calibration_days":-17,"drill_s":1799,"dropped":18,\
+        "boot":3,"sequence":12,"clock":"locked","clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
 
@@ -131,20 +129,19 @@ import Uplink
       Datagram(header, key: Self.key) { HealthMessage().write(to: &$0) })
     #expect(
       line == """
-        {"type":"health","station":"XX.ONST1.00.EH","live":false,\
-        "kernels_rejected":false,"network_missing":false,"estimator_network_missing":false,"clock_source":"none",\
+        {"type":"health","station":"XX.ONST1.00.EH","armed":true,"clock_source":"none",\
         "clock_offset_s":0.000000000,"clock_rate_ppm":0.000,"pps_edges":0,"pps_missed":0,\
-        "pps_rejected":0,"clock_steps":0,"clock_steps_refused":0,"frames":0,"gaps":0,\
-        "gap_frames":0,"overruns":0,"short_reads":0,"suspends":0,"reopenings":0,\
-        "clipped_frames":0,"spikes":0,"clipped":[],"spiked":[],"stuck":[],"dead":[],\
-        "loop_median_us":null,"loop_p999_us":null,"loop_maximum_us":null,"ring_fill":0.000,\
-        "temperature_c":null,"resident_kib":null,"memory_available_mib":null,\
-        "disk_free_mib":null,"uptime_s":0,"sent":0,"send_failures":0,"accepted":0,\
-        "rejected":0,"picks":0,"last_pick":null,"noise_counts":0.00,"software":"","model":"",\
-        "armed":true,"unarmed_because":[],"relay":"none","alarm":"quiet","latch":false,\
-        "inhibit":"none","drill_s":0,"changed":[],"calibration_days":null,"state_lost":false,\
-        "dropped":0,"boot":3,"sequence":12,"clock":"free-running","clock_uncertainty_s":0.000002,\
-        "emitted":"2020-03-01T00:00:13.000000Z"}
+        "pps_rejected":0,"clock_steps":0,"clock_steps_refused":0,"frames":0,"gap_frames":0,\
+        "gaps":0,"overruns":0,"short_reads":0,"suspends":0,"reopenings":0,"clipped_frames":0,\
+        "spikes":0,"clipped":[],"spiked":[],"stuck":[],"dead":[],"loop_median_us":null,\
+        "loop_p999_us":null,"loop_maximum_us":null,"ring_fill":0.000,"temperature_c":null,\
+        "resident_kib":null,"memory_available_mib":null,"disk_free_mib":null,"uptime_s":0,"sent":0,\
+        "send_failures":0,"accepted":0,"rejected":0,"picks":0,"noise_counts":0.00,"last_pick":null,\
+        "live":false,"kernels_rejected":false,"network_missing":false,\
+        "estimator_network_missing":false,"software":"","model":"","relay":"none","alarm":"quiet",\
+        "latch":false,"state_lost":false,"inhibit":"none","unarmed_because":[],"changed":[],\
+        "calibration_days":null,"drill_s":0,"dropped":0,"boot":3,"sequence":12,"clock":"free-running",\
+        "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
 

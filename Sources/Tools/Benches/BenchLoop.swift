@@ -28,7 +28,7 @@ public struct LoopBenchmark {
   private struct Case {
     var name: String
     var rateHertz: Int
-    var lanes: UInt8
+    var lanes: LaneSet
     var blockFrames: Int
     var seconds: Int
     var limitMicroseconds: Double
@@ -48,17 +48,17 @@ public struct LoopBenchmark {
 
   private static let cases: [Case] = [
     Case(
-      name: "3 components at 100 sps, counts", rateHertz: 100, lanes: 0b111, blockFrames: 4,
+      name: "3 components at 100 sps, counts", rateHertz: 100, lanes: .components, blockFrames: 4,
       seconds: 3600, limitMicroseconds: 25, response: nil),
     Case(
-      name: "3 components at 100 sps, the network picks", rateHertz: 100, lanes: 0b111,
+      name: "3 components at 100 sps, the network picks", rateHertz: 100, lanes: .components,
       blockFrames: 4, seconds: 3600, limitMicroseconds: 100, response: nil, hasNetwork: true),
     Case(
-      name: "3 components at 100 sps, with ground motion", rateHertz: 100, lanes: 0b111,
+      name: "3 components at 100 sps, with ground motion", rateHertz: 100, lanes: .components,
       blockFrames: 4, seconds: 3600, limitMicroseconds: 25,
       response: Response(quantity: .velocity, unitsPerCount: Lanes(repeating: 1e-9))),
     Case(
-      name: "4 channels at 8 kHz, with ground motion", rateHertz: 8000, lanes: 0b1111,
+      name: "4 channels at 8 kHz, with ground motion", rateHertz: 8000, lanes: .all,
       blockFrames: 80, seconds: 60, limitMicroseconds: 1000,
       response: Response(quantity: .velocity, unitsPerCount: Lanes(repeating: 1e-9))),
   ]
@@ -73,7 +73,7 @@ public struct LoopBenchmark {
     let seconds = signalSeconds ?? 6 * 3600
     let spec = LoopBenchmark.cases[0]
     let record = InstrumentRecord(
-      code: "XX.BENCH..HH", rateMillihertz: 100_000, presentLanes: 0b111,
+      code: "XX.BENCH..HH", rateMillihertz: 100_000, presentLanes: .components,
       segments: [
         FrameSegment(
           firstFrame: 0, start: UTC(nanoseconds: 0), frames: signal(spec, seconds))
@@ -109,7 +109,7 @@ public struct LoopBenchmark {
     let seconds = signalSeconds ?? 600
     let response = Response(quantity: .acceleration, unitsPerCount: Lanes(repeating: 1e-6))
     let conditioner = ConditionerSettings(
-      rateMillihertz: 100_000, presentLanes: 0b111, response: response)
+      rateMillihertz: 100_000, presentLanes: .components, response: response)
     var filter = MotionFilter(response)
     let samples = signal(LoopBenchmark.cases[0], seconds).enumerated().map { index, frame in
       Sample(

@@ -18,6 +18,11 @@ extension StaticString {
   var string: String { withUTF8Buffer { String(decoding: $0, as: UTF8.self) } }
 }
 
+/// The words between bars.
+func words(_ names: StaticString) -> [String] {
+  names.string.split(separator: "|").map(String.init)
+}
+
 extension UTC {
   /// "2014-05-01T00:12:07.430000Z"
   public var iso8601: String {

@@ -213,7 +213,7 @@ public struct ConditionedRecord {
 
 extension InstrumentRecord {
   mutating func keepVerticalAlone() {
-    guard presentLanes & 1 != 0 else { return }
+    guard presentLanes.contains(lane: 0) else { return }
     presentLanes = 1
     for segment in segments.indices {
       for frame in segments[segment].frames.indices {

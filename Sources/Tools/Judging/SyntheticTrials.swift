@@ -56,7 +56,7 @@ public struct SyntheticTrials: Sendable {
     StationSettings(
       code: StationCode("XX.TRIAL..HN"), bootCounter: 0, key: replayKey,
       conditioner: ConditionerSettings(
-        rateMillihertz: Int(Self.rateHertz * 1000), presentLanes: 0b111,
+        rateMillihertz: Int(Self.rateHertz * 1000), presentLanes: .components,
         response: Response(
           quantity: .acceleration, unitsPerCount: Lanes(repeating: 1 / Self.countsPerUnit))),
       picker: options.picker, alarm: options.alarm)

@@ -76,7 +76,7 @@ struct NoiseSource {
     let frames = record.segments[0].frames
     let matching = noises.filter {
       $0.rateMillihertz == record.rateMillihertz && $0.segments[0].frames.count > frames.count
-        && $0.presentLanes & record.presentLanes == record.presentLanes
+        && $0.presentLanes.contains(record.presentLanes)
     }
     guard !matching.isEmpty else { return false }
     let (signal, own) = SignalToNoise.energies(record.conditioned(), at: p)
@@ -92,7 +92,7 @@ struct NoiseSource {
     // What is there already is part of it.
     let gain = ((wanted - own) / added).squareRoot()
     for index in frames.indices {
-      for lane in 0..<3 where record.presentLanes & (1 << UInt8(lane)) != 0 {
+      for lane in 0..<3 where record.presentLanes.contains(lane: lane) {
         let sum = Double(frames[index][lane]) + gain * Double(piece.segments[0].frames[index][lane])
         record.segments[0].frames[index][lane] = Int32(
           max(-2_147_483_647, min(2_147_483_647, sum.rounded())))

@@ -39,8 +39,8 @@ extension MiniSeed {
           at: runs[lane][index].start, beside: runs[leading], period)
       }
     }
-    var presentLanes: UInt8 = 0
-    for lane in 0..<3 where !runs[lane].isEmpty { presentLanes |= 1 << UInt8(lane) }
+    var presentLanes = LaneSet()
+    for lane in 0..<3 where !runs[lane].isEmpty { presentLanes.insert(lane: lane) }
     report.gaps += runs[leading].count - 1
     var record = InstrumentRecord(
       code: code, rateMillihertz: rate, presentLanes: presentLanes,

@@ -113,7 +113,7 @@ public struct FrameSegment {
 public struct InstrumentRecord {
   public var code: String
   public var rateMillihertz: Int
-  public var presentLanes: UInt8
+  public var presentLanes: LaneSet
   public var segments: [FrameSegment]
   /// What the file's floating-point samples were multiplied by; 1 for whole numbers.
   public var countsPerValue = 1.0

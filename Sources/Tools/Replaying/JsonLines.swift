@@ -130,76 +130,14 @@ public enum JsonLine {
     object([("type", "\"health\"")] + health(message, header) + origin(header))
   }
 
-  private static func health(_ h: HealthMessage, _ header: Header) -> [Field] {
-    func microseconds(_ nanoseconds: UInt32) -> String {
-      nanoseconds == Wire.unknownDuration ? "null" : decimal(Double(nanoseconds) * 1e-3, 1)
-    }
-    func size(_ value: UInt32) -> String { value == Wire.unknownSize ? "null" : "\(value)" }
-    func lanes(_ mask: UInt8) -> String {
-      names(mask, ["Z", "N", "E", "auxiliary"])
-    }
+  private static func health(_ health: HealthMessage, _ header: Header) -> [Field] {
     let source = ["none", "system", "pps", "record"][Int(header.clockSource)]
     return [
-      ("station", quoted(header.station)), ("live", h.isLive ? "true" : "false"),
-      ("kernels_rejected", h.hasRejectedKernels ? "true" : "false"),
-      ("network_missing", h.lacksNetwork ? "true" : "false"),
-      ("estimator_network_missing", h.lacksEstimator ? "true" : "false"),
+      ("station", quoted(header.station)),
+      ("armed", health.incapacity.isEmpty ? "true" : "false"),
       ("clock_source", "\"\(source)\""),
-      ("clock_offset_s", decimal(Double(h.clockOffsetNanoseconds) * 1e-9, 9)),
-      ("clock_rate_ppm", decimal(Double(h.clockRatePartsPerBillion) * 1e-3, 3)),
-      ("pps_edges", "\(h.edges)"), ("pps_missed", "\(h.missedEdges)"),
-      ("pps_rejected", "\(h.rejectedEdges)"), ("clock_steps", "\(h.forwardSteps)"),
-      ("clock_steps_refused", "\(h.refusedBackwardSteps)"), ("frames", "\(h.frames)"),
-      ("gaps", "\(h.gaps)"), ("gap_frames", "\(h.gapFrames)"), ("overruns", "\(h.overruns)"),
-      ("short_reads", "\(h.shortReads)"), ("suspends", "\(h.suspends)"),
-      ("reopenings", "\(h.reopenings)"), ("clipped_frames", "\(h.clippedFrames)"),
-      ("spikes", "\(h.spikes)"), ("clipped", lanes(h.clippedLanes)),
-      ("spiked", lanes(h.spikedLanes)), ("stuck", lanes(h.stuckLanes)),
-      ("dead", lanes(h.deadLanes)), ("loop_median_us", microseconds(h.loopMedianNanoseconds)),
-      ("loop_p999_us", microseconds(h.loop999Nanoseconds)),
-      ("loop_maximum_us", microseconds(h.loopMaximumNanoseconds)),
-      ("ring_fill", decimal(Double(h.ringFillPerMille) / 1000, 3)),
-      (
-        "temperature_c",
-        h.temperatureCentidegrees == Wire.unknownTemperature
-          ? "null" : decimal(Double(h.temperatureCentidegrees) / 100, 1)
-      ),
-      ("resident_kib", size(h.residentKibibytes)),
-      ("memory_available_mib", size(h.memoryAvailableMebibytes)),
-      ("disk_free_mib", size(h.diskFreeMebibytes)),
-      ("uptime_s", "\(h.uptimeSeconds)"), ("sent", "\(h.datagramsSent)"),
-      ("send_failures", "\(h.sendFailures)"), ("accepted", "\(h.datagramsAccepted)"),
-      ("rejected", "\(h.datagramsRejected)"), ("picks", "\(h.picks)"),
-      ("last_pick", h.lastPick.nanoseconds == .min ? "null" : time(h.lastPick)),
-      ("noise_counts", decimal(Double(Float(bitPattern: h.noiseCountsBits)), 2)),
-      ("software", quoted(h.software)), ("model", quoted(h.model)),
-    ] + alarm(h)
+    ] + JsonFields.of(health)
   }
-
-  static let relays = ["none", "at rest", "actuated", "faulty"]
-
-  private static func alarm(_ h: HealthMessage) -> [Field] {
-    let changed = (1...12).filter { h.changedParameters & (1 << ($0 - 1)) != 0 }
-      .compactMap { CommandParameter(rawValue: $0)?.name }
-    return [
-      ("armed", h.incapacity.isEmpty ? "true" : "false"),
-      ("unarmed_because", names(h.incapacity.rawValue, incapacities)),
-      ("relay", "\"\(relays[Int(h.relay.rawValue)])\""),
-      ("alarm", "\"\(["quiet", "watch", "alarm", "blind"][Int(h.alarmState)])\""),
-      ("latch", h.isLatched ? "true" : "false"),
-      ("inhibit", "\"\(["none", "off", "on", "unreadable"][Int(h.inhibit)])\""),
-      ("drill_s", "\(h.drillSeconds)"),
-      ("changed", "[" + changed.map { "\"\($0)\"" }.joined(separator: ",") + "]"),
-      ("calibration_days", h.calibrationDays == Wire.unknownDays ? "null" : "\(h.calibrationDays)"),
-      ("state_lost", h.losesState ? "true" : "false"), ("dropped", "\(h.droppedActions)"),
-    ]
-  }
-
-  /// In the order of `Incapacity`'s bits.
-  static let incapacities = [
-    "no relay", "relay faulty", "inhibited", "inhibit unreadable", "drill", "not live",
-    "no calibration", "lanes broken",
-  ]
 }
 
 /// Messages one after another in a file; each tells its own length.

@@ -9,23 +9,10 @@ import Uplink
 extension CommandParameter: CaseIterable {
   public static let allCases = (1...12).compactMap(CommandParameter.init(rawValue:))
 
+  private static let allNames = words(names)
+
   /// The name that station.toml and the JSON lines have for it.
-  var name: String {
-    switch self {
-    case .triggerRatio: "trigger_ratio"
-    case .confirmProbability: "confirm_probability"
-    case .relayTest: "relay_test_seconds"
-    case .drill: "drill"
-    case .health: "health"
-    case .announceProbability: "announce_probability"
-    case .shearProbability: "shear_probability"
-    case .unseenProbability: "unseen_probability"
-    case .eventProbability: "event_probability"
-    case .release: "release"
-    case .siteTerm: "site_term_log10"
-    case .announceUnseenProbability: "announce_unseen_probability"
-    }
-  }
+  var name: String { Self.allNames[Int(rawValue) - 1] }
 
   /// What the wire counts of one of an operator's units.
   private var partsOfUnit: Double {

@@ -107,28 +107,28 @@ public enum HealthFindings {
   }
 
   private static func channels(_ h: HealthMessage) -> Finding {
-    func lanes(_ mask: UInt8) -> String {
+    func named(_ lanes: LaneSet) -> String {
       ["vertical", "north", "east", "auxiliary"].enumerated()
-        .filter { mask & (1 << UInt8($0.offset)) != 0 }.map(\.element).joined(separator: " and ")
+        .filter { lanes.contains(lane: $0.offset) }.map(\.element).joined(separator: " and ")
     }
     let noise = "noise \(decimal(Double(Float(bitPattern: h.noiseCountsBits)), 1)) counts rms"
-    if h.deadLanes != 0 {
-      return finding("channels", .bad, "\(lanes(h.deadLanes)): nothing but zeros; is the cable on?")
+    if !h.deadLanes.isEmpty {
+      return finding("channels", .bad, "\(named(h.deadLanes)): nothing but zeros; is the cable on?")
     }
-    if h.stuckLanes != 0 {
+    if !h.stuckLanes.isEmpty {
       return finding(
         "channels", .bad,
-        "\(lanes(h.stuckLanes)): always the same value; saturated, or the converter hangs")
+        "\(named(h.stuckLanes)): always the same value; saturated, or the converter hangs")
     }
-    if h.clippedLanes != 0 {
+    if !h.clippedLanes.isEmpty {
       return finding(
         "channels", .doubtful,
-        "\(lanes(h.clippedLanes)): at full scale; strong shaking, or too much gain; \(noise)")
+        "\(named(h.clippedLanes)): at full scale; strong shaking, or too much gain; \(noise)")
     }
-    if h.spikedLanes != 0 {
+    if !h.spikedLanes.isEmpty {
       return finding(
         "channels", .doubtful,
-        "\(lanes(h.spikedLanes)): spikes (\(h.spikes) since the start); look at ground and power; \(noise)"
+        "\(named(h.spikedLanes)): spikes (\(h.spikes) since the start); look at ground and power; \(noise)"
       )
     }
     return finding("channels", .good, noise)
