@@ -12,12 +12,12 @@ public struct BoardFile: Sendable {
   public var relay: RelaySettings?
 
   public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    _ = try file.integer("board", "format", in: 1...1)
-    name = try file.text("board", "name", Text<40>.self)
-    _ = try file.text("board", "description", Text<200>.self)
-    digitizer = try DigitizerSettings(&file)
-    if file.has(section: "pps") { pulse = try PulseSettings(&file) }
-    if file.has(section: "relay") { relay = try RelaySettings(&file) }
+    _ = file.integer("board", "format", in: 1...1)
+    name = file.text("board", "name", Text<40>.self)
+    _ = file.text("board", "description", Text<200>.self)
+    digitizer = DigitizerSettings(&file)
+    if file.has(section: "pps") { pulse = PulseSettings(&file) }
+    if file.has(section: "relay") { relay = RelaySettings(&file) }
     try file.finish()
   }
 }

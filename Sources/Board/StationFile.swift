@@ -23,26 +23,21 @@ public struct StationFile: Sendable {
   public var stateDirectory = Path()
 
   public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    _ = try file.integer("station", "format", in: 1...1)
-    code = try file.text("station", "code", StationCode.self)
-    guard code.isStationCode else {
-      throw file.contradiction(
-        "station", "code",
-        "must be NET.STA.LOC.BS such as \"XX.ONST1.00.EH\": capitals and digits, LOC may be empty")
-    }
-    calibrations[0] = try file.relativePath("sensor", "vertical_calibration")
-    calibrations[1] = try file.relativePath("sensor", "north_calibration")
-    calibrations[2] = try file.relativePath("sensor", "east_calibration")
-    picker = try PickerSettings(&file)
-    network = try file.relativePath("picker", "network")
-    relations = try file.relativePath("estimator", "relations")
-    estimatorNetwork = try file.relativePath("estimator", "network")
-    alarm = try AlarmSettings(&file)
-    uplink = try UplinkSettings(&file)
-    guard file.has("state", "directory") else {
-      throw file.contradiction("state", "directory", "missing key directory in [state]")
-    }
-    stateDirectory = try file.relativePath("state", "directory")
+    _ = file.integer("station", "format", in: 1...1)
+    code = file.text("station", "code", StationCode.self)
+    file.demand(
+      code.isStationCode, "station", "code",
+      "must be NET.STA.LOC.BS such as \"XX.ONST1.00.EH\": capitals and digits, LOC may be empty")
+    calibrations[0] = file.path("sensor", "vertical_calibration", isOptional: true)
+    calibrations[1] = file.path("sensor", "north_calibration", isOptional: true)
+    calibrations[2] = file.path("sensor", "east_calibration", isOptional: true)
+    picker = PickerSettings(&file)
+    network = file.path("picker", "network", isOptional: true)
+    relations = file.path("estimator", "relations", isOptional: true)
+    estimatorNetwork = file.path("estimator", "network", isOptional: true)
+    alarm = AlarmSettings(&file)
+    uplink = UplinkSettings(&file)
+    stateDirectory = file.path("state", "directory")
     try file.finish()
   }
 }

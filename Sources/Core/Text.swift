@@ -11,6 +11,7 @@ public struct Text<let capacity: Int>: Sendable {
   public init(_ literal: StaticString) { append(literal) }
 
   public var isEmpty: Bool { count == 0 }
+  public var capacityLeft: Int { capacity - count }
   public subscript(index: Int) -> UInt8 { bytes[index] }
 
   @inline(never)
@@ -112,7 +113,7 @@ public struct Text<let capacity: Int>: Sendable {
   }
 }
 
-/// An operating error at set-up: one sentence that names what is wrong and what would be right.
+/// An operating error at set-up: a sentence that names what is wrong and what would be right.
 public struct Diagnostic: Error, Sendable {
   public var text = Text<320>()
   public init() {}

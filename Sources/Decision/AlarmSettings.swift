@@ -36,36 +36,35 @@ public struct AlarmSettings: Equatable, Sendable {
 }
 
 extension AlarmSettings {
-  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    accelerationMetresPerSecondSquared = try file.decimal(
+  public init(_ file: inout ConfigurationFile) {
+    accelerationMetresPerSecondSquared = file.decimal(
       "alarm", "acceleration_metres_per_second_squared", in: Self.accelerations,
       default: accelerationMetresPerSecondSquared)
-    velocityMetresPerSecond = try file.decimal(
+    velocityMetresPerSecond = file.decimal(
       "alarm", "velocity_metres_per_second", in: 1e-4...2, default: velocityMetresPerSecond)
-    alarmProbability = try file.decimal(
+    alarmProbability = file.decimal(
       "alarm", "alarm_probability", in: 0.01...0.999, default: alarmProbability)
-    watchProbability = try file.decimal(
+    watchProbability = file.decimal(
       "alarm", "watch_probability", in: 0.01...0.999, default: watchProbability)
-    guard watchProbability <= alarmProbability else {
-      throw file.contradiction(
-        "alarm", file.has("alarm", "watch_probability") ? "watch_probability" : "alarm_probability",
-        "must leave watch_probability at or below alarm_probability")
-    }
+    file.demand(
+      watchProbability <= alarmProbability, "alarm",
+      file.stated("alarm", "watch_probability", or: "alarm_probability"),
+      "must leave watch_probability at or below alarm_probability")
     if file.has("alarm", "jma_intensity") {
-      jmaIntensity = try file.decimal("alarm", "jma_intensity", in: 0...7)
+      jmaIntensity = file.decimal("alarm", "jma_intensity", in: 0...7)
     }
     if file.has("alarm", "modified_mercalli") {
-      modifiedMercalli = try file.decimal("alarm", "modified_mercalli", in: 2...10)
+      modifiedMercalli = file.decimal("alarm", "modified_mercalli", in: 2...10)
     }
-    earthquakeProbability = try file.decimal(
+    earthquakeProbability = file.decimal(
       "alarm", "earthquake_probability", in: 0...0.99, default: earthquakeProbability)
-    displacementMetres = try file.decimal(
+    displacementMetres = file.decimal(
       "alarm", "displacement_metres", in: 1e-5...1, default: displacementMetres)
-    periodSeconds = try file.decimal(
+    periodSeconds = file.decimal(
       "alarm", "period_seconds", in: 0.1...10, default: periodSeconds)
-    holdSeconds = try file.integer("alarm", "hold_seconds", in: 1...3600, default: holdSeconds)
-    refractorySeconds = try file.integer(
+    holdSeconds = file.integer("alarm", "hold_seconds", in: 1...3600, default: holdSeconds)
+    refractorySeconds = file.integer(
       "alarm", "refractory_seconds", in: 0...3600, default: refractorySeconds)
-    isLatched = try file.flag("alarm", "latch")
+    isLatched = file.flag("alarm", "latch")
   }
 }

@@ -56,79 +56,70 @@ public struct DigitizerSettings: Sendable {
 }
 
 extension DigitizerSettings {
-  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    device = try file.text("digitizer", "device", Text<128>.self)
-    let word = try file.choice("digitizer", "sample_format", ["S16", "S24_3", "S24_4", "S32"])
+  public init(_ file: inout ConfigurationFile) {
+    device = file.text("digitizer", "device", Text<128>.self)
+    let word = file.choice("digitizer", "sample_format", ["S16", "S24_3", "S24_4", "S32"])
     format = SampleFormat(rawValue: UInt8(word))!
-    sampleRateMillihertz = try file.integer(
+    sampleRateMillihertz = file.integer(
       "digitizer", "sample_rate_millihertz", in: 100_000...192_000_000)
-    guard sampleRateMillihertz % 1000 == 0 else {
-      throw file.contradiction(
-        "digitizer", "sample_rate_millihertz",
-        "must be a multiple of 1000: sound cards run at whole hertz")
-    }
-    channelCount = try file.integer("digitizer", "channels", in: 1...8)
-    periodFrames = try file.integer("digitizer", "period_frames", in: 1...19_200)
+    file.demand(
+      sampleRateMillihertz % 1000 == 0, "digitizer", "sample_rate_millihertz",
+      "must be a multiple of 1000: sound cards run at whole hertz")
+    channelCount = file.integer("digitizer", "channels", in: 1...8)
+    periodFrames = file.integer("digitizer", "period_frames", in: 1...19_200)
     // An alarm waits for the end of a period, and the outbox holds what one period can give rise to.
-    guard periodFrames * 1000 <= sampleRateMillihertz else {
-      throw file.contradiction(
-        "digitizer", "period_frames", "must be at most one second of frames")
-    }
-    bufferFrames = try file.integer("digitizer", "buffer_frames", in: 2...768_000)
-    guard bufferFrames >= 2 * periodFrames else {
-      throw file.contradiction(
-        "digitizer", "buffer_frames", "must be at least twice period_frames")
-    }
-    clipCounts = try file.integer(
+    file.demand(
+      periodFrames * 1000 <= sampleRateMillihertz, "digitizer", "period_frames",
+      "must be at most one second of frames")
+    bufferFrames = file.integer("digitizer", "buffer_frames", in: 2...768_000)
+    file.demand(
+      bufferFrames >= 2 * periodFrames, "digitizer", "buffer_frames",
+      "must be at least twice period_frames")
+    clipCounts = file.integer(
       "digitizer", "clip_counts", in: 1...format.maximumCounts, default: format.maximumCounts)
-    delayMicroseconds = try file.integer(
+    delayMicroseconds = file.integer(
       "digitizer", "delay_microseconds", in: 0...1_000_000, default: 0)
-    try readLane(0, &file, "vertical_channel", "vertical_polarity", "vertical_gain")
-    try readLane(1, &file, "north_channel", "north_polarity", "north_gain")
-    try readLane(2, &file, "east_channel", "east_polarity", "east_gain")
-    try readLane(3, &file, "auxiliary_channel", "auxiliary_polarity", "auxiliary_gain")
-    hasSecondSensor = try file.flag("digitizer", "auxiliary_must_agree")
-    guard !hasSecondSensor || lanes[3].channel >= 0 else {
-      throw file.contradiction(
-        "digitizer", "auxiliary_must_agree",
-        "needs an auxiliary_channel beside it: that of the second sensor")
-    }
-    try checkLanes(&file)
+    readLane(0, &file, "vertical_channel", "vertical_polarity", "vertical_gain")
+    readLane(1, &file, "north_channel", "north_polarity", "north_gain")
+    readLane(2, &file, "east_channel", "east_polarity", "east_gain")
+    readLane(3, &file, "auxiliary_channel", "auxiliary_polarity", "auxiliary_gain")
+    hasSecondSensor = file.flag("digitizer", "auxiliary_must_agree")
+    file.demand(
+      !hasSecondSensor || lanes[3].channel >= 0, "digitizer", "auxiliary_must_agree",
+      "needs an auxiliary_channel beside it: that of the second sensor")
+    checkLanes(&file)
   }
 
   private mutating func readLane(
     _ lane: Int, _ file: inout ConfigurationFile, _ channelKey: StaticString,
     _ polarityKey: StaticString, _ gainKey: StaticString
-  ) throws(Diagnostic) {
+  ) {
     guard file.has("digitizer", channelKey) else {
-      guard !file.has("digitizer", polarityKey), !file.has("digitizer", gainKey) else {
-        throw file.contradiction(
-          "digitizer", file.has("digitizer", polarityKey) ? polarityKey : gainKey,
-          "is given for a component without a channel: name the channel or drop the line")
-      }
+      file.demand(
+        !file.has("digitizer", polarityKey) && !file.has("digitizer", gainKey), "digitizer",
+        file.stated("digitizer", polarityKey, or: gainKey),
+        "is given for a component without a channel: name the channel or drop the line")
       return
     }
-    lanes[lane].channel = try file.integer("digitizer", channelKey, in: 0...7)
-    guard lanes[lane].channel < channelCount else {
-      throw file.contradiction(
-        "digitizer", channelKey, "must be below channels: they are numbered from 0")
-    }
-    let polarity = try file.integer("digitizer", polarityKey, in: -1...1, default: 1)
-    guard polarity != 0 else {
-      throw file.contradiction("digitizer", polarityKey, "must be 1 or -1")
-    }
-    let gain = try file.decimal("digitizer", gainKey, in: 1e-6...1e6, default: 1)
+    lanes[lane].channel = file.integer("digitizer", channelKey, in: 0...7)
+    file.demand(
+      lanes[lane].channel < channelCount, "digitizer", channelKey,
+      "must be below channels: they are numbered from 0")
+    let polarity = file.integer("digitizer", polarityKey, in: -1...1, default: 1)
+    file.demand(
+      polarity != 0, "digitizer", polarityKey, "must be 1 or -1")
+    let gain = file.decimal("digitizer", gainKey, in: 1e-6...1e6, default: 1)
     lanes[lane].gain = Double(polarity) * gain
   }
 
-  private func checkLanes(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    guard lanes[0].channel >= 0 else {
-      throw file.contradiction(
-        "digitizer", "channels", "needs a vertical_channel beside it: the picker listens to it")
-    }
+  private func checkLanes(_ file: inout ConfigurationFile) {
+    file.demand(
+      lanes[0].channel >= 0, "digitizer", "channels",
+      "needs a vertical_channel beside it: the picker listens to it")
     for a in 0..<Component.count {
       for b in 0..<a where lanes[a].channel >= 0 && lanes[a].channel == lanes[b].channel {
-        throw file.contradiction(
+        file.demand(
+          false,
           "digitizer", a == 1 ? "north_channel" : a == 2 ? "east_channel" : "auxiliary_channel",
           "names a channel that another component has already: each needs its own")
       }

@@ -61,8 +61,10 @@ public struct Finding: Sendable {
       if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
         line.append(byte: UInt8(ascii: "\\"))
       }
-      // A file can be named with anything; JSON cannot have all of it as it is.
-      line.append(byte: byte < 0x20 || byte > 0x7e ? UInt8(ascii: "?") : byte)
+      // A file can be named with anything; JSON cannot have all of it as it is. Lines are joined.
+      let isLineEnd = byte == UInt8(ascii: "\n")
+      let isPrintable = byte >= 0x20 && byte <= 0x7e
+      line.append(byte: isLineEnd ? UInt8(ascii: " ") : isPrintable ? byte : UInt8(ascii: "?"))
     }
     line.append("\"}\n")
     return line

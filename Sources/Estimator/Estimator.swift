@@ -62,7 +62,8 @@ public struct Estimator: ~Copyable {
     for lane in 0..<3 where response.unitsPerCount[lane] != 0 { lanes.insert(lane: lane) }
     place.initialize(
       to: Estimator(
-        relations, network, hasHorizontals: hasHorizontals, lanes: lanes.intersection(conditioner.presentLanes),
+        relations, network, hasHorizontals: hasHorizontals,
+        lanes: lanes.intersection(conditioner.presentLanes),
         hasSecondSensor: conditioner.hasSecondSensor))
     return place
   }

@@ -92,41 +92,40 @@ extension Relations {
   fileprivate static let sigmas = 0.01...3.0
 
   public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    _ = try file.integer("relations", "format", in: 1...1)
-    try Relations.readSource("displacement", &file)
-    attenuation.intercept = try file.decimal(
+    _ = file.integer("relations", "format", in: 1...1)
+    Relations.readSource("displacement", &file)
+    attenuation.intercept = file.decimal(
       "displacement", "intercept", in: Self.coefficients)
-    attenuation.magnitude = try file.decimal("displacement", "per_magnitude", in: 0.1...2)
-    attenuation.distance = try file.decimal(
+    attenuation.magnitude = file.decimal("displacement", "per_magnitude", in: 0.1...2)
+    attenuation.distance = file.decimal(
       "displacement", "per_log_kilometres", in: -4...(-0.1))
-    attenuation.sigma = try file.decimal("displacement", "sigma_log10", in: Self.sigmas)
-    magnitudeOfPeriod = try LinearRelation(
+    attenuation.sigma = file.decimal("displacement", "sigma_log10", in: Self.sigmas)
+    magnitudeOfPeriod = LinearRelation(
       "magnitude_from_period", "per_log_seconds", "sigma", &file)
-    distanceOfGrowth = try LinearRelation(
+    distanceOfGrowth = LinearRelation(
       "distance_from_growth", "per_log_growth", "sigma_log10", &file)
-    velocityOfDisplacement = try LinearRelation(
+    velocityOfDisplacement = LinearRelation(
       "velocity_from_displacement", "per_log_metres", "sigma_log10", &file)
-    intensityOfVelocity = try LinearRelation(
+    intensityOfVelocity = LinearRelation(
       "intensity_from_velocity", "per_log_metres_per_second", "sigma", &file)
-    acceleration = try GrowingRelation(
+    acceleration = GrowingRelation(
       "acceleration", "per_log_acceleration", "per_log_velocity", &file)
-    velocity = try GrowingRelation("velocity", "per_log_velocity", "per_log_displacement", &file)
-    correlation = try file.decimal("velocity", "correlation_with_displacement", in: 0...0.99)
-    magnitude.mean = try file.decimal("before", "magnitude", in: 0...9)
-    magnitude.sigma = try file.decimal("before", "magnitude_sigma", in: Self.sigmas)
-    logDistance.mean = try file.decimal("before", "log_kilometres", in: 0...3)
-    logDistance.sigma = try file.decimal("before", "log_kilometres_sigma", in: Self.sigmas)
-    speeds.p = try file.decimal("crust", "p_kilometres_per_second", in: 3...9)
-    speeds.s = try file.decimal("crust", "s_kilometres_per_second", in: 1.5...5)
-    network.magnitude = try Companion("magnitude_sigma", "magnitude_correlation", &file)
-    network.distance = try Companion("distance_sigma_log10", "distance_correlation", &file)
-    network.acceleration = try Companion(
+    velocity = GrowingRelation("velocity", "per_log_velocity", "per_log_displacement", &file)
+    correlation = file.decimal("velocity", "correlation_with_displacement", in: 0...0.99)
+    magnitude.mean = file.decimal("before", "magnitude", in: 0...9)
+    magnitude.sigma = file.decimal("before", "magnitude_sigma", in: Self.sigmas)
+    logDistance.mean = file.decimal("before", "log_kilometres", in: 0...3)
+    logDistance.sigma = file.decimal("before", "log_kilometres_sigma", in: Self.sigmas)
+    speeds.p = file.decimal("crust", "p_kilometres_per_second", in: 3...9)
+    speeds.s = file.decimal("crust", "s_kilometres_per_second", in: 1.5...5)
+    network.magnitude = Companion("magnitude_sigma", "magnitude_correlation", &file)
+    network.distance = Companion("distance_sigma_log10", "distance_correlation", &file)
+    network.acceleration = Companion(
       "acceleration_sigma_log10", "acceleration_correlation", &file)
-    network.velocity = try Companion("velocity_sigma_log10", "velocity_correlation", &file)
-    guard speeds.p > 1.3 * speeds.s else {
-      throw file.contradiction(
-        "crust", "s_kilometres_per_second", "must leave p_kilometres_per_second 1.3 times it")
-    }
+    network.velocity = Companion("velocity_sigma_log10", "velocity_correlation", &file)
+    file.demand(
+      speeds.p > 1.3 * speeds.s, "crust", "s_kilometres_per_second",
+      "must leave p_kilometres_per_second 1.3 times it")
     try file.finish()
   }
 
@@ -134,9 +133,9 @@ extension Relations {
   @inline(never)
   fileprivate static func readSource(
     _ section: StaticString, _ file: inout ConfigurationFile
-  ) throws(Diagnostic) {
-    _ = try file.text(section, "paper", Text<200>.self)
-    _ = try file.text(section, "region", Text<100>.self)
+  ) {
+    _ = file.text(section, "paper", Text<200>.self)
+    _ = file.text(section, "region", Text<100>.self)
   }
 }
 
@@ -145,11 +144,11 @@ extension LinearRelation {
   fileprivate init(
     _ section: StaticString, _ slopeKey: StaticString, _ sigmaKey: StaticString,
     _ file: inout ConfigurationFile
-  ) throws(Diagnostic) {
-    try Relations.readSource(section, &file)
-    intercept = try file.decimal(section, "intercept", in: Relations.coefficients)
-    slope = try file.decimal(section, slopeKey, in: Relations.coefficients)
-    sigma = try file.decimal(section, sigmaKey, in: Relations.sigmas)
+  ) {
+    Relations.readSource(section, &file)
+    intercept = file.decimal(section, "intercept", in: Relations.coefficients)
+    slope = file.decimal(section, slopeKey, in: Relations.coefficients)
+    sigma = file.decimal(section, sigmaKey, in: Relations.sigmas)
   }
 }
 
@@ -157,9 +156,9 @@ extension Companion {
   @inline(never)
   fileprivate init(
     _ sigmaKey: StaticString, _ correlationKey: StaticString, _ file: inout ConfigurationFile
-  ) throws(Diagnostic) {
-    sigma = try file.decimal("network", sigmaKey, in: Relations.sigmas)
-    correlation = try file.decimal("network", correlationKey, in: 0...0.99)
+  ) {
+    sigma = file.decimal("network", sigmaKey, in: Relations.sigmas)
+    correlation = file.decimal("network", correlationKey, in: 0...0.99)
   }
 }
 
@@ -168,18 +167,17 @@ extension GrowingRelation {
   fileprivate init(
     _ section: StaticString, _ firstKey: StaticString, _ secondKey: StaticString,
     _ file: inout ConfigurationFile
-  ) throws(Diagnostic) {
-    try Relations.readSource(section, &file)
-    intercept = try file.decimal(section, "intercept", in: Relations.coefficients)
-    time = try file.decimal(section, "per_log_seconds", in: Relations.coefficients)
-    first = try file.decimal(section, firstKey, in: 0...2)
-    second = try file.decimal(section, secondKey, in: 0...2)
-    sigma = try file.decimal(section, "sigma_log10", in: Relations.sigmas)
-    sigmaTime = try file.decimal(section, "sigma_per_log_seconds", in: -1...0)
+  ) {
+    Relations.readSource(section, &file)
+    intercept = file.decimal(section, "intercept", in: Relations.coefficients)
+    time = file.decimal(section, "per_log_seconds", in: Relations.coefficients)
+    first = file.decimal(section, firstKey, in: 0...2)
+    second = file.decimal(section, secondKey, in: 0...2)
+    sigma = file.decimal(section, "sigma_log10", in: Relations.sigmas)
+    sigmaTime = file.decimal(section, "sigma_per_log_seconds", in: -1...0)
     // At ten seconds something must be left.
-    guard sigma + sigmaTime > 0.05 else {
-      throw file.contradiction(
-        section, "sigma_per_log_seconds", "must leave a sigma of 0.05 at ten seconds")
-    }
+    file.demand(
+      sigma + sigmaTime > 0.05, section, "sigma_per_log_seconds",
+      "must leave a sigma of 0.05 at ten seconds")
   }
 }

@@ -42,55 +42,51 @@ public struct NetworkPickerSettings: Equatable, Sendable {
 }
 
 extension PickerSettings {
-  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    bandLowHertz = try file.decimal("picker", "band_low_hertz", in: 0.1...20, default: bandLowHertz)
-    bandHighHertz = try file.decimal(
+  public init(_ file: inout ConfigurationFile) {
+    bandLowHertz = file.decimal("picker", "band_low_hertz", in: 0.1...20, default: bandLowHertz)
+    bandHighHertz = file.decimal(
       "picker", "band_high_hertz", in: 1...40, default: bandHighHertz)
-    guard bandHighHertz >= 2 * bandLowHertz else {
-      throw file.contradiction(
-        "picker", file.has("picker", "band_high_hertz") ? "band_high_hertz" : "band_low_hertz",
-        "leaves no octave between band_low_hertz and band_high_hertz")
-    }
-    shortTermSeconds = try file.decimal(
+    file.demand(
+      bandHighHertz >= 2 * bandLowHertz, "picker",
+      file.stated("picker", "band_high_hertz", or: "band_low_hertz"),
+      "leaves no octave between band_low_hertz and band_high_hertz")
+    shortTermSeconds = file.decimal(
       "picker", "short_term_seconds", in: 0.05...5, default: shortTermSeconds)
-    longTermSeconds = try file.decimal(
+    longTermSeconds = file.decimal(
       "picker", "long_term_seconds", in: 1...120, default: longTermSeconds)
-    guard longTermSeconds >= 5 * shortTermSeconds else {
-      throw file.contradiction(
-        "picker",
-        file.has("picker", "long_term_seconds") ? "long_term_seconds" : "short_term_seconds",
-        "must leave long_term_seconds at least five times short_term_seconds")
-    }
-    triggerRatio = try file.decimal(
+    file.demand(
+      longTermSeconds >= 5 * shortTermSeconds, "picker",
+      file.stated("picker", "long_term_seconds", or: "short_term_seconds"),
+      "must leave long_term_seconds at least five times short_term_seconds")
+    triggerRatio = file.decimal(
       "picker", "trigger_ratio", in: PickerSettings.triggerRatios, default: triggerRatio)
-    releaseRatio = try file.decimal("picker", "release_ratio", in: 1...500, default: releaseRatio)
-    guard releaseRatio < triggerRatio else {
-      throw file.contradiction(
-        "picker", file.has("picker", "release_ratio") ? "release_ratio" : "trigger_ratio",
-        "must leave release_ratio below trigger_ratio")
-    }
-    minimumDurationMilliseconds = try file.integer(
+    releaseRatio = file.decimal("picker", "release_ratio", in: 1...500, default: releaseRatio)
+    file.demand(
+      releaseRatio < triggerRatio, "picker",
+      file.stated("picker", "release_ratio", or: "trigger_ratio"),
+      "must leave release_ratio below trigger_ratio")
+    minimumDurationMilliseconds = file.integer(
       "picker", "minimum_duration_milliseconds", in: 10...1000,
       default: minimumDurationMilliseconds)
-    refractoryMilliseconds = try file.integer(
+    refractoryMilliseconds = file.integer(
       "picker", "refractory_milliseconds", in: 3000...60_000, default: refractoryMilliseconds)
-    network = try NetworkPickerSettings(&file)
+    network = NetworkPickerSettings(&file)
   }
 }
 
 extension NetworkPickerSettings {
-  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    announceProbability = try file.decimal(
+  public init(_ file: inout ConfigurationFile) {
+    announceProbability = file.decimal(
       "picker", "announce_probability", in: Self.probabilities, default: announceProbability)
-    confirmProbability = try file.decimal(
+    confirmProbability = file.decimal(
       "picker", "confirm_probability", in: Self.probabilities, default: confirmProbability)
-    shearProbability = try file.decimal(
+    shearProbability = file.decimal(
       "picker", "shear_probability", in: Self.probabilities, default: shearProbability)
-    announceUnseenProbability = try file.decimal(
+    announceUnseenProbability = file.decimal(
       "picker", "announce_unseen_probability", in: Self.doubts, default: announceUnseenProbability)
-    unseenProbability = try file.decimal(
+    unseenProbability = file.decimal(
       "picker", "unseen_probability", in: Self.doubts, default: unseenProbability)
-    eventProbability = try file.decimal(
+    eventProbability = file.decimal(
       "picker", "event_probability", in: Self.doubts, default: eventProbability)
   }
 }

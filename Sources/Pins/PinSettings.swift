@@ -34,50 +34,48 @@ public struct RelaySettings: Sendable {
 }
 
 extension PulseSettings {
-  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    chip = try file.text("pps", "chip", Text<64>.self)
-    line = try file.integer("pps", "line", in: 0...1023)
-    isFallingEdge = try file.choice("pps", "edge", ["rising", "falling", "", ""]) == 1
-    delayNanoseconds = try file.integer(
+  public init(_ file: inout ConfigurationFile) {
+    chip = file.text("pps", "chip", Text<64>.self)
+    line = file.integer("pps", "line", in: 0...1023)
+    isFallingEdge = file.choice("pps", "edge", ["rising", "falling", "", ""]) == 1
+    delayNanoseconds = file.integer(
       "pps", "delay_nanoseconds", in: -1_000_000...1_000_000, default: 0)
   }
 }
 
 extension RelaySettings {
-  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    chip = try file.text("relay", "chip", Text<64>.self)
-    relay.line = try file.integer("relay", "line", in: 0...1023)
-    relay.isActiveLow = try file.flag("relay", "active_low")
+  public init(_ file: inout ConfigurationFile) {
+    chip = file.text("relay", "chip", Text<64>.self)
+    relay.line = file.integer("relay", "line", in: 0...1023)
+    relay.isActiveLow = file.flag("relay", "active_low")
     failSafeIsActive =
-      try file.choice("relay", "fail_safe", ["released", "actuated", "", ""]) == 1
-    watchLamp = try RelaySettings.line(&file, "watch_line", "watch_active_low")
-    heartbeatLamp = try RelaySettings.line(&file, "heartbeat_line", "heartbeat_active_low")
-    inhibit = try RelaySettings.line(&file, "inhibit_line", "inhibit_active_low")
+      file.choice("relay", "fail_safe", ["released", "actuated", "", ""]) == 1
+    watchLamp = RelaySettings.line(&file, "watch_line", "watch_active_low")
+    heartbeatLamp = RelaySettings.line(&file, "heartbeat_line", "heartbeat_active_low")
+    inhibit = RelaySettings.line(&file, "inhibit_line", "inhibit_active_low")
     let keys: InlineArray<3, StaticString> = ["watch_line", "heartbeat_line", "inhibit_line"]
     let lines: InlineArray<3, LineSettings?> = [watchLamp, heartbeatLamp, inhibit]
     for a in 0..<3 {
       guard let line = lines[a]?.line else { continue }
       var isTaken = line == relay.line
       for b in 0..<a where lines[b]?.line == line { isTaken = true }
-      guard !isTaken else {
-        throw file.contradiction(
-          "relay", keys[a], "names a line that something else has already: each needs its own")
-      }
+      file.demand(
+        !isTaken, "relay", keys[a],
+        "names a line that something else has already: each needs its own")
     }
   }
 
   private static func line(
     _ file: inout ConfigurationFile, _ key: StaticString, _ polarityKey: StaticString
-  ) throws(Diagnostic) -> LineSettings? {
+  ) -> LineSettings? {
     guard file.has("relay", key) else {
-      guard !file.has("relay", polarityKey) else {
-        throw file.contradiction(
-          "relay", polarityKey, "is given for a line that is not: name the line or drop this")
-      }
+      file.demand(
+        !file.has("relay", polarityKey), "relay", polarityKey,
+        "is given for a line that is not: name the line or drop this")
       return nil
     }
     return LineSettings(
-      line: try file.integer("relay", key, in: 0...1023),
-      isActiveLow: try file.flag("relay", polarityKey))
+      line: file.integer("relay", key, in: 0...1023),
+      isActiveLow: file.flag("relay", polarityKey))
   }
 }

@@ -39,7 +39,8 @@ public struct Configuration: Sendable {
     key = try Key(file: station.uplink.keyFile)
   }
 
-  /// Reads one file through a buffer that lives as long as `body` runs.
+  /// Reads one file through a buffer that lives as long as `body` runs. Where several things are wrong with it, the
+  /// last is thrown and those before it are told on standard error.
   public static func read<Value>(
     _ path: Path, _ body: (inout ConfigurationFile) throws(Diagnostic) -> Value
   ) throws(Diagnostic) -> Value {
@@ -47,7 +48,12 @@ public struct Configuration: Sendable {
       throw Diagnostic("out of memory before the first file was read")
     }
     var file = try open(path, &arena)
-    return try body(&file)
+    do {
+      return try body(&file)
+    } catch {
+      file.errorsBefore.write(to: STDERR_FILENO)
+      throw error
+    }
   }
 
   /// Apart from `read`, of which the firmware has a copy for each kind of file.

@@ -3,37 +3,38 @@
 import Core
 
 extension ConfigurationFile {
-  mutating func parse() throws(Diagnostic) {
-    guard bytes.count < ConfigurationFile.maximumByteCount else {
-      throw failure(line: 0, "is too long: a configuration file has fewer than 32768 bytes")
-    }
+  /// Whatever is wrong with a line is noted, and the next one read.
+  mutating func parse() {
     var section = 0..<0
     var sectionLine = 0
     var entriesBefore = 0
-    func checkSection() throws(Diagnostic) {
-      guard sectionLine == 0 || entryCount > entriesBefore else {
-        throw failure(line: sectionLine, "this section has no keys: write some or leave it out")
-      }
-    }
+    func isEmptySection() -> Bool { sectionLine > 0 && entryCount == entriesBefore }
     var line = 0
     var start = 0
     while start < bytes.count {
       line += 1
       var end = start
       while end < bytes.count && bytes[end] != UInt8(ascii: "\n") { end += 1 }
-      let content = try contentOf(start..<end, line: line)
-      start = end + 1
-      if content.isEmpty { continue }
-      if bytes[content.lowerBound] == UInt8(ascii: "[") {
-        try checkSection()
-        section = try parseSection(content, line: line)
-        sectionLine = line
-        entriesBefore = entryCount
-      } else {
-        try parseEntry(content, section: section, line: line)
+      do throws(Diagnostic) {
+        let content = try contentOf(start..<end, line: line)
+        if !content.isEmpty, bytes[content.lowerBound] == UInt8(ascii: "[") {
+          if isEmptySection() { noteEmptySection(sectionLine) }
+          (sectionLine, entriesBefore) = (line, entryCount)
+          section = try parseSection(content, line: line)
+        } else if !content.isEmpty {
+          try parseEntry(content, section: section, line: line)
+        }
+      } catch {
+        note(badLine: error)
+        entriesBefore = -1  // no section is called empty because of what is wrong in it
       }
+      start = end + 1
     }
-    try checkSection()
+    if isEmptySection() { noteEmptySection(sectionLine) }
+  }
+
+  private mutating func noteEmptySection(_ line: Int) {
+    note(badLine: failure(line: line, "this section has no keys: write some or leave it out"))
   }
 
   /// The line without comment and surrounding blanks.
@@ -181,8 +182,22 @@ extension ConfigurationFile {
     } else if isNumber(value, allowFraction: true) {
       entry.kind = .decimal
     } else {
-      throw failure(entry, "needs a value: a number, a text in double quotes, or true")
+      throw bareValue(entry)
     }
+  }
+
+  /// Most who write neither a number nor true have left the quotes out.
+  private func bareValue(_ entry: Entry) -> Diagnostic {
+    var diagnostic = failure(entry, "needs a value: a number, a text in double quotes, or true")
+    guard !entry.value.isEmpty else { return diagnostic }
+    for index in entry.value
+    where bytes[index] == UInt8(ascii: "\"") || bytes[index] == UInt8(ascii: "\\") {
+      return diagnostic
+    }
+    diagnostic.text.append("; quote it: \"")
+    diagnostic.text.append(text(entry.value))
+    diagnostic.text.append("\"")
+    return diagnostic
   }
 
   /// [-+] digits [. digits] [e [-+] digits], without leading zeros, as TOML wants them.

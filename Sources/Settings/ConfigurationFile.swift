@@ -7,8 +7,13 @@
 //   value    = integer | decimal | "printable ASCII without \ and quotes" | true
 //
 // Any TOML tool reads such a file; this reader refuses everything beyond it. Every refusal names
-// the file, the line and what would be right. The text stays where the caller has it, and the
-// entries lie in fixed tables: nothing is allocated.
+// the file, the line and what would be right; all of a file are told at once, in `finish`. The text
+// stays where the caller has it, and the entries lie in fixed tables: nothing is allocated.
+//
+//     var file = try ConfigurationFile(path: path, bytes: bytes)
+//     let port = file.integer("uplink", "port", in: 1...65_535)
+//     file.demand(port != 80, "uplink", "port", "must not be 80")
+//     try file.finish()
 
 import Core
 
@@ -34,16 +39,37 @@ public struct ConfigurationFile: ~Copyable {
   let bytes: UnsafeBufferPointer<UInt8>
   var entries = InlineArray<96, Entry>(repeating: Entry())
   var entryCount = 0
-  /// The keys that were asked for, to tell the writer of an unknown one what exists.
-  private var asked = InlineArray<96, (section: StaticString, key: StaticString)>(
-    repeating: ("", ""))
-  private var askedCount = 0
+  /// What was asked for: the keys that exist, for the writer of an unknown one and for the reference.
+  public private(set) var keys = KnownKeys()
+  /// What is wrong: the last found is thrown, those before it are a line each.
+  private var lastError = Diagnostic()
+  private var earlierErrors = Text<1024>()
+  private var errorCount = 0
+  private var untoldCount = 0
+  /// Where a value is wrong, nothing is called contradicted by it.
+  private var faultySections = InlineArray<8, StaticString>(repeating: "")
+  /// A line cannot be read, or a word that others depend on: what seems to be missing or contradicted may follow
+  /// from that.
+  private var isUncertain = false
+  /// Asked for its keys alone.
+  private let isReference: Bool
 
   /// Parses `bytes`, which must outlive the file.
   public init(path: Path, bytes: UnsafeBufferPointer<UInt8>) throws(Diagnostic) {
     self.path = path
     self.bytes = bytes
-    try parse()
+    isReference = false
+    guard bytes.count < ConfigurationFile.maximumByteCount else {
+      throw failure(line: 0, "is too long: a configuration file has fewer than 32768 bytes")
+    }
+    parse()
+  }
+
+  /// A file that has every section and no key, and is never wrong: whoever reads it tells `keys` what there can be.
+  public init(referenceFor path: Path) {
+    self.path = path
+    bytes = UnsafeBufferPointer(start: nil, count: 0)
+    isReference = true
   }
 
   // MARK: Errors
@@ -69,6 +95,62 @@ public struct ConfigurationFile: ~Copyable {
     return diagnostic
   }
 
+  /// Remembers a line that is wrong.
+  mutating func note(badLine diagnostic: Diagnostic) {
+    isUncertain = true
+    note(diagnostic)
+  }
+
+  private mutating func note(_ diagnostic: Diagnostic, in section: StaticString = "") {
+    guard !isReference else { return }
+    if errorCount < faultySections.count { faultySections[errorCount] = section }
+    if errorCount > 0 {
+      let room = earlierErrors.capacityLeft - 20  // for how many more there are
+      if lastError.text.count < room {
+        earlierErrors.append(lastError.text)
+        earlierErrors.append("\n")
+      } else {
+        untoldCount += 1
+      }
+    }
+    lastError = diagnostic
+    errorCount += 1
+  }
+
+  private func isFaulty(_ section: StaticString) -> Bool {
+    for index in 0..<min(errorCount, faultySections.count)
+    where faultySections[index].isSame(section) { return true }
+    return false
+  }
+
+  /// Notes what is well-formed by itself and wrong in its context, where the rest of its section is right.
+  public mutating func demand(
+    _ isRight: Bool, _ section: StaticString, _ key: StaticString, _ message: StaticString
+  ) {
+    guard !isRight, !isFaulty(section), !isUncertain else { return }
+    if let index = place(section, key) {
+      note(failure(entries[index], message))
+    } else {
+      note(failure(line: 0, message))
+    }
+  }
+
+  /// Throws the last that was found wrong; those before it are `errorsBefore`.
+  public func check() throws(Diagnostic) {
+    if errorCount > 0 { throw lastError }
+  }
+
+  /// What else is wrong, a line each.
+  public var errorsBefore: Text<1024> {
+    var all = earlierErrors
+    if untoldCount > 0 {
+      all.append("and ")
+      all.append(untoldCount)
+      all.append(" more\n")
+    }
+    return all
+  }
+
   func text(_ range: Range<Int>) -> UnsafeBufferPointer<UInt8> {
     UnsafeBufferPointer(rebasing: bytes[range])
   }
@@ -85,54 +167,83 @@ public struct ConfigurationFile: ~Copyable {
 
   // MARK: Looking up
 
-  private mutating func find(_ section: StaticString, _ key: StaticString) -> Int? {
-    if askedCount < asked.count {
-      asked[askedCount] = (section, key)
-      askedCount += 1
-    }
+  /// The entry of a key, which thereby is known.
+  private mutating func find(
+    _ section: StaticString, _ key: StaticString, _ form: KeyForm
+  ) -> Int? {
+    keys.note(section, key, form)
+    guard let index = place(section, key) else { return nil }
+    entries[index].isUsed = true
+    return index
+  }
+
+  private func place(_ section: StaticString, _ key: StaticString) -> Int? {
     for index in 0..<entryCount
     where matches(entries[index].section, section) && matches(entries[index].key, key) {
-      entries[index].isUsed = true
       return index
     }
     return nil
   }
 
-  private mutating func require(
-    _ section: StaticString, _ key: StaticString, _ wanted: StaticString
-  ) throws(Diagnostic) -> Entry {
-    if let index = find(section, key) { return entries[index] }
+  /// What is not there and has no default.
+  private mutating func noteMissing(
+    _ section: StaticString, _ key: StaticString, _ form: KeyForm
+  ) {
+    guard !isUncertain else { return }
     var diagnostic = failure(line: 0, "missing key ")
     diagnostic.text.append(key)
     diagnostic.text.append(" in [")
     diagnostic.text.append(section)
     diagnostic.text.append("]: ")
-    diagnostic.text.append(wanted)
-    throw diagnostic
+    diagnostic.text.append(form)
+    diagnostic.text.append(" is needed")
+    note(diagnostic, in: section)
+  }
+
+  private mutating func noteWrong(
+    _ section: StaticString, _ index: Int, _ form: KeyForm
+  ) {
+    var diagnostic = failure(entries[index], "must be ")
+    diagnostic.text.append(form)
+    note(diagnostic, in: section)
   }
 
   /// Whether the file has the section at all.
   public func has(section: StaticString) -> Bool {
     for index in 0..<entryCount where matches(entries[index].section, section) { return true }
-    return false
+    return isReference
   }
 
+  /// Whether the file has the key, which then need not be there.
   public mutating func has(_ section: StaticString, _ key: StaticString) -> Bool {
-    find(section, key) != nil
+    keys.noteOptional(section, key)
+    guard let index = place(section, key) else { return isReference }
+    entries[index].isUsed = true
+    return true
   }
 
+  /// Which of two keys the file has, to name one that can be mended.
+  public func stated(
+    _ section: StaticString, _ key: StaticString, or other: StaticString
+  ) -> StaticString {
+    place(section, key) != nil ? key : other
+  }
+
+  /// The first of the range where there is none.
   public mutating func integer(
     _ section: StaticString, _ key: StaticString, in range: ClosedRange<Int>, default: Int? = nil
-  ) throws(Diagnostic) -> Int {
-    if let fallback = `default`, find(section, key) == nil { return fallback }
-    let entry = try require(section, key, "a whole number is needed")
+  ) -> Int {
+    let form = KeyForm.integer(range, default: `default`)
+    guard let index = find(section, key, form) else {
+      if `default` == nil { noteMissing(section, key, form) }
+      // As many of what is numbered as there can be.
+      return `default` ?? (isReference ? range.upperBound : range.lowerBound)
+    }
+    let entry = entries[index]
     guard entry.kind == .integer, let value = parseInteger(entry.value), range.contains(value)
     else {
-      var diagnostic = failure(entry, "must be a whole number from ")
-      diagnostic.text.append(range.lowerBound)
-      diagnostic.text.append(" to ")
-      diagnostic.text.append(range.upperBound)
-      throw diagnostic
+      noteWrong(section, index, form)
+      return `default` ?? range.lowerBound
     }
     return value
   }
@@ -141,157 +252,131 @@ public struct ConfigurationFile: ~Copyable {
   public mutating func decimal(
     _ section: StaticString, _ key: StaticString, in range: ClosedRange<Double>,
     default: Double? = nil
-  ) throws(Diagnostic) -> Double {
-    if let fallback = `default`, find(section, key) == nil { return fallback }
-    let entry = try require(section, key, "a number is needed")
+  ) -> Double {
+    let form = KeyForm.decimal(range, default: `default`)
+    guard let index = find(section, key, form) else {
+      if `default` == nil { noteMissing(section, key, form) }
+      return `default` ?? range.lowerBound
+    }
+    let entry = entries[index]
     guard entry.kind == .decimal || entry.kind == .integer,
       let value = parseDecimal(entry.value), range.contains(value)
     else {
-      var diagnostic = failure(entry, "must be a number of at most 15 digits from ")
-      diagnostic.text.append(bound: range.lowerBound)
-      diagnostic.text.append(" to ")
-      diagnostic.text.append(bound: range.upperBound)
-      throw diagnostic
+      noteWrong(section, index, form)
+      return `default` ?? range.lowerBound
     }
     return value
   }
 
-  /// Text of at most `capacity` characters.
+  /// Text of at most `capacity` characters; empty where it is optional and not there.
   public mutating func text<let capacity: Int>(
     _ section: StaticString, _ key: StaticString, _ type: Text<capacity>.Type,
-    default: Text<capacity>? = nil
-  ) throws(Diagnostic) -> Text<capacity> {
-    if let fallback = `default`, find(section, key) == nil { return fallback }
-    let entry = try require(section, key, "a text in quotes is needed")
-    guard entry.kind == .text, !entry.value.isEmpty, entry.value.count <= capacity else {
-      var diagnostic = failure(entry, "must be a text in double quotes of 1 to ")
-      diagnostic.text.append(capacity)
-      diagnostic.text.append(" characters")
-      throw diagnostic
-    }
+    isOptional: Bool = false
+  ) -> Text<capacity> {
     var result = Text<capacity>()
-    result.append(text(entry.value))
+    if let value = text(section, key, .text(capacity), isOptional) { result.append(value) }
     return result
   }
 
-  /// `key = true`, or absent.
-  public mutating func flag(
-    _ section: StaticString, _ key: StaticString
-  ) throws(Diagnostic) -> Bool {
-    guard let index = find(section, key) else { return false }
-    guard entries[index].kind == .yes else {
-      throw failure(entries[index], "must be true, or the line left out")
+  private mutating func text(
+    _ section: StaticString, _ key: StaticString, _ form: KeyForm, _ isOptional: Bool
+  ) -> UnsafeBufferPointer<UInt8>? {
+    if isOptional { keys.noteOptional(section, key) }
+    guard let index = find(section, key, form) else {
+      if !isOptional { noteMissing(section, key, form) }
+      return nil
     }
+    let entry = entries[index]
+    guard entry.kind == .text, !entry.value.isEmpty, entry.value.count <= form.capacity else {
+      noteWrong(section, index, form)
+      return nil
+    }
+    return text(entry.value)
+  }
+
+  /// `key = true`, or absent.
+  public mutating func flag(_ section: StaticString, _ key: StaticString) -> Bool {
+    guard let index = find(section, key, .flag) else { return false }
+    if entries[index].kind != .yes { noteWrong(section, index, .flag) }
     return true
   }
 
-  public mutating func date(
-    _ section: StaticString, _ key: StaticString
-  ) throws(Diagnostic) -> CalendarDate {
-    let entry = try require(section, key, "a date such as \"2026-03-01\" is needed")
-    guard entry.kind == .text, let date = CalendarDate(ascii: text(entry.value)) else {
-      throw failure(entry, "must be a date such as \"2026-03-01\"")
+  /// 1970-01-01 where there is none.
+  public mutating func date(_ section: StaticString, _ key: StaticString) -> CalendarDate {
+    let none = CalendarDate(year: 1970, month: 1, day: 1)
+    guard let index = find(section, key, .date) else {
+      noteMissing(section, key, .date)
+      return none
+    }
+    guard entries[index].kind == .text,
+      let date = CalendarDate(ascii: text(entries[index].value))
+    else {
+      noteWrong(section, index, .date)
+      return none
     }
     return date
   }
 
-  /// One of up to four words; returns its position.
+  /// One of up to four words; returns its position, and the last's, which stands for most, where there is none.
   public mutating func choice(
     _ section: StaticString, _ key: StaticString, _ words: InlineArray<4, StaticString>
-  ) throws(Diagnostic) -> Int {
-    let entry = try require(section, key, "one of the words below is needed")
-    for index in 0..<4 where entry.kind == .text && words[index].utf8CodeUnitCount > 0 {
-      if matches(entry.value, words[index]) { return index }
+  ) -> Int {
+    let form = KeyForm.choice(words)
+    var last = 3
+    while words[last].utf8CodeUnitCount == 0 { last -= 1 }
+    guard let index = find(section, key, form) else {
+      noteMissing(section, key, form)
+      return last
     }
-    var diagnostic = failure(entry, "must be one of")
-    for index in 0..<4 where words[index].utf8CodeUnitCount > 0 {
-      diagnostic.text.append(" \"")
-      diagnostic.text.append(words[index])
-      diagnostic.text.append("\"")
+    let entry = entries[index]
+    for word in 0..<4 where entry.kind == .text && words[word].utf8CodeUnitCount > 0 {
+      if matches(entry.value, words[word]) { return word }
     }
-    throw diagnostic
+    noteWrong(section, index, form)
+    isUncertain = true
+    return last
   }
 
-  /// The error for a value that is well-formed by itself and wrong in its context.
-  public mutating func contradiction(
-    _ section: StaticString, _ key: StaticString, _ message: StaticString
-  ) -> Diagnostic {
-    if let index = find(section, key) { return failure(entries[index], message) }
-    return failure(line: 0, message)
-  }
-
-  /// To be called last: a key that nobody asked for is an error.
-  public func finish() throws(Diagnostic) {
-    for index in 0..<entryCount where !entries[index].isUsed {
-      var diagnostic = failure(line: entries[index].line, "unknown key ")
-      diagnostic.text.append(text(entries[index].key))
-      diagnostic.text.append(" in [")
-      diagnostic.text.append(text(entries[index].section))
-      diagnostic.text.append(byte: UInt8(ascii: "]"))
-      if let nearest = nearestAsked(entries[index]) {
-        diagnostic.text.append("; did you mean ")
-        diagnostic.text.append(asked[nearest].key)
-        diagnostic.text.append(" in [")
-        diagnostic.text.append(asked[nearest].section)
-        diagnostic.text.append("]?")
-      } else {
-        diagnostic.text.append("; remove it")
-      }
-      throw diagnostic
-    }
-  }
-
-  /// The known key that shares the longest beginning plus end with the unknown one, if more than
-  /// half.
-  private func nearestAsked(_ entry: Entry) -> Int? {
-    var best: (index: Int, shared: Int)?
-    for index in 0..<askedCount {
-      let key = asked[index].key
-      let shared = key.withUTF8Buffer { known in
-        let length = min(known.count, entry.key.count)
-        var head = 0
-        while head < length && known[head] == bytes[entry.key.lowerBound + head] { head += 1 }
-        var tail = 0
-        while tail < length - head
-          && known[known.count - 1 - tail] == bytes[entry.key.upperBound - 1 - tail]
-        { tail += 1 }
-        return head + tail
-      }
-      if shared * 2 > max(key.utf8CodeUnitCount, entry.key.count), shared > best?.shared ?? 0 {
-        best = (index, shared)
-      }
-    }
-    return best?.index
-  }
-}
-
-extension Text {
-  fileprivate mutating func append(bound: Double) {
-    if bound.magnitude < 1e9 && (bound == 0 || bound.magnitude >= 0.001) {
-      append(thousandths: Elementary.nearestInteger(bound * 1000))
-      return
-    }
-    let exponent = Elementary.nearestInteger(Elementary.logarithm10(bound.magnitude))
-    append(bound < 0 ? "-1e" : "1e")
-    append(exponent)
-  }
-}
-
-extension ConfigurationFile {
-  /// A path, taken relative to the folder of this file; empty when the key is absent.
-  public mutating func relativePath(
-    _ section: StaticString, _ key: StaticString
-  ) throws(Diagnostic) -> Path {
-    let stated = try text(section, key, Path.self, default: Path())
+  /// A path, taken relative to the folder of this file; empty when it is optional and not there.
+  public mutating func path(
+    _ section: StaticString, _ key: StaticString, isOptional: Bool = false
+  ) -> Path {
+    var stated = Path()
+    if let value = text(section, key, .path, isOptional) { stated.append(value) }
     guard !stated.isEmpty, stated[0] != UInt8(ascii: "/") else { return stated }
     var folderCount = path.count
     while folderCount > 0 && path[folderCount - 1] != UInt8(ascii: "/") { folderCount -= 1 }
     guard folderCount + stated.count <= 256 else {
-      throw contradiction(section, key, "is too long together with the folder of this file")
+      demand(false, section, key, "is too long together with the folder of this file")
+      return Path()
     }
     var result = Path()
     for index in 0..<folderCount { result.append(byte: path[index]) }
     result.append(stated)
     return result
+  }
+
+  /// To be called last: a key that nobody asked for is an error. Throws all that is wrong.
+  public mutating func finish() throws(Diagnostic) {
+    for index in 0..<entryCount where !entries[index].isUsed { noteUnknown(entries[index]) }
+    try check()
+  }
+
+  private mutating func noteUnknown(_ entry: Entry) {
+    var diagnostic = failure(line: entry.line, "unknown key ")
+    diagnostic.text.append(text(entry.key))
+    diagnostic.text.append(" in [")
+    diagnostic.text.append(text(entry.section))
+    diagnostic.text.append(byte: UInt8(ascii: "]"))
+    if let nearest = keys.nearest(to: text(entry.key)) {
+      diagnostic.text.append("; did you mean ")
+      diagnostic.text.append(nearest.key)
+      diagnostic.text.append(" in [")
+      diagnostic.text.append(nearest.section)
+      diagnostic.text.append("]?")
+    } else {
+      diagnostic.text.append("; remove it")
+    }
+    note(diagnostic)
   }
 }

@@ -104,7 +104,8 @@ struct FieldReader: FieldVisitor {
     _ value: inout Value, from least: Value, to most: Value, unknown: Value?, _ field: WireField
   ) {
     value = reader.read(Value.self)
-    isValid = isValid && !reader.isPastEnd && ((value >= least && value <= most) || value == unknown)
+    isValid =
+      isValid && !reader.isPastEnd && ((value >= least && value <= most) || value == unknown)
   }
 
   @inline(__always)

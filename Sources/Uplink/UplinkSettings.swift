@@ -12,14 +12,11 @@ public struct UplinkSettings: Sendable {
   public var listenPort = 0
   public var keyFile = Path()
 
-  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    host = try file.text("uplink", "host", Text<128>.self)
-    port = try file.integer("uplink", "port", in: 1...65_535)
-    listenPort = try file.integer("uplink", "listen_port", in: 1...65_535)
-    guard file.has("uplink", "key_file") else {
-      throw file.contradiction("uplink", "host", "needs a key_file beside it: 32 secret bytes")
-    }
-    keyFile = try file.relativePath("uplink", "key_file")
+  public init(_ file: inout ConfigurationFile) {
+    host = file.text("uplink", "host", Text<128>.self)
+    port = file.integer("uplink", "port", in: 1...65_535)
+    listenPort = file.integer("uplink", "listen_port", in: 1...65_535)
+    keyFile = file.path("uplink", "key_file")
   }
 }
 

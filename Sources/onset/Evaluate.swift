@@ -53,7 +53,9 @@ func evaluate(_ parsed: CommandLineArguments) throws {
   let records = try EvaluationIndex.read(parsed.rest[0], split: parsed.values["--split"])
     .filter { sources?.contains($0.source) ?? true }
   var refused = Refused()
-  try evaluation.run(records, complain: { refused.say($0) }, progress: StandardError.note)
+  try evaluation.run(
+    records, complain: { refused.say($0) }, remark: { say("onset: \($0)") },
+    progress: StandardError.note)
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
   try refused.throwIfAny(of: records.count, "records")
 }
@@ -62,8 +64,9 @@ func evaluate(_ parsed: CommandLineArguments) throws {
 private func trialOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
   var options = ReplayOptions()
   if let path = parsed.values["--station"] {
-    let (_, station, relations) = try ReplayStation.read(path)
-    (options.picker, options.relations, options.alarm) = (station.picker, relations, station.alarm)
+    let station = try ReplayStation(path)
+    (options.picker, options.alarm) = (station.file.picker, station.file.alarm)
+    options.relations = station.relations
   }
   options.estimatorNetwork = try estimatorNetwork(parsed)
   switch parsed.values["--pickers"] {
@@ -96,7 +99,9 @@ private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArgument
   var evaluation = StrongMotion(try trialOptions(parsed))
   let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
   var refused = Refused()
-  try evaluation.run(records, complain: { refused.say($0) }, progress: StandardError.note)
+  try evaluation.run(
+    records, complain: { refused.say($0) }, remark: { say("onset: \($0)") },
+    progress: StandardError.note)
   print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
   try refused.throwIfAny(of: records.count, "records")
 }
@@ -136,7 +141,9 @@ private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
     var evaluation = StrongMotion(options)
     let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
     recordCount = records.count
-    try evaluation.run(records, complain: { refused.say($0) }, progress: StandardError.note)
+    try evaluation.run(
+      records, complain: { refused.say($0) }, remark: { say("onset: \($0)") },
+      progress: StandardError.note)
     report.earthquakes += evaluation.rows
   }
   print(isJson ? report.json : report.table)

@@ -56,7 +56,9 @@ func estimatorNetwork(_ parsed: CommandLineArguments) throws -> StationNetwork<E
   }
 }
 
-func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
+func replayOptions(
+  _ parsed: CommandLineArguments
+) throws -> (options: ReplayOptions, calibration: RecordCalibration) {
   var options = ReplayOptions()
   options.collectsTrace = parsed.values["--svg"] != nil
   switch parsed.values["--picker"] {
@@ -73,20 +75,21 @@ func replayOptions(_ parsed: CommandLineArguments) throws -> ReplayOptions {
       throw ToolError(
         "--station brings its own calibration: leave --kind and --counts-per-unit out")
     }
-    let (response, station, relations) = try ReplayStation.read(path)
-    (options.response, options.picker) = (response, station.picker)
-    (options.relations, options.alarm) = (relations, station.alarm)
-  } else if let kind = parsed.values["--kind"] {
+    let station = try ReplayStation(path)
+    (options.picker, options.alarm) = (station.file.picker, station.file.alarm)
+    options.relations = station.relations
+    return (options, .station(station))
+  }
+  if let kind = parsed.values["--kind"] {
     guard kind == "acceleration" || kind == "velocity", let counts else {
       throw ToolError("--kind is acceleration or velocity, with --counts-per-unit beside it")
     }
-    options.response = Response(
-      quantity: kind == "velocity" ? .velocity : .acceleration,
-      unitsPerCount: Lanes(repeating: 1 / counts))
-  } else if counts != nil {
+    return (options, .kind(kind == "velocity" ? .velocity : .acceleration, countsPerUnit: counts))
+  }
+  guard counts == nil else {
     throw ToolError("--counts-per-unit says nothing without --kind acceleration or velocity")
   }
-  return options
+  return (options, .none)
 }
 
 /// Files and records that could not be read: each named at once, all counted in the end.
@@ -114,7 +117,7 @@ func numbered(_ path: String, _ number: Int) -> String {
 
 func replay(_ parsed: CommandLineArguments) throws {
   guard !parsed.rest.isEmpty else { throw ToolError("replay needs a miniSEED file") }
-  let options = try replayOptions(parsed)
+  var (options, calibration) = try replayOptions(parsed)
   let filter = try MessageFilter(parsed.values["--only"])
   var refused = Refused()
   let (instruments, report) = try RecordFiles.read(parsed.rest) { refused.say($0) }
@@ -122,6 +125,9 @@ func replay(_ parsed: CommandLineArguments) throws {
   var output = Output()
   var wire = Data()
   for (number, instrument) in instruments.enumerated() {
+    options.response = calibration.response(for: instrument, among: instruments) {
+      say("onset: \($0)")
+    }
     var replay = Replay(options)
     var messages = DrawnMessages()
     try replay.run(instrument) { datagram in
@@ -169,6 +175,11 @@ func check(_ parsed: CommandLineArguments) throws {
     say(error.description)
     exit(1)
   }
+}
+
+func keys(_ parsed: CommandLineArguments) throws {
+  let files = parsed.rest.isEmpty ? KeyReference.files : parsed.rest
+  print(try files.map(KeyReference.text).joined(separator: "\n\n"))
 }
 
 func decode(_ parsed: CommandLineArguments) throws {
@@ -317,7 +328,8 @@ func completion(_ parsed: CommandLineArguments) throws {
 func run(_ arguments: [String]) throws {
   let functions: [String: (CommandLineArguments) throws -> Void] = [
     "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
-    "bench": bench, "check": check, "doctor": doctor, "ping": ping, "command": command,
+    "bench": bench, "check": check, "keys": keys, "doctor": doctor, "ping": ping,
+    "command": command,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
     "model compare": modelCompare, "model sign": modelSign, "help": help,
     "completion": completion,

@@ -124,7 +124,9 @@ struct Onsetd {
   /// without one has nothing to rest.
   private static func rest(_ arguments: Arguments) throws(Diagnostic) {
     let settings = try Configuration.read(arguments.board) { file throws(Diagnostic) in
-      file.has(section: "relay") ? try RelaySettings(&file) : nil
+      let settings = file.has(section: "relay") ? RelaySettings(&file) : nil
+      try file.check()
+      return settings
     }
     guard let settings else { return }
     var lines = try RelayLines(settings)

@@ -9,40 +9,50 @@ func parse<Value>(
   _ text: String, path: String = "t.toml",
   _ body: (inout ConfigurationFile) throws(Diagnostic) -> Value
 ) throws(Diagnostic) -> Value {
-  try parse(Array(text.utf8), path: path, body)
+  var errorsBefore = ""
+  return try parse(Array(text.utf8), path: path, errorsBefore: &errorsBefore, body)
 }
 
 func parse<Value>(
-  _ bytes: [UInt8], path: String = "t.toml",
+  _ bytes: [UInt8], path: String = "t.toml", errorsBefore: inout String,
   _ body: (inout ConfigurationFile) throws(Diagnostic) -> Value
 ) throws(Diagnostic) -> Value {
   let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
   defer { buffer.deallocate() }
   _ = buffer.initialize(from: bytes)
   var file = try ConfigurationFile(path: Path(path), bytes: UnsafeBufferPointer(buffer))
-  return try body(&file)
+  do {
+    let value = try body(&file)
+    try file.check()
+    return value
+  } catch {
+    errorsBefore = file.errorsBefore.string
+    throw error
+  }
 }
 
-/// What the reader says about a file that it refuses; nil when it accepts it.
+/// All that the reader says about a file that it refuses; nil when it accepts it.
 func refusal<Value>(
   _ text: String, path: String = "t.toml",
   _ body: (inout ConfigurationFile) throws(Diagnostic) -> Value
 ) -> String? {
+  var errorsBefore = ""
   do {
-    _ = try parse(text, path: path, body)
+    _ = try parse(Array(text.utf8), path: path, errorsBefore: &errorsBefore, body)
     return nil
   } catch {
-    return error.text.string
+    return errorsBefore + error.text.string
   }
 }
 
 /// The grammar alone, without a question about any key.
 func grammarRefusal(_ bytes: [UInt8]) -> String? {
+  var errorsBefore = ""
   do {
-    try parse(bytes) { _ throws(Diagnostic) in }
+    try parse(bytes, errorsBefore: &errorsBefore) { _ throws(Diagnostic) in }
     return nil
   } catch {
-    return error.text.string
+    return errorsBefore + error.text.string
   }
 }
 

@@ -10,7 +10,7 @@ import Tools
 private let package = URL(fileURLWithPath: #filePath)
   .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-private func shippedFiles() -> [String] {
+func shippedFiles() -> [String] {
   ["boards", "calibration"].flatMap { folder -> [String] in
     let root = package.appendingPathComponent(folder).path
     let names = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []

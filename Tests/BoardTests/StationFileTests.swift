@@ -218,12 +218,15 @@ private let good = Lines(
   @Test func theKeyFileIsNeeded() {
     #expect(
       refused(good.without("key_file"))
-        == "t.toml:40: host needs a key_file beside it: 32 secret bytes")
+        == "t.toml: missing key key_file in [uplink]: a text in double quotes of 1 to 256 characters is needed"
+    )
   }
 
   @Test func theStateDirectoryIsNeeded() {
     #expect(
-      refused(good.without("[state]", "directory")) == "t.toml: missing key directory in [state]")
+      refused(good.without("[state]", "directory"))
+        == "t.toml: missing key directory in [state]: a text in double quotes of 1 to 256 characters is needed"
+    )
   }
 
   @Test func unknownKeysAreRefused() {

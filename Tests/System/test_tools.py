@@ -311,6 +311,74 @@ class ToolsTest(unittest.TestCase):
                 self.assertIn("1 of 2 files could not be read", err)
         self.assertIn("none of 2 files can be read", run("replay", slow, ROOT / "README.md", status=1)[1])
 
+    def two_sensors(self):
+        """A seismometer and an accelerometer of one station, in one file."""
+        both = self.folder / "both.mseed"
+        velocity = self.record.read_bytes()
+        both.write_bytes(velocity + velocity.replace(b"HHZ", b"HNZ").replace(b"HHN", b"HNN").replace(b"HHE", b"HNE"))
+        return both
+
+    def test_a_kind_is_for_the_sensors_of_that_kind(self):
+        both = self.two_sensors()
+        out, err = run("replay", "--kind", "acceleration", "--counts-per-unit", "1e5", "--only", "estimate", both)
+        self.assertEqual({json.loads(line)["station"] for line in out.splitlines()}, {"XX.TEST..HN"})
+        self.assertIn("XX.TEST..HH: its code is no acceleration sensor's", err)
+        _, err = run("replay", "--kind", "acceleration", "--counts-per-unit", "1e5", self.record)
+        self.assertEqual(err, "")  # alone: the operator knows better than a code
+
+    def station(self, code, valid):
+        """A station file of this code, whose calibration holds for these dates."""
+        calibration = (ROOT / "boards/emulated/accelerometer.toml").read_text()
+        for key, date in zip(("valid_from", "valid_until"), valid):
+            calibration = re.sub(f'{key} = ".*"', f'{key} = "{date}"', calibration)
+        (self.folder / "sensor.toml").write_text(calibration)
+        station = self.folder / "station.toml"
+        station.write_text((ROOT / "boards/host/demo-station.toml").read_text()
+                           .replace("../emulated/accelerometer.toml", "sensor.toml").replace("XX.DEMO..HN", code)
+                           .replace("../../calibration", str(ROOT / "calibration")))
+        return station
+
+    def test_a_stations_calibration_is_for_its_own_sensor(self):
+        station = self.station("XX.TEST..HN", ("2025-01-01", "2027-12-31"))
+        out, err = run("replay", "--station", station, "--only", "estimate", self.two_sensors())
+        self.assertEqual({json.loads(line)["station"] for line in out.splitlines()}, {"XX.TEST..HN"})
+        self.assertIn("XX.TEST..HH: " + str(station) + " calibrates XX.TEST..HN alone: replayed in counts", err)
+        out, err = run("replay", "--station", station, "--only", "estimate", self.record)
+        self.assertTrue(out)
+        self.assertIn("XX.TEST..HH: calibrated as " + str(station) + " has it for XX.TEST..HN", err)
+
+    def test_a_calibrations_dates_are_compared_with_the_records(self):
+        for valid, isExpired in ((("2025-01-01", "2027-12-31"), False), (("2020-01-01", "2025-12-31"), True),
+                                 (("2026-01-02", "2027-12-31"), False)):
+            with self.subTest(valid=valid):
+                station = self.station("XX.TEST..HH", valid)
+                out, err = run("replay", "--station", station, "--only", "estimate", self.record)
+                marks = {json.loads(line)["calibration_expired"] for line in out.splitlines()}
+                self.assertEqual(marks, {isExpired})
+                said = f"holds from {valid[0]} to {valid[1]}, and the record is of 2026-01-01"
+                self.assertEqual(said in err, valid[0] > "2026-01-01" or valid[1] < "2026-01-01", err)
+
+    def test_what_evaluate_could_not_read_of_a_record_is_said(self):
+        index = self.folder / "index.csv"
+        index.write_text("file\nboth.mseed\n")
+        self.two_sensors()
+        with open(self.folder / "both.mseed", "ab") as file:
+            file.write(b"x" * 4096)
+        _, err = run("evaluate", index, "--pickers", "sta-lta")
+        self.assertIn("both.mseed: 4096 bytes belong to no miniSEED 2 record: skipped", err)
+        self.assertIn("both.mseed: has 2 instruments; the first is judged", err)
+
+    def test_everything_that_is_wrong_with_a_file_is_told(self):
+        station = self.station("XX.TEST..HH", ("2025-01-01", "2027-12-31"))
+        text = station.read_text()
+        station.write_text(text.replace("port = 6464", "port = 66464").replace("[state]", "[alarm]\nlach = true\n[state]"))
+        _, err = run("check", station, status=1)
+        self.assertIn("port must be a whole number from 1 to 65535", err)
+        self.assertIn("unknown key lach in [alarm]; did you mean latch in [alarm]?", err)
+        out, _ = run("keys", "station")
+        self.assertIn("hold_seconds                            whole, 1 to 3600 s; default 30", out)
+        self.assertIn("none of the files with keys", run("keys", "stations", status=1)[1])
+
     def test_an_index_needs_no_more_than_files(self):
         """What can be known from the record is; a rate that is given is that of the picks alone."""
         index = self.folder / "index.csv"

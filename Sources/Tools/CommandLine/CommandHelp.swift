@@ -174,14 +174,15 @@ extension CommandTable {
 }
 
 extension String {
-  fileprivate func padding(to count: Int) -> String {
+  func padding(to count: Int) -> String {
     self + String(repeating: " ", count: max(0, count - self.count))
   }
 }
 
 /// Without a point where there is nothing behind it.
 func shortest(_ value: Double) -> String {
-  value == value.rounded() && value.magnitude < 1e7 ? decimal(value, 0) : "\(value)"
+  value == value.rounded() && value.magnitude < 1e13
+    ? decimal(value, 0) : "\(value)".replacing("e-0", with: "e-")
 }
 
 private func wrapped(_ text: String, indent: Int) -> String {

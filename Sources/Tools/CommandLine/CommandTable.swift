@@ -223,7 +223,15 @@ public enum CommandTable {
       "check", .run, "whether boards, calibrations, relations and station files are right",
       forms: ["FILE…"], example: "onset check board.toml station.toml",
       notes: """
-        What is wrong is told as FILE:LINE and why. A board and a station are also checked together.
+        All that is wrong is told, as FILE:LINE and why. A board and a station are also checked together.
+        """),
+    CommandDescription(
+      "keys", .run, "every key of these files, with unit, range and default",
+      forms: ["[board|station|calibration|relations]"],
+      example: "onset keys station",
+      notes: """
+        What is needed is needed where its section is there. [response] has either corner_hertz and
+        damping, or poles, zeros_at_origin and so many pole_N_real and pole_N_imaginary.
         """),
     CommandDescription(
       "doctor", .run, "what is well and what is not with a station, in plain words",

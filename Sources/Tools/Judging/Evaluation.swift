@@ -63,13 +63,15 @@ public struct Evaluation {
     noise = try options.degradation.map(NoiseSource.init)
   }
 
-  /// `complain` gets a sentence for each record that could not be read.
+  /// `complain` gets a sentence for each record that could not be read, `remark` one for each that was read in part.
   public mutating func run(
     _ records: [EvaluationRecord], complain: (String) -> Void,
-    progress: ProgressTold = { _, _ in }
+    remark: (String) -> Void = { _ in }, progress: ProgressTold = { _, _ in }
   ) throws {
     let pickers = try options.pickers.map { try EvaluatedPicker($0, options: options.replay) }
-    try RecordFiles.forEach(records, \.path, progress: progress, complain: complain) {
+    try RecordFiles.forEach(
+      records, \.path, progress: progress, complain: complain, remark: remark
+    ) {
       try judge($0, $1, pickers)
     }
   }

@@ -117,11 +117,14 @@ public struct StrongMotion {
 
   public init(_ options: ReplayOptions) { self.options = options }
 
-  /// `complain` gets a sentence for each record that could not be read.
+  /// `complain` gets a sentence for each record that could not be read, `remark` one for each that was read in part.
   public mutating func run(
-    _ records: [ShakingRecord], complain: (String) -> Void, progress: ProgressTold = { _, _ in }
+    _ records: [ShakingRecord], complain: (String) -> Void,
+    remark: (String) -> Void = { _ in }, progress: ProgressTold = { _, _ in }
   ) throws {
-    try RecordFiles.forEach(records, \.path, progress: progress, complain: complain) {
+    try RecordFiles.forEach(
+      records, \.path, progress: progress, complain: complain, remark: remark
+    ) {
       try judge($1, $0)
     }
   }

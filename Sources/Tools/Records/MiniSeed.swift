@@ -27,34 +27,40 @@ public struct MiniSeedReport: Equatable {
 
   /// A sentence for each thing that is not as it should be.
   public var complaints: [String] {
-    var lines: [String] = []
-    func add(_ count: Int, _ sentence: String) {
-      if count > 0 { lines.append("\(count) \(sentence)") }
-    }
-    add(gaps, "gaps: the picker settles anew after each")
-    add(heldGaps, "holes in one component alone: its last value is held through them")
-    add(overlaps, "records overlap earlier ones: the samples that came first count")
-    add(outOfOrder, "records out of order: sorted by time")
-    add(undecodable, "records cannot be decoded: left out")
-    add(otherRate, "records have another sample rate than the first of their channel: left out")
-    add(foreignBytes, "bytes belong to no miniSEED 2 record: skipped")
-    add(missingSamples, "samples are NaN, infinite or beyond 1e18: missing, as in a gap")
-    for (code, factor) in countsPerValue.sorted(by: { $0.key < $1.key }) {
-      lines.append(
-        "\(code) has floating-point samples: multiplied by 2^\(factor.exponent) and rounded; "
-          + "--counts-per-unit is of the file's own numbers")
-    }
-    if !unusableInstruments.isEmpty {
-      lines.append(
-        "left out, because the rate is not 20 to 1000 Hz or differs between components: "
-          + unusableInstruments.joined(separator: " "))
-    }
-    if !unknownChannels.isEmpty {
-      lines.append(
-        "channels without a component Z N E 1 2 3 left out: "
-          + unknownChannels.sorted().joined(separator: " "))
-    }
-    return lines
+    [
+      Self.line(gaps, "gaps: the picker settles anew after each"),
+      Self.line(heldGaps, "holes in one component alone: its last value is held through them"),
+      Self.line(overlaps, "records overlap earlier ones: the samples that came first count"),
+      Self.line(outOfOrder, "records out of order: sorted by time"),
+    ].compactMap { $0 } + losses
+      + countsPerValue.sorted { $0.key < $1.key }.map {
+        "\($0.key) has floating-point samples: multiplied by 2^\($0.value.exponent) and rounded; "
+          + "--counts-per-unit is of the file's own numbers"
+      }
+  }
+
+  /// A sentence for each thing that was in the files and is not in what was read.
+  public var losses: [String] {
+    let lines = [
+      Self.line(undecodable, "records cannot be decoded: left out"),
+      Self.line(
+        otherRate, "records have another sample rate than the first of their channel: left out"),
+      Self.line(foreignBytes, "bytes belong to no miniSEED 2 record: skipped"),
+      Self.line(missingSamples, "samples are NaN, infinite or beyond 1e18: missing, as in a gap"),
+      unusableInstruments.isEmpty
+        ? nil
+        : "left out, because the rate is not 20 to 1000 Hz or differs between components: "
+          + unusableInstruments.joined(separator: " "),
+      unknownChannels.isEmpty
+        ? nil
+        : "channels without a component Z N E 1 2 3 left out: "
+          + unknownChannels.sorted().joined(separator: " "),
+    ]
+    return lines.compactMap { $0 }
+  }
+
+  private static func line(_ count: Int, _ sentence: String) -> String? {
+    count > 0 ? "\(count) \(sentence)" : nil
   }
 }
 

@@ -49,14 +49,23 @@ public enum RecordFiles {
     }
   }
 
-  /// Each record's first instrument, in order; `complain` gets a sentence for each that cannot be read.
+  /// Each record's first instrument, in order; `complain` gets a sentence for each that cannot be read, `remark` what
+  /// is lost of the others.
   static func forEach<Record>(
     _ records: [Record], _ path: (Record) -> String, progress: ProgressTold,
-    complain: (String) -> Void, _ body: (Record, InstrumentRecord) throws -> Void
+    complain: (String) -> Void, remark: (String) -> Void,
+    _ body: (Record, InstrumentRecord) throws -> Void
   ) throws {
     for (number, record) in records.enumerated() {
       var instrument: InstrumentRecord?
-      do { instrument = try read(path(record)).instruments.first } catch { complain("\(error)") }
+      do {
+        let (instruments, report) = try read(path(record))
+        instrument = instruments.first
+        for loss in report.losses { remark("\(path(record)): \(loss)") }
+        if instruments.count > 1 {
+          remark("\(path(record)): has \(instruments.count) instruments; the first is judged")
+        }
+      } catch { complain("\(error)") }
       if let instrument { try body(record, instrument) }
       progress(number + 1, records.count)
     }

@@ -96,6 +96,17 @@ public struct ReplayOptions: Sendable {
   public init() {}
 }
 
+extension ReplayOptions {
+  /// A calibration that had run out when the record was made marks its estimates, as on a station.
+  fileprivate func host(on day: CalendarDate) -> HostStatus {
+    var host = HostStatus()
+    if let end = response?.validUntil {
+      host.calibrationDays = Int16(clamping: min(end.daysSince1970 - day.daysSince1970, 32_766))
+    }
+    return host
+  }
+}
+
 /// The key of replays: all zeros, because what is replayed is not a detection.
 public let replayKey = Key(InlineArray(repeating: 0))
 
@@ -123,6 +134,7 @@ public struct Replay {
         code: StationCode(record.code), bootCounter: 0, key: replayKey, conditioner: conditioner,
         picker: options.picker, alarm: options.alarm),
       arena: &arena)
+    station.note(.host(options.host(on: record.segments[0].start.date)))
     let estimator = station.estimator
     var parameters = options.parameterSeconds.map {
       ParameterLines(station: record.code, seconds: $0)
@@ -218,20 +230,5 @@ struct Pacer {
     let due = Double(time - start) * 1e-9 / speed
     let remaining = due - Date().timeIntervalSince(begin)
     if remaining > 0 { Thread.sleep(forTimeInterval: remaining) }
-  }
-}
-
-/// What a replay takes from a station file: its calibrations, its picker, its relations and its alarm.
-public enum ReplayStation {
-  public static func read(
-    _ path: String
-  ) throws(Diagnostic) -> (Response?, StationFile, Relations) {
-    let station = try Configuration.read(Path(path)) { file throws(Diagnostic) in
-      try StationFile(&file)
-    }
-    return (
-      try Configuration.response(station, nil), station,
-      try Configuration.relations(station)
-    )
   }
 }

@@ -25,6 +25,7 @@ public enum Check {
       if file.has(section: "station") { return try station(try StationFile(&file)) }
       if file.has(section: "relations") { return relations(try Relations(&file)) }
       if file.has(section: "instrument") { return calibration(try CalibrationFile(&file)) }
+      try file.check()
       var diagnostic = Diagnostic()
       diagnostic.text.append(Path(path))
       diagnostic.text.append(

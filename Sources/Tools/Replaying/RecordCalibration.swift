@@ -1,0 +1,100 @@
+// RecordCalibration: what a replay's records are in ground motion. A calibration belongs to one sensor and to some years;
+// a file may hold other sensors, and any year.
+//
+//     let calibration = RecordCalibration.kind(.acceleration, countsPerUnit: 1e6)
+//     options.response = calibration.response(for: record, among: records) { print($0) }
+
+import Board
+import Conditioning
+import Core
+import Estimator
+import Runtime
+import Settings
+
+public enum RecordCalibration {
+  case none
+  /// What an operator says of the records.
+  case kind(MotionQuantity, countsPerUnit: Double)
+  case station(ReplayStation)
+
+  /// Nil for an instrument that it does not fit, which `say` is told.
+  public func response(
+    for record: InstrumentRecord, among records: [InstrumentRecord], say: (String) -> Void
+  ) -> Response? {
+    switch self {
+    case .none: return nil
+    case .kind(let quantity, let countsPerUnit):
+      guard records.count == 1 || (record.quantity ?? quantity) == quantity else {
+        say(
+          "\(record.code): its code is no \(quantity) sensor's, so that --kind is not for it: "
+            + "replayed in counts")
+        return nil
+      }
+      return Response(quantity: quantity, unitsPerCount: Lanes(repeating: 1 / countsPerUnit))
+    case .station(let station):
+      guard let response = station.response else { return nil }
+      let code = station.file.code.string
+      if record.code != code {
+        guard records.count == 1 else {
+          say("\(record.code): \(station.path) calibrates \(code) alone: replayed in counts")
+          return nil
+        }
+        say("\(record.code): calibrated as \(station.path) has it for \(code)")
+      }
+      for sentence in station.dateRemarks(record) { say("\(record.code): \(sentence)") }
+      return response
+    }
+  }
+}
+
+/// What a replay takes from a station file: its calibrations, its picker, its relations and its alarm.
+public struct ReplayStation {
+  public let path: String
+  public let file: StationFile
+  public let response: Response?
+  public let relations: Relations
+
+  public init(_ path: String) throws(Diagnostic) {
+    self.path = path
+    file = try Configuration.read(Path(path)) { file throws(Diagnostic) in try StationFile(&file) }
+    response = try Configuration.response(file, nil)
+    relations = try Configuration.relations(file)
+  }
+
+  /// A sentence for each calibration that does not hold on the record's first day.
+  fileprivate func dateRemarks(_ record: InstrumentRecord) -> [String] {
+    let day = record.segments[0].start.date
+    var paths: [String] = []
+    for lane in 0..<3 where !file.calibrations[lane].isEmpty {
+      let path = file.calibrations[lane].string
+      if !paths.contains(path) { paths.append(path) }
+    }
+    return paths.compactMap { path in
+      let read = try? Configuration.read(Path(path)) { file throws(Diagnostic) in
+        try CalibrationFile(&file)
+      }
+      guard let calibration = read, !calibration.isValid(on: day) else { return nil }
+      return "\(path) holds from \(calibration.validFrom.iso8601) to "
+        + "\(calibration.validUntil.iso8601), and the record is of \(day.iso8601)"
+    }
+  }
+}
+
+extension InstrumentRecord {
+  /// The instrument's letter in the FDSN code: what the sensor is sensitive to, where that says it.
+  var quantity: MotionQuantity? {
+    switch code.last {
+    case "H", "L", "P": .velocity
+    case "N", "G": .acceleration
+    default: nil
+    }
+  }
+}
+
+extension CalendarDate {
+  var iso8601: String {
+    var text = Text<16>()
+    text.append(self)
+    return text.string
+  }
+}
