@@ -24,7 +24,8 @@ struct LineFit: ~Copyable {
   /// The newest point's residual, though it may have been taken for an outlier.
   private(set) var newestResidualNanoseconds = 0.0
 
-  /// Forgets the points, keeps the slope and its residual until there are enough new ones for a better.
+  /// Forgets the points, keeps the slope and its residual until there are enough new ones for a
+  /// better.
   mutating func restart() {
     count = 0
     next = 0

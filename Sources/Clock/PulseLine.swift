@@ -18,8 +18,8 @@ struct PulseLine: ~Copyable {
   /// take tens of microseconds; crystals are sold at 50 ppm).
   private static let crystalErrorMaximum = 200e-6
   private static let latencyNanosecondsMaximum: Int64 = 1_000_000
-  /// A rate that was known may drift by so much while there is no pulse: by temperature, and by its own error.
-  /// Nobody is off by more than a fifth of a second by chance.
+  /// A rate that was known may drift by so much while there is no pulse: by temperature, and by its
+  /// own error. Nobody is off by more than a fifth of a second by chance.
   private static let driftMaximum = 20e-6
   private static let driftNanosecondsMaximum: Int64 = 200_000_000
   private static let silenceNanoseconds: Int64 = nanosecondsPerSecond / 2

@@ -101,7 +101,8 @@ extension SensorCorner {
     }
     // Each octave below the corner costs 12 dB of sensor noise: ten times is 40 dB.
     file.demand(
-      corner == 0 || (extended <= corner && extended >= corner / 10), "response", "extended_corner_hertz",
+      corner == 0 || (extended <= corner && extended >= corner / 10), "response",
+      "extended_corner_hertz",
       "must lie between a tenth of the sensor's corner and the corner itself")
     self.init(cornerHertz: corner, damping: damping, extendedCornerHertz: extended)
   }

@@ -6,9 +6,9 @@
 //   dead      zero for a second: a cable that is off
 //
 // A 25 Hz onset at 100 samples a second can jump and come back in one frame, but not stay back for
-// two. From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does. So spikes come alone, the
-// next one twelve frames later at the earliest (up to 500 samples a second): of a near event's onset one frame is lost, not its
-// displacement.
+// two. From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does. So spikes come
+// alone, the next one twelve frames later at the earliest (up to 500 samples a second): of a near
+// event's onset one frame is lost, not its displacement.
 
 import Core
 import Digitizer

@@ -1,5 +1,5 @@
-// BitSet: some of a few named things, one bit of an integer each. The standard library's OptionSet can be
-// written as an array, and the firmware has no heap for one.
+// BitSet: some of a few named things, one bit of an integer each. The standard library's OptionSet
+// can be written as an array, and the firmware has no heap for one.
 //
 //     var doubts = Doubts()
 //     doubts.insert(.brief)

@@ -1,5 +1,6 @@
-// FixedQueue: first in, first out, of a capacity that is known when the program is built. Whoever fills
-// it knows how much it takes between two emptyings, so a full one is a programming error and traps.
+// FixedQueue: first in, first out, of a capacity that is known when the program is built. Whoever
+// fills it knows how much it takes between two emptyings, so a full one is a programming error and
+// traps.
 
 public struct FixedQueue<Element, let capacity: Int>: ~Copyable {
   private var elements = InlineArray<capacity, Element?>(repeating: nil)

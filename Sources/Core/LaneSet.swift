@@ -1,5 +1,5 @@
-// LaneSet: some of a digitizer's four lanes, which are the vertical, north, east and an auxiliary one, in
-// this order.
+// LaneSet: some of a digitizer's four lanes, which are the vertical, north, east and an auxiliary
+// one, in this order.
 //
 //     var broken = flags.clipped.union(flags.stuck)
 //     broken.insert(lane: 2)

@@ -1,5 +1,5 @@
-// Moment: one instant on both clocks. What waits, waits on the monotonic one, which no synchronisation
-// moves; what is told, is told in UTC.
+// Moment: one instant on both clocks. What waits, waits on the monotonic one, which no
+// synchronisation moves; what is told, is told in UTC.
 
 public struct Moment: Equatable, Sendable {
   public var monotonicNanoseconds: Int64

@@ -1,12 +1,12 @@
 // AlarmDecision: watch → alarm → clear. Small, because people act on it.
 //
-// It is stepped by what is known of the ground, and by the passing of time, whichever comes: without
-// frames the one goes on without the other. Everything that lasts, lasts on the monotonic clock. What
-// each input does to each state is AlarmTable's; here is when an input is one.
+// It is stepped by what is known of the ground, and by the passing of time, whichever comes:
+// without frames the one goes on without the other. Everything that lasts, lasts on the monotonic
+// clock. What each input does to each state is AlarmTable's; here is when an input is one.
 //
 // Measured shaking needs evidence that it is the ground's (GroundWitness), and is enough unless an
-// operator has ended the alarm that it had raised. Expectation needs an event that two saw: a pick of
-// the network, or one of STA/LTA that is still an event after two seconds.
+// operator has ended the alarm that it had raised. Expectation needs an event that two saw: a pick
+// of the network, or one of STA/LTA that is still an event after two seconds.
 
 import Core
 import Estimator
@@ -41,8 +41,8 @@ public struct AlarmDecision: Sendable {
   private var lastMeasured = 0.0
   /// The ground shakes at half of the limits at least.
   private var isShaking = false
-  /// Nobody is to watch twice for an event whose pick was taken back. An alarm it may still raise, if so
-  /// much is expected: the network misses emergent P of large events.
+  /// Nobody is to watch twice for an event whose pick was taken back. An alarm it may still raise,
+  /// if so much is expected: the network misses emergent P of large events.
   private var retractedTime: UTC?
   private var witnesses = Witnesses()
   /// The largest motion of that pick's event that was the ground's beyond doubt, m/s².
@@ -166,19 +166,20 @@ public struct AlarmDecision: Sendable {
     return take(.promising, at: now, estimate)
   }
 
-  /// Neither what moves now nor what the estimate rests on is to be doubted. Without a verdict nothing moves.
+  /// Neither what moves now nor what the estimate rests on is to be doubted. Without a verdict
+  /// nothing moves.
   private mutating func isGround(_ estimate: Estimate, _ verdict: GroundVerdict?) -> Bool {
     guard let verdict else { return true }
     if believed.pickTime != estimate.pickTime { believed = (estimate.pickTime, 0) }
-    // A sharp P of a large event nearby is as sudden as a gain that jumps, but an estimate tells the one from
-    // the other.
+    // A sharp P of a large event nearby is as sudden as a gain that jumps, but an estimate tells
+    // the one from the other.
     guard verdict.doubts.isSubset(of: .sudden) else { return false }
     believed.peak = max(believed.peak, verdict.peak)
     return estimate.observed.acceleration <= AlarmDecision.unbelievedFactor * believed.peak
   }
 
-  /// How probable it is that acceleration with velocity, or an intensity that was asked for, reaches its limit:
-  /// whichever is likelier.
+  /// How probable it is that acceleration with velocity, or an intensity that was asked for,
+  /// reaches its limit: whichever is likelier.
   private func probability(_ estimate: Estimate) -> Double {
     guard let acceleration = estimate.logAcceleration, let velocity = estimate.logVelocity else {
       return 0

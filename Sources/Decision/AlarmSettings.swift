@@ -7,18 +7,20 @@ import Settings
 public struct AlarmSettings: Equatable, Sendable {
   public static let accelerations = 0.001...20.0
   public var accelerationMetresPerSecondSquared = 0.49
-  /// Both limits must be reached: shaking that is all acceleration hurts nobody (MMI V by Worden et al. 2012).
+  /// Both limits must be reached: shaking that is all acceleration hurts nobody (MMI V by Worden et
+  /// al. 2012).
   public var velocityMetresPerSecond = 0.02
   /// A watch is raised from this probability on that the peaks here will reach both limits.
   public var watchProbability = 0.2
-  /// An alarm is raised from this one on: the table in Tests/README.md has precision, recall and lead for each choice. Below it
-  /// more alarms are wrong than that warn, above it the ground is first.
+  /// An alarm is raised from this one on: the table in Tests/README.md has precision, recall and
+  /// lead for each choice. Below it more alarms are wrong than that warn, above it the ground is
+  /// first.
   public var alarmProbability = 0.7
   /// An intensity is enough where one is given: JMA's, or the modified Mercalli one.
   public var jmaIntensity: Double?
   public var modifiedMercalli: Double?
-  /// An expectation counts from this probability of an earthquake on, where a network says how likely that is;
-  /// what is measured needs no class.
+  /// An expectation counts from this probability of an earthquake on, where a network says how
+  /// likely that is; what is measured needs no class.
   public var earthquakeProbability = 0.3
   /// Pd (Wu and Kanamori 2005, doi:10.1785/0120040193) and τc (Zollo et al. 2010,
   /// doi:10.1785/0120090184) of a damaging event.

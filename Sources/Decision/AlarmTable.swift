@@ -1,5 +1,5 @@
-// AlarmTable: what each input makes of each state. The decision is this table and nothing else; what
-// becomes an input, and when, is said in AlarmDecision.
+// AlarmTable: what each input makes of each state. The decision is this table and nothing else;
+// what becomes an input, and when, is said in AlarmDecision.
 //
 //   quiet    nothing is expected
 //   watch    shaking may come

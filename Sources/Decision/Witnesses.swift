@@ -35,8 +35,8 @@ struct Witnesses: Sendable {
 }
 
 extension ObservedShaking {
-  /// Which of the limits is reached, all of them times a factor. An intensity counts what has lasted; of a peak
-  /// the verdict says whether it has.
+  /// Which of the limits is reached, all of them times a factor. An intensity counts what has
+  /// lasted; of a peak the verdict says whether it has.
   func evidence(
     _ settings: AlarmSettings, isSustained: Bool = true, times factor: Double = 1
   ) -> Evidence {
@@ -46,7 +46,8 @@ extension ObservedShaking {
     {
       evidence.insert(.motion)
     }
-    // Half of the shaking is 0.6 less in JMA's intensity, which is 2 log a, and at least 0.45 in the other.
+    // Half of the shaking is 0.6 less in JMA's intensity, which is 2 log a, and at least 0.45 in
+    // the other.
     let less = -Elementary.logarithm10(factor)
     if let limit = settings.jmaIntensity, let intensity, intensity >= limit - 2 * less {
       evidence.insert(.jmaIntensity)

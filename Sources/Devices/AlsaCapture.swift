@@ -122,8 +122,9 @@ public struct AlsaCapture: ~Copyable {
     var stamp: Int64 = 0
     let available = calsa_available(handle, &stamp)
     guard available >= 0 else { return recover(Int32(available), monotonicNow) }
-    // No more than the stamp stands for: what has come since would seem to have been taken too early.
-    // A read of none is made all the same, because it tells of a card that is gone, and libasound's avail does not.
+    // No more than the stamp stands for: what has come since would seem to have been taken too
+    // early. A read of none is made all the same, because it tells of a card that is gone, and
+    // libasound's avail does not.
     let wanted = min(raw.count / bytesPerFrame, available)
     let got = snd_pcm_readi(handle, raw.baseAddress, UInt(wanted))
     if got == -Int(EAGAIN) || got == 0 { return nothing(monotonicNow) }

@@ -19,7 +19,8 @@ public struct Block {
   /// From each frame to the next.
   public var nanosecondsPerFrame: Double
   public var clock: ClockReading
-  /// When it can be acted on, on the clock that no synchronisation moves; of a record, its own time.
+  /// When it can be acted on, on the clock that no synchronisation moves; of a record, its own
+  /// time.
   public var monotonicNanoseconds: Int64
 
   public init(

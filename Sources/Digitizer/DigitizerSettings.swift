@@ -67,7 +67,8 @@ extension DigitizerSettings {
       "must be a multiple of 1000: sound cards run at whole hertz")
     channelCount = file.integer("digitizer", "channels", in: 1...8)
     periodFrames = file.integer("digitizer", "period_frames", in: 1...19_200)
-    // An alarm waits for the end of a period, and the outbox holds what one period can give rise to.
+    // An alarm waits for the end of a period, and the outbox holds what one period can give rise
+    // to.
     file.demand(
       periodFrames * 1000 <= sampleRateMillihertz, "digitizer", "period_frames",
       "must be at most one second of frames")

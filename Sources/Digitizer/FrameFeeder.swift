@@ -1,5 +1,5 @@
-// FrameFeeder: what a digitizer delivered, in its own format, becomes blocks: unpacked, numbered over gaps, and
-// dated by the sample clock. The loop, a recording and the doctor feed from one.
+// FrameFeeder: what a digitizer delivered, in its own format, becomes blocks: unpacked, numbered
+// over gaps, and dated by the sample clock. The loop, a recording and the doctor feed from one.
 //
 //     var feeder = FrameFeeder(settings, chunkFrames: 40, arena: &arena)
 //     let count = read(into: feeder.raw)
@@ -9,8 +9,8 @@
 import Clock
 import Core
 
-/// `count` frames lie in the feeder's buffer; `stampedFrames` from the first of them on had been taken at
-/// `stamp`, on the monotonic clock.
+/// `count` frames lie in the feeder's buffer; `stampedFrames` from the first of them on had been
+/// taken at `stamp`, on the monotonic clock.
 public struct Delivery {
   public var count: Int
   public var stampedFrames: Int
@@ -53,7 +53,8 @@ public struct FrameFeeder {
   /// The stream has stopped: what comes next comes after a gap.
   public mutating func interrupt() { hasGap = true }
 
-  /// How many frames nobody received before this delivery; nil where the stream was not interrupted.
+  /// How many frames nobody received before this delivery; nil where the stream was not
+  /// interrupted.
   public mutating func resume(_ delivery: Delivery, _ clock: inout SampleClock) -> Int64? {
     guard hasGap else { return nil }
     hasGap = false

@@ -1,5 +1,5 @@
-// The self-test's ears: some seconds of the digitizer and of the pulse, and what they say of cables, levels, the
-// ground and the crystal.
+// The self-test's ears: some seconds of the digitizer and of the pulse, and what they say of
+// cables, levels, the ground and the crystal.
 
 import Board
 import CLinux
@@ -12,8 +12,8 @@ import Pins
 extension SelfTest {
   private static var listeningNanoseconds: Int64 { 6 * nanosecondsPerSecond }
   private static var pollMilliseconds: Int32 { 200 }
-  /// Crystals are within 50 ppm, and stamps may be late by milliseconds on a busy machine; a digitizer that is off by more
-  /// runs at another rate than is written.
+  /// Crystals are within 50 ppm, and stamps may be late by milliseconds on a busy machine; a
+  /// digitizer that is off by more runs at another rate than is written.
   private static var rateErrorMaximum: Double { 2000e-6 }
   private static var pulseErrorMaximum: Int64 { 1_000_000 }
 

@@ -1,8 +1,8 @@
-// SelfTest: each part of a station in turn, and in plain words what is wrong with it and what to do. For
-// whoever stands before the station with a laptop: `onsetd --self-test`, or `onset doctor`.
+// SelfTest: each part of a station in turn, and in plain words what is wrong with it and what to
+// do. For whoever stands before the station with a laptop: `onsetd --self-test`, or `onset doctor`.
 //
-// It opens what the station opens, so the station must not run meanwhile. It changes nothing: no boot counter,
-// and the relay only with consent.
+// It opens what the station opens, so the station must not run meanwhile. It changes nothing: no
+// boot counter, and the relay only with consent.
 
 import Board
 import CLinux
@@ -22,7 +22,8 @@ import Uplink
 
 public struct SelfTest: ~Copyable {
   private static let diskMebibytesMinimum: UInt32 = 100
-  /// A healthy card stores a small file in tens of milliseconds, and in some hundreds while it tidies up.
+  /// A healthy card stores a small file in tens of milliseconds, and in some hundreds while it
+  /// tidies up.
   private static let storingNanosecondsMaximum = 2 * nanosecondsPerSecond
   /// Whoever visits a station once a year must hear of it before.
   public static let calibrationDaysMinimum = 90

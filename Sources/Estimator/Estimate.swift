@@ -53,7 +53,8 @@ public struct Estimate: Equatable, Sendable {
   public var isSaturated = false
   /// No motion of the ground does this: the sensor was moved, or its offset has changed.
   public var isFault = false
-  /// The likeliest, and how likely it is; nil without a network. A fault is told as one, however likely.
+  /// The likeliest, and how likely it is; nil without a network. A fault is told as one, however
+  /// likely.
   public var eventClass: EventClass?
   public var classProbability: Double?
   public var earthquakeProbability: Double?

@@ -1,4 +1,5 @@
-// What the window that is open says of the source, of the shaking to come, and whether it is worth telling.
+// What the window that is open says of the source, of the shaking to come, and whether it is worth
+// telling.
 
 import Core
 
@@ -124,7 +125,8 @@ extension Estimator {
     estimate.jmaIntensity = Uncertain(
       max(expected, estimate.observed.intensity ?? expected),
       sigma: (propagated * propagated + ofIntensity.sigma * ofIntensity.sigma).squareRoot())
-    // Blasts and traffic have relations of their own: without a network that knows them nothing is learnt.
+    // Blasts and traffic have relations of their own: without a network that knows them nothing is
+    // learnt.
     let isEarthquake =
       (estimate.earthquakeProbability ?? 0) >= Estimator.learningProbability
     let isWorthLearning =

@@ -1,8 +1,8 @@
-// Estimator: from half a second to ten seconds after a P, every tenth of a second: what was it, and how
-// strong will it get here? And always: how strong is it now?
+// Estimator: from half a second to ten seconds after a P, every tenth of a second: what was it, and
+// how strong will it get here? And always: how strong is it now?
 //
-// A pick comes a fraction of a second after its onset, or seconds after: the last five seconds of motion
-// are kept, and a window opens in the past.
+// A pick comes a fraction of a second after its onset, or seconds after: the last five seconds of
+// motion are kept, and a window opens in the past.
 
 import Conditioning
 import Core
@@ -41,8 +41,8 @@ public struct Estimator: ~Copyable {
   // Not public: what reads a value that cannot be copied from another module takes memory for it.
   private var witness: GroundWitness
 
-  /// Makes one in the arena, of which it takes `arenaByteCount(model)` bytes and which must outlive it. nil
-  /// where counts mean nothing: what is not known of the ground is not estimated.
+  /// Makes one in the arena, of which it takes `arenaByteCount(model)` bytes and which must outlive
+  /// it. nil where counts mean nothing: what is not known of the ground is not estimated.
   public static func make(
     _ relations: Relations, model: EstimatorModel? = nil, kernels: KernelVariant = .scalar,
     for conditioner: ConditionerSettings, arena: inout Arena
@@ -170,7 +170,8 @@ public struct Estimator: ~Copyable {
       shearSeconds: shearSeconds)
   }
 
-  /// Whether what the lanes carry can be the ground's; `limit`: the acceleration to be exceeded, m/s².
+  /// Whether what the lanes carry can be the ground's; `limit`: the acceleration to be exceeded,
+  /// m/s².
   public mutating func judge(limit: Double) -> GroundVerdict { witness.judge(limit: limit) }
 
   /// The calibrated lanes that are well, and how many there are.

@@ -1,7 +1,8 @@
-// EstimatorFeatures: what the estimator's network sees of the first seconds after P: WaveParameters as codes.
+// EstimatorFeatures: what the estimator's network sees of the first seconds after P: WaveParameters
+// as codes.
 //
-// An amplitude is its logarithm in steps of a sixteenth of a decade, 15 %, which is little beside what any of
-// them scatters; 127 steps are eight decades. 0 stands for what is not known.
+// An amplitude is its logarithm in steps of a sixteenth of a decade, 15 %, which is little beside
+// what any of them scatters; 127 steps are eight decades. 0 stands for what is not known.
 
 import Core
 
@@ -10,8 +11,8 @@ public enum EstimatorFeatures {
   public typealias Codes = InlineArray<20, UInt8>
   private static let stepsPerDecade = 16.0
 
-  /// `noise`: of the vertical's displacement, rms before P; `level`: what JMA's weighted acceleration
-  /// exceeded for 0.3 s; `shearSeconds`: S − P, where an S was picked.
+  /// `noise`: of the vertical's displacement, rms before P; `level`: what JMA's weighted
+  /// acceleration exceeded for 0.3 s; `shearSeconds`: S − P, where an S was picked.
   public static func codes(
     _ window: borrowing WaveParameters, noise: Double, level: Double, shearSeconds: Double?
   ) -> Codes {

@@ -1,8 +1,10 @@
-// EstimatorModel: a network file that says what the first seconds of P mean (EstimatorFeatures.swift). A row
-// of codes goes in; out come quantiles and a softmax over the classes, in this order:
+// EstimatorModel: a network file that says what the first seconds of P mean
+// (EstimatorFeatures.swift). A row of codes goes in; out come quantiles and a softmax over the
+// classes, in this order:
 //
-//   16 samples       16 %, 50 %, 84 % of magnitude; the same of log distance, of how much larger than until now
-//                    acceleration will become (log), and velocity; four unused; in units of ln 2 / 256
+//   16 samples       16 %, 50 %, 84 % of magnitude; the same of log distance, of how much larger
+//                    than until now acceleration will become (log), and velocity; four unused; in units
+//                    of ln 2 / 256
 //   softmax EBLNTF   earthquake, blast, local impact, noise, teleseism, fault of the instrument
 
 import Core

@@ -42,17 +42,18 @@ extension GroundWitness {
   private static let belongingShare = 0.1
   /// 0.5 s is the least of the records; knocks and slams have rung down by then, or fade.
   private static let leastBlocks = 5
-  /// The last three blocks' peak against the last ten's: 0.81 at least; of a door whose slam has lasted half
-  /// a second 0.4.
+  /// The last three blocks' peak against the last ten's: 0.81 at least; of a door whose slam has
+  /// lasted half a second 0.4.
   private static let fadingShare = 0.5
-  /// The smaller side's peak against the larger's: 0.16 at least, of a pulse of a fault nearby; a pulse of
-  /// the sensor has less than a tenth.
+  /// The smaller side's peak against the larger's: 0.16 at least, of a pulse of a fault nearby; a
+  /// pulse of the sensor has less than a tenth.
   private static let smallerSideShare = 0.12
   /// Energy beyond 0.4 Hz: 0.32 at least.
   private static let fastEnergyShare = 0.25
   /// Energy below 10 Hz: 0.24 at least; of white noise 0.2, of 16.7 Hz 0.1.
   private static let slowEnergyShare = 0.2
-  /// Energy beyond 3 Hz of a motion that has begun within the last 1.9 s: 0.51 at least; of a hand 0.35.
+  /// Energy beyond 3 Hz of a motion that has begun within the last 1.9 s: 0.51 at least; of a hand
+  /// 0.35.
   static let quickEnergyShare = 0.42
   /// S comes within a minute of P up to 500 km, beyond which nothing exceeds 0.05 g.
   private static let quickMemorySamples = 6000
@@ -61,27 +62,29 @@ extension GroundWitness {
   private static let neighbourCorrelation = 0.15
   /// The second largest principal axis' energy against the largest's: 0.03 at least.
   private static let secondAxisShare = 0.02
-  /// The third's: 0.0058 at least; of a rotor, of a blow with its echo, of two lanes of three 0.00001.
+  /// The third's: 0.0058 at least; of a rotor, of a blow with its echo, of two lanes of three
+  /// 0.00001.
   private static let thirdAxisShare = 0.002
   /// Steps of less than a twentieth of the largest: a signal of two levels has little else.
   private static let stillStep = 0.05
   private static let stillShareMaximum = 0.6
   private static let movedShare = 0.3
-  /// What has just jumped and rests: the mean step of the last fifth of a second against the largest.
+  /// What has just jumped and rests: the mean step of the last fifth of a second against the
+  /// largest.
   private static let latelySamples = 20
   private static let restedStep = 0.08
-  /// The median change from one half period to the next: 8 % at least; of machines 1 to 6 %. Soft ground may
-  /// swing as evenly below 4 Hz.
+  /// The median change from one half period to the next: 8 % at least; of machines 1 to 6 %. Soft
+  /// ground may swing as evenly below 4 Hz.
   private static let alikeHalfPeriods = 1.07
   private static let halfPeriodSamplesMaximum = 12.5
   private static let halfPeriodsMinimum = 7
-  /// Curvature times size over slope squared, roots of mean squares: 1 of a sine. 1.08 at least, on a MEMS on
-  /// a floor that rings at 10 Hz; of machines that run up 1 to 1.1.
+  /// Curvature times size over slope squared, roots of mean squares: 1 of a sine. 1.08 at least, on
+  /// a MEMS on a floor that rings at 10 Hz; of machines that run up 1 to 1.1.
   private static let leastComplexity = 1.045
   private static let complexityHertzMinimum = 4.0
-  /// Tenths of a second between three times the noise and a quarter of the full size: 120 beginnings that were
-  /// so far beyond the noise had four at least, unless it was one (one of them) or two (another). A jump has one
-  /// at most.
+  /// Tenths of a second between three times the noise and a quarter of the full size: 120
+  /// beginnings that were so far beyond the noise had four at least, unless it was one (one of
+  /// them) or two (another). A jump has one at most.
   private static let suddenRatio = 30.0
   private static let beyondNoiseRatio = 3.0
   private static let belowFullShare = 0.25
@@ -248,7 +251,8 @@ extension GroundWitness {
     }
   }
 
-  /// The smaller eigenvalues of a covariance over the largest, given its diagonal and the products xy, xz, yz.
+  /// The smaller eigenvalues of a covariance over the largest, given its diagonal and the products
+  /// xy, xz, yz.
   static func axes(
     _ diagonal: Lanes, _ products: SIMD3<Double>
   ) -> (second: Double, third: Double) {
@@ -275,7 +279,8 @@ extension GroundWitness {
     return (max(sum + root, 0) / (2 * first), max(sum - root, 0) / (2 * first))
   }
 
-  /// Two levels and jumps between them, on any lane, since it first moved by three tenths of its peak.
+  /// Two levels and jumps between them, on any lane, since it first moved by three tenths of its
+  /// peak.
   private func judgeSteps(_ lanes: LaneSet, _ active: Int, _ doubts: inout Doubts) {
     for lane in 0..<3 where lanes.contains(lane: lane) {
       let window = min(active, GroundWitness.judgedSamples)
@@ -325,7 +330,8 @@ extension GroundWitness {
     if isScaled || doubtOfGain > GroundWitness.scaledShare { doubts.insert(.scaled) }
   }
 
-  /// P comes before S and grows before it: tenths of a second lie between the noise and the motion at its full.
+  /// P comes before S and grows before it: tenths of a second lie between the noise and the motion
+  /// at its full.
   private func judgeGrowth(_ lanes: LaneSet, _ doubts: inout Doubts) {
     guard knowsNoise else { return }
     var (full, fullest) = (0.0, 0)
@@ -385,7 +391,8 @@ extension GroundWitness {
     return squares / count - mean * mean < scaledScatter * scaledScatter
   }
 
-  /// Half periods of the strongest lane, newest first: a machine's are alike, also while it runs up.
+  /// Half periods of the strongest lane, newest first: a machine's are alike, also while it runs
+  /// up.
   private func judgePeriods(_ lanes: LaneSet, _ active: Int, _ doubts: inout Doubts) {
     var energy = Lanes.zero
     for back in 0..<GroundWitness.judgedSamples {

@@ -1,11 +1,12 @@
 // GroundWitness: whether what the lanes carry can be the ground's.
 //
 // A peak says nothing of its cause: a loose wire, a converter that settles, hum, a knock and an
-// earthquake all exceed 0.05 g. What they do in the second before differs. The ground swings to both
-// sides and in three directions, begins quickly, grows from its P on, goes on for half a second at least
-// without a pause, is neither drift nor hiss, and its spectrum is not that of the noise made larger. Each of
-// these is a doubt that must be absent. Their limits lie outside of what some fifty strong-motion records do when the
-// ground has exceeded 0.05 g for a tenth of a second, and are told beside each.
+// earthquake all exceed 0.05 g. What they do in the second before differs. The ground swings to
+// both sides and in three directions, begins quickly, grows from its P on, goes on for half a
+// second at least without a pause, is neither drift nor hiss, and its spectrum is not that of the
+// noise made larger. Each of these is a doubt that must be absent. Their limits lie outside of what
+// some fifty strong-motion records do when the ground has exceeded 0.05 g for a tenth of a second,
+// and are told beside each.
 //
 //   doubt        what speaks against the ground
 //   active       the samples since the motion began, without a pause of more than a tenth of a second
@@ -92,9 +93,9 @@ public struct GroundWitness: ~Copyable {
   /// Lanes that have a calibrated component.
   private let lanes: LaneSet
 
-  /// Mean sizes of the high-passed acceleration and of its first and second differences: they tell one
-  /// spectrum from another, and a change of gain changes all of them alike. Not squares, in which the one
-  /// step that comes with a change of gain would count for a hundred samples.
+  /// Mean sizes of the high-passed acceleration and of its first and second differences: they tell
+  /// one spectrum from another, and a change of gain changes all of them alike. Not squares, in
+  /// which the one step that comes with a change of gain would count for a hundred samples.
   private var second = InlineArray<3, Lanes>(repeating: .zero)
   private var waiting = InlineArray<9, Lanes>(repeating: .zero)
   private(set) var noise = InlineArray<3, Lanes>(repeating: .zero)
@@ -175,7 +176,8 @@ public struct GroundWitness: ~Copyable {
     tenth = .zero
   }
 
-  /// The mean size of the tenth of a second that so many others have followed, on these lanes together.
+  /// The mean size of the tenth of a second that so many others have followed, on these lanes
+  /// together.
   @inline(never)
   func size(back: Int, lanes: LaneSet) -> Double {
     let tenth = sizes[(end / GroundWitness.blockSamples + 100 - back) % 100]

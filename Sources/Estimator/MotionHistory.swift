@@ -1,5 +1,5 @@
-// MotionHistory: the last five seconds of motion, because a pick tells of an onset that is over; and the noise
-// before it.
+// MotionHistory: the last five seconds of motion, because a pick tells of an onset that is over;
+// and the noise before it.
 
 import Conditioning
 import Core

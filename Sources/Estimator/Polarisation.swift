@@ -1,7 +1,7 @@
-// Polarisation: from where P came. Its motion is along the ray: where the ground moves up it moves away
-// from the source. The horizontals' covariance with the vertical over the first second points there
-// (Magotra et al. 1987, doi:10.1785/BSSA0770030958; sign by the vertical, as in Noda et al. 2012,
-// doi:10.1785/0120110245).
+// Polarisation: from where P came. Its motion is along the ray: where the ground moves up it moves
+// away from the source. The horizontals' covariance with the vertical over the first second points
+// there (Magotra et al. 1987, doi:10.1785/BSSA0770030958; sign by the vertical, as in Noda et al.
+// 2012, doi:10.1785/0120110245).
 
 import Conditioning
 import Core
@@ -33,8 +33,8 @@ struct Polarisation: Sendable {
     horizontal += h * h
   }
 
-  /// 1 for motion on a line. nil without horizontals, before a third of a second, and where nothing points
-  /// anywhere.
+  /// 1 for motion on a line. nil without horizontals, before a third of a second, and where nothing
+  /// points anywhere.
   var coherence: Double? {
     guard count >= Polarisation.samplesMinimum, horizontal[0] > 0, horizontal[1] > 0, vertical > 0
     else { return nil }

@@ -1,6 +1,7 @@
-// calibration/relations/<name>.toml: the published relations between what P brings, what the source was
-// and how strong the ground will shake, each with its paper, its region and its standard deviation.
-// Logarithms are to base 10; units are SI; distances are hypocentral, in kilometres, as magnitudes are.
+// calibration/relations/<name>.toml: the published relations between what P brings, what the source
+// was and how strong the ground will shake, each with its paper, its region and its standard
+// deviation. Logarithms are to base 10; units are SI; distances are hypocentral, in kilometres, as
+// magnitudes are.
 
 import Core
 import Settings
@@ -14,8 +15,8 @@ public struct LinearRelation: Equatable, Sendable {
   public func value(_ x: Double) -> Double { intercept + slope * x }
 }
 
-/// log y = intercept + time · log t + first · log a + second · log b, t seconds after P; its standard
-/// deviation falls with log t.
+/// log y = intercept + time · log t + first · log a + second · log b, t seconds after P; its
+/// standard deviation falls with log t.
 public struct GrowingRelation: Equatable, Sendable {
   public var intercept: Double
   public var time: Double
@@ -31,8 +32,8 @@ public struct GrowingRelation: Equatable, Sendable {
   public func sigma(time t: Double) -> Double { sigma + sigmaTime * t }
 }
 
-/// How good a network's word is beside the relations': the least standard deviation it may claim, because it
-/// is sure of what it has learnt, and how much of its error is theirs too.
+/// How good a network's word is beside the relations': the least standard deviation it may claim,
+/// because it is sure of what it has learnt, and how much of its error is theirs too.
 public struct Companion: Equatable, Sendable {
   public var sigma: Double
   public var correlation: Double
@@ -129,7 +130,8 @@ extension Relations {
     try file.finish()
   }
 
-  /// The paper and its region enter no computation, but a relation whose source nobody knows is refused.
+  /// The paper and its region enter no computation, but a relation whose source nobody knows is
+  /// refused.
   @inline(never)
   fileprivate static func readSource(
     _ section: StaticString, _ file: inout ConfigurationFile

@@ -1,10 +1,11 @@
-// SeismicIntensity: how strong shaking is called. JMA's instrumental intensity, sample by sample, and
-// Modified Mercalli intensity from peak values by Worden et al. (2012, doi:10.1785/0120110156).
+// SeismicIntensity: how strong shaking is called. JMA's instrumental intensity, sample by sample,
+// and Modified Mercalli intensity from peak values by Worden et al. (2012, doi:10.1785/0120110156).
 //
-// JMA weighs acceleration over frequency (√(1/f), less below 0.5 Hz and above 10 Hz), takes the vector
-// sum of three components in gal, and of it the level that is exceeded for 0.3 s in all:
-// I = 2 log₁₀ a + 0.94. Six recursive second-order stages weigh it here, as those of Kunugi et al.
-// (2013, doi:10.4294/zisin.65.223) do; calibration/filters/intensity.py fits them to the definition.
+// JMA weighs acceleration over frequency (√(1/f), less below 0.5 Hz and above 10 Hz), takes the
+// vector sum of three components in gal, and of it the level that is exceeded for 0.3 s in all: I =
+// 2 log₁₀ a + 0.94. Six recursive second-order stages weigh it here, as those of Kunugi et al.
+// (2013, doi:10.4294/zisin.65.223) do; calibration/filters/intensity.py fits them to the
+// definition.
 
 import Conditioning
 import Core
@@ -92,7 +93,8 @@ public struct IntensityMeter: ~Copyable {
 }
 
 public enum Intensity {
-  /// The standard deviation of the mean of both relations of Worden et al. (2012): each has 0.63 to 0.66.
+  /// The standard deviation of the mean of both relations of Worden et al. (2012): each has 0.63 to
+  /// 0.66.
   static let mercalliSigma = 0.65
   /// No instrument reports a lower one.
   public static let leastOfJma = -3.0
@@ -103,8 +105,8 @@ public enum Intensity {
     return max(2 * Elementary.logarithm10(level * 100) + 0.94, leastOfJma)
   }
 
-  /// The intensity of the larger horizontal's peaks, m/s² and m/s: the mean of both relations, as the paper
-  /// advises. Its low branches are for intensities below 2; the scale begins at 1.
+  /// The intensity of the larger horizontal's peaks, m/s² and m/s: the mean of both relations, as
+  /// the paper advises. Its low branches are for intensities below 2; the scale begins at 1.
   public static func modifiedMercalli(acceleration: Double, velocity: Double) -> Double? {
     guard acceleration > 0, velocity > 0 else { return nil }
     let ofAcceleration = modifiedMercalli(acceleration: acceleration)

@@ -1,5 +1,5 @@
-// ShakingMeter: how strong it is now. Two blocks of three seconds take turns, so that what has shaken counts for
-// three to six seconds.
+// ShakingMeter: how strong it is now. Two blocks of three seconds take turns, so that what has
+// shaken counts for three to six seconds.
 
 import Conditioning
 import Core

@@ -1,11 +1,12 @@
-// SiteTerm: how much stronger it shakes here than relations say, learnt from one event after the other.
-// Slowly, so that one event is not believed; bounded, so that none of it can silence or cry; and told and
-// taken back by a command.
+// SiteTerm: how much stronger it shakes here than relations say, learnt from one event after the
+// other. Slowly, so that one event is not believed; bounded, so that none of it can silence or cry;
+// and told and taken back by a command.
 
 import Core
 
 public struct SiteTerm: Equatable, Sendable {
-  /// A factor of two either way: what generic rock and generic soil differ by (Boore and Joyner 1997).
+  /// A factor of two either way: what generic rock and generic soil differ by (Boore and Joyner
+  /// 1997).
   public static let limit = 0.3
   /// One event's weight. Its residual is ±0.45, so that what is learnt settles to ±0.1.
   private static let weight = 0.1

@@ -1,8 +1,8 @@
-// SourceEstimate: magnitude and distance together, because amplitude alone cannot tell a small event
-// nearby from a large one far away. A Gaussian of (M, log R) that begins with what is usual and takes in
-// one linear observation after the other (Kalman 1960): attenuation ties the two, the period speaks of M,
-// the envelope's growth and S − P of R. Every observation is weighed by its variance, and their joint
-// covariance is carried along.
+// SourceEstimate: magnitude and distance together, because amplitude alone cannot tell a small
+// event nearby from a large one far away. A Gaussian of (M, log R) that begins with what is usual
+// and takes in one linear observation after the other (Kalman 1960): attenuation ties the two, the
+// period speaks of M, the envelope's growth and S − P of R. Every observation is weighed by its
+// variance, and their joint covariance is carried along.
 
 import Core
 

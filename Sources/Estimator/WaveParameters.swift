@@ -1,7 +1,8 @@
 // WaveParameters: what the first seconds after P are like, sample by sample as they grow.
 //
 //   Pa, Pv, Pd   largest acceleration, velocity, displacement of the vertical since P
-//   τc           2π √(∫d² / ∫v²), an average period (Kanamori 2005, doi:10.1146/annurev.earth.33.092203.122626)
+//   τc           2π √(∫d² / ∫v²), an average period (Kanamori 2005,
+//                doi:10.1146/annurev.earth.33.092203.122626)
 //   τp           2π √(X/D), a period that follows (Nakamura 1988; Allen and Kanamori 2003,
 //                doi:10.1126/science.1080912); its largest value since P
 //   IV2          ∫v² of the vertical (Festa et al. 2008, doi:10.1029/2008GL035576)
@@ -35,8 +36,8 @@ public struct WaveParameters: Sendable {
   public private(set) var horizontalDisplacement = 0.0
   public private(set) var cumulativeAbsoluteVelocity = 0.0
   public private(set) var largestTauP = 0.0
-  /// The mean acceleration over the last half second or so, on the component that moved most. Where it is small
-  /// beside the peak, the motion is over.
+  /// The mean acceleration over the last half second or so, on the component that moved most. Where
+  /// it is small beside the peak, the motion is over.
   public private(set) var recentAcceleration = 0.0
   private var velocitySquared = Trapezoid()
   private var displacementSquared = Trapezoid()
@@ -69,9 +70,9 @@ public struct WaveParameters: Sendable {
     return twoPi * (displacementSquared.value / velocitySquared.value).squareRoot()
   }
 
-  /// A step of the sensor's offset, or a tilt: acceleration that stays where its peak was. The mean of a
-  /// sine is 2/π of its peak, that of any earthquake less.
-  /// The high-pass lets it fade, so what was one remains one.
+  /// A step of the sensor's offset, or a tilt: acceleration that stays where its peak was. The mean
+  /// of a sine is 2/π of its peak, that of any earthquake less. The high-pass lets it fade, so what
+  /// was one remains one.
   public private(set) var isStep = false
 
   /// The period of the vertical's velocity, from its zero crossings.

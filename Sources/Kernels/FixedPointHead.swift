@@ -19,8 +19,8 @@ public struct FixedPointHead {
     case sigmoid
   }
 
-  /// Rows of several groups of logits each. Pitches are in values; in the output the groups of a row
-  /// follow one another without a gap.
+  /// Rows of several groups of logits each. Pitches are in values; in the output the groups of a
+  /// row follow one another without a gap.
   public struct Layout: Sendable {
     public var rows: Int
     public var groups: Int
@@ -48,8 +48,8 @@ public struct FixedPointHead {
   /// T.
   private let powers: UnsafePointer<UInt32>
 
-  /// Fills `table`, room for `tableCount` entries that outlives the head. The elementary function errs
-  /// by less than 2⁻³⁶ here, and no entry is so close to a half.
+  /// Fills `table`, room for `tableCount` entries that outlives the head. The elementary function
+  /// errs by less than 2⁻³⁶ here, and no entry is so close to a half.
   public init(table: UnsafeMutablePointer<UInt32>) {
     for index in 0..<FixedPointHead.tableCount {
       let power = Elementary.exponential(-Double(index) / 256 * 0.6931471805599453)  // ln 2

@@ -176,8 +176,8 @@ public struct KernelTrial {
     }
   }
 
-  /// The magnitudes of an output's weights add up to 65535 at most, so that no sum of products and a
-  /// bias below 2¹⁵ leaves 32 bits. Saturated ones come close to it.
+  /// The magnitudes of an output's weights add up to 65535 at most, so that no sum of products and
+  /// a bias below 2¹⁵ leaves 32 bits. Saturated ones come close to it.
   private func fillSamples(_ operands: Operands, _ random: inout RandomGenerator) {
     // With a gap of one byte the rows are not where these samples are: what they hold is chance.
     store(samples: shape.inputBytes / 2, at: memory.input) {

@@ -1,10 +1,10 @@
 // The reference. Every kernel in C gives the same bytes as these functions, on every processor; the
 // tests compare them over all shapes. Nothing here is optimised, ever.
 //
-// Terms: a row is one time step, its channels side by side. A code is an activation, 0…127 in a byte:
-// seven bits, so that the sum of two products of a code and a weight (2 × 127 × 127) fits 16 bits on
-// processors that pair them there. A sample is an activation of 16 bits with its sign. A blank is the
-// code that stands for zero; the sample that does is 0.
+// Terms: a row is one time step, its channels side by side. A code is an activation, 0…127 in a
+// byte: seven bits, so that the sum of two products of a code and a weight (2 × 127 × 127) fits 16
+// bits on processors that pair them there. A sample is an activation of 16 bits with its sign. A
+// blank is the code that stands for zero; the sample that does is 0.
 //
 // Contract, for output row t and output channel o, in this order and rounding:
 //   1. sum = bias[o] + Σ input × weight in 32-bit integers. The caller sees to it that no order of
@@ -17,8 +17,8 @@
 //   5. v = x rounded to the nearest integer, ties to even.
 //   6. v + output_blank clamped to output_floor…127 (codes) or output_floor…32767 (samples).
 // Weights for codes are int8 within ±127; for samples int16 within ±32767. The layout of weights is
-// that of `ckernels_convolution`: blocks of 16 outputs, so that one 64-byte line holds four inputs (two
-// for samples) of 16 outputs, whatever the width of a processor's vectors.
+// that of `ckernels_convolution`: blocks of 16 outputs, so that one 64-byte line holds four inputs
+// (two for samples) of 16 outputs, whatever the width of a processor's vectors.
 
 import CKernels
 
@@ -111,8 +111,9 @@ enum ScalarConvolution {
     return max(c.output_floor, min(highest, nearestInteger(x) + c.output_blank))
   }
 
-  /// Ties to even, without the C library: below 2²² in magnitude, adding 1.5 × 2²³ leaves a Float no
-  /// bits for a fraction, and rounds as every addition does. What is larger is beyond every clamp.
+  /// Ties to even, without the C library: below 2²² in magnitude, adding 1.5 × 2²³ leaves a Float
+  /// no bits for a fraction, and rounds as every addition does. What is larger is beyond every
+  /// clamp.
   private static func nearestInteger(_ x: Float) -> Int32 {
     let inRange = max(-131072, min(131072, x))
     return Int32((inRange + 0x1.8p23) - 0x1.8p23)

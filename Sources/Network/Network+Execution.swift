@@ -1,7 +1,7 @@
 // How far a layer can go, and going there.
 //
-// Functions that change nothing of `Network` itself are mutating all the same: a borrowed `self` would be
-// copied for each call, and these are called for every layer of every push.
+// Functions that change nothing of `Network` itself are mutating all the same: a borrowed `self`
+// would be copied for each call, and these are called for every layer of every push.
 
 import CKernels
 import CLinux

@@ -1,12 +1,13 @@
-// Network: runs a plan, row by row as they come (a stream) or over a window of known length. Every row
-// of every buffer is computed once; what later steps still need stays in the buffers. The result does not
-// depend on how the input is cut into pushes.
+// Network: runs a plan, row by row as they come (a stream) or over a window of known length. Every
+// row of every buffer is computed once; what later steps still need stays in the buffers. The
+// result does not depend on how the input is cut into pushes.
 //
 //     network.push(rows, count: 4)
 //     repeat { more = network.advance(); … read network.output(buffer) … } while more
 //
-// A buffer's rows lie one after the other in memory. When the memory is full, the rows that are still
-// needed move to its front: that costs less than a ring whose end every kernel would have to see.
+// A buffer's rows lie one after the other in memory. When the memory is full, the rows that are
+// still needed move to its front: that costs less than a ring whose end every kernel would have to
+// see.
 
 import CKernels
 import CLinux
@@ -115,8 +116,9 @@ public struct Network: ~Copyable {
     if buffers.pointee.end == buffers.pointee.total { blankBehind(buffers) }
   }
 
-  /// One pass over the layers: each goes as far as its source and the room in its destination let it.
-  /// Returns whether another pass would go further; the outputs of this one must be read before.
+  /// One pass over the layers: each goes as far as its source and the room in its destination let
+  /// it. Returns whether another pass would go further; the outputs of this one must be read
+  /// before.
   public mutating func advance() -> Bool {
     var wasHeldUp = false
     for index in 0..<layerCount {

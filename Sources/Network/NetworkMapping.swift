@@ -1,5 +1,5 @@
-// A network file in memory: copied into read-only pages of its own, so that a file that is overwritten in
-// place, or cut short, changes nothing and kills nobody.
+// A network file in memory: copied into read-only pages of its own, so that a file that is
+// overwritten in place, or cut short, changes nothing and kills nobody.
 
 import CLinux
 import Core

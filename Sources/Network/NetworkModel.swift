@@ -1,8 +1,8 @@
 // NetworkModel: a network of which it is known what it is for.
 
 public protocol NetworkModel {
-  /// `bytes` as NetworkPlan wants them; they must outlive the model and whatever runs it. Refused is a
-  /// network whose input and outputs are not those of this purpose.
+  /// `bytes` as NetworkPlan wants them; they must outlive the model and whatever runs it. Refused
+  /// is a network whose input and outputs are not those of this purpose.
   init(_ bytes: UnsafeRawBufferPointer) throws(NetworkError)
   var plan: NetworkPlan { get }
   /// What whoever runs it takes of an arena.

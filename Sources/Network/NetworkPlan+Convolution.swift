@@ -1,5 +1,5 @@
-// What must hold for a convolution's numbers so that no sum overflows and no rounding leaves the range
-// that the kernels' contract promises, whatever the input.
+// What must hold for a convolution's numbers so that no sum overflows and no rounding leaves the
+// range that the kernels' contract promises, whatever the input.
 
 import Core
 

@@ -1,8 +1,8 @@
 // How far each buffer lags, and how many rows of it must be kept.
 //
-// A convolution with stride s, reach D, `before` B rows before, u rows a step and trim T makes, of a source
-// with w rows, u · (⌊(w − 1 + B − D) / s⌋ + 1) − T rows. With w between (n − latest) / p and
-// (n − earliest) / p, and p' = p · s / u the period of the result:
+// A convolution with stride s, reach D, `before` B rows before, u rows a step and trim T makes, of
+// a source with w rows, u · (⌊(w − 1 + B − D) / s⌋ + 1) − T rows. With w between (n − latest) / p
+// and (n − earliest) / p, and p' = p · s / u the period of the result:
 //     latest'   = latest   + p · (D − B)             + p' · T
 //     earliest' = earliest + p · (D − B) − p (s − 1) + p' · T
 // Upsampling and heads are the case D = B = T = 0, s = 1.

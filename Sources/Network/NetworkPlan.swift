@@ -1,10 +1,10 @@
-// NetworkPlan: a network file whose every field has been checked, alone and against the others, before
-// anything is computed with it; and what follows from it: how far each buffer lags behind the input, how
-// many of its rows must be kept, and so how much memory the network will take.
+// NetworkPlan: a network file whose every field has been checked, alone and against the others,
+// before anything is computed with it; and what follows from it: how far each buffer lags behind
+// the input, how many of its rows must be kept, and so how much memory the network will take.
 //
-// Terms (more in ONET-FORMAT.md): a layer's *reach* is the distance from its first to its last tap. After
-// n input rows a buffer of period p has at least (n − latest) / p and at most (n − earliest) / p rows; both
-// are linear bounds on the same staircase.
+// Terms (more in ONET-FORMAT.md): a layer's *reach* is the distance from its first to its last tap.
+// After n input rows a buffer of period p has at least (n − latest) / p and at most (n − earliest)
+// / p rows; both are linear bounds on the same staircase.
 
 import Core
 import Kernels
@@ -54,7 +54,8 @@ public struct NetworkPlan {
   /// The timing of what each layer writes.
   var layerTimings = InlineArray<64, Timing>(repeating: Timing())
 
-  /// Checks `bytes`, a whole file that starts at a multiple of 64, for pushes of up to `maximumRows`.
+  /// Checks `bytes`, a whole file that starts at a multiple of 64, for pushes of up to
+  /// `maximumRows`.
   public init(_ bytes: UnsafeRawBufferPointer, maximumRows: Int) throws(NetworkError) {
     precondition((1...65_536).contains(maximumRows))
     precondition(UInt(bitPattern: bytes.baseAddress) % 64 == 0, "weights would not be aligned")
@@ -91,10 +92,11 @@ public struct NetworkPlan {
     return total
   }
 
-  /// Input rows beyond row r · period of the output `buffer` that must have come before its row r is
-  /// out, at most.
+  /// Input rows beyond row r · period of the output `buffer` that must have come before its row r
+  /// is out, at most.
   public func lookahead(ofBuffer index: Int) -> Int {
-    // With n rows more than `latest` there are more than r rows as soon as n is more than r · period.
+    // With n rows more than `latest` there are more than r rows as soon as n is more than r ·
+    // period.
     max(0, bufferPlans[index].timing.latest)
   }
 
@@ -237,7 +239,8 @@ public struct NetworkPlan {
     }
   }
 
-  /// Checks a buffer other than the input: every channel is written, none twice. What nobody reads is an output.
+  /// Checks a buffer other than the input: every channel is written, none twice. What nobody reads
+  /// is an output.
   private mutating func check(buffer index: Int) throws(NetworkError) {
     func fail(_ reason: StaticString) -> NetworkError {
       NetworkError(place: .buffer(index), reason: reason)

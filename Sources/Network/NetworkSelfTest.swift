@@ -1,5 +1,5 @@
-// NetworkSelfTest: a window of noise through a whole network, with the kernels that were chosen and with the
-// reference. It costs a few milliseconds at start.
+// NetworkSelfTest: a window of noise through a whole network, with the kernels that were chosen and
+// with the reference. It costs a few milliseconds at start.
 
 import CLinux
 import Core
@@ -9,8 +9,8 @@ public enum NetworkSelfTest {
   /// Enough for every layer to compute something; late heads have rows of what came so far.
   private static let rows = 48
 
-  /// Whether a network that takes codes computes what the scalar reference does. False as well where there is no
-  /// memory for it.
+  /// Whether a network that takes codes computes what the scalar reference does. False as well
+  /// where there is no memory for it.
   public static func passes(_ plan: NetworkPlan, _ kernels: KernelVariant) -> Bool {
     guard let found = checksum(plan, kernels), let expected = checksum(plan, .scalar) else {
       return false

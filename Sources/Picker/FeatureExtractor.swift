@@ -34,8 +34,8 @@ public struct FeatureExtractor: Sendable {
   /// The share of the nth sample is this over n at first: a record that begins with a step has its
   /// true scale five seconds later.
   private static let rateFirst = 3.0
-  /// A converter's own rounding. What is not above it is digital silence, from which nothing is learnt: when it
-  /// ends, the scale is sought anew.
+  /// A converter's own rounding. What is not above it is digital silence, from which nothing is
+  /// learnt: when it ends, the scale is sought anew.
   private static let scaleFloorCounts = 0.1
   private static let finePerScale = 6.0
   private static let coarsePerOctave = 3.0

@@ -30,7 +30,8 @@ struct History: ~Copyable {
     UTC(nanoseconds: times[index & (History.capacity - 1)])
   }
 
-  /// The time of a place between two samples. A place outside has the time of the nearest sample that is there.
+  /// The time of a place between two samples. A place outside has the time of the nearest sample
+  /// that is there.
   func time(atPlace place: Double) -> UTC {
     let floor = place < 0 ? -1 : Int(place)
     let index = min(max(floor, first), end - 1)

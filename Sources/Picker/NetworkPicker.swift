@@ -1,6 +1,6 @@
 // NetworkPicker: picks of the two-stage network (PickerModel.swift). What its early stage sees is
-// announced; what its late stage sees, three seconds later, is confirmed, and what it does not see is
-// retracted. S are told by the late stage alone.
+// announced; what its late stage sees, three seconds later, is confirmed, and what it does not see
+// is retracted. S are told by the late stage alone.
 //
 // Places are those of the trace.pointee.
 
@@ -12,16 +12,17 @@ import Network
 public struct NetworkPicker: ~Copyable {
   public static let settlingSamples = 500
   private static let longGapSamples: Int64 = 1000
-  /// A sensor of few bits can be still for moments, and what ends such a moment may be an event; behind
-  /// a longer stillness are padding and dead cables. The flags have taken a second of it.
+  /// A sensor of few bits can be still for moments, and what ends such a moment may be an event;
+  /// behind a longer stillness are padding and dead cables. The flags have taken a second of it.
   private static let longStillSamples = 400
-  /// Two picks of one phase are no closer: two events closer than this are one to any network of this rate.
+  /// Two picks of one phase are no closer: two events closer than this are one to any network of
+  /// this rate.
   private static let separationSamples = 60
   /// An announced P and a confirmed one are the same up to here.
   private static let sameSamples = 50
   private static let pendingMaximum = 8
-  /// From the onset, for STA/LTA to see what the early stage is not sure enough of: an emergent onset
-  /// takes it half a second longer.
+  /// From the onset, for STA/LTA to see what the early stage is not sure enough of: an emergent
+  /// onset takes it half a second longer.
   private static let patienceSamples = 100
   /// P to S of an event 800 km away.
   private static let longestSMinusPSamples = 9000
@@ -67,8 +68,8 @@ public struct NetworkPicker: ~Copyable {
     var pick: Pick?
   }
 
-  /// Makes one in the arena, of which it takes `model.arenaByteCount` bytes and which must outlive it.
-  /// By its pointer: an optional of something this large is moved out and back at every touch.
+  /// Makes one in the arena, of which it takes `model.arenaByteCount` bytes and which must outlive
+  /// it. By its pointer: an optional of something this large is moved out and back at every touch.
   public static func make(
     _ model: PickerModel, kernels: KernelVariant, settings: NetworkPickerSettings,
     presentLanes: LaneSet, arena: inout Arena
@@ -96,8 +97,8 @@ public struct NetworkPicker: ~Copyable {
   /// The oldest pick that was not taken yet.
   public mutating func next() -> Pick? { outbox.take() }
 
-  /// Looks at the sample that the trace has just taken. The trace comes by its address, because a borrowed one
-  /// would be copied.
+  /// Looks at the sample that the trace has just taken. The trace comes by its address, because a
+  /// borrowed one would be copied.
   mutating func step(_ sample: Sample, on trace: UnsafePointer<Trace>) {
     let place = trace.pointee.history.end - 1
     if sample.isRestart { restart(sample, at: place) }
@@ -257,7 +258,8 @@ public struct NetworkPicker: ~Copyable {
         probability: peak.probability, upProbability: nil, trace))
   }
 
-  /// The number of what was announced there, which is no longer pending; a new one where nothing was.
+  /// The number of what was announced there, which is no longer pending; a new one where nothing
+  /// was.
   private mutating func takePending(near place: Int) -> UInt32 {
     for index in 0..<pendingCount
     where abs(pending[index].place - place) <= NetworkPicker.sameSamples {
@@ -314,7 +316,8 @@ public struct NetworkPicker: ~Copyable {
 }
 
 extension NetworkOutput {
-  /// The probability of a class at step `step` of those that are new; a row has four classes' steps side by side.
+  /// The probability of a class at step `step` of those that are new; a row has four classes' steps
+  /// side by side.
   @inline(__always)
   fileprivate func probability(_ step: Int, class place: Int) -> Double {
     let classes = width >= PickerModel.rowSamples ? width / PickerModel.rowSamples : 1

@@ -21,7 +21,8 @@ public struct Pick: Equatable, Sendable {
   public var time: UTC
   /// One standard deviation of `time`, seconds.
   public var timeSigmaSeconds: Double
-  /// How probable it is that this is the phase it claims to be; nil when the picker has no calibrated opinion.
+  /// How probable it is that this is the phase it claims to be; nil when the picker has no
+  /// calibrated opinion.
   public var probability: Double?
   public var firstMotion: FirstMotion
   public var firstMotionProbability: Double?

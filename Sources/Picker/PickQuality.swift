@@ -4,27 +4,28 @@ import Core
 
 /// One standard deviation of an onset by Akaike's criterion, seconds. The criterion's own spread is
 /// that of a perfect model; what is left is emergence, which falls with the signal-to-noise ratio.
-/// Fitted to the analyst picks of the development records (see Tests/README.md, "What the baseline picker
-/// reaches").
+/// Fitted to the analyst picks of the development records (see Tests/README.md, "What the baseline
+/// picker reaches").
 func onsetSigmaSeconds(spreadSamples: Double, signalToNoiseDecibels: Double) -> Double {
   let emergence = 0.25 * Elementary.powerOfTen(-max(signalToNoiseDecibels, 0) / 25)
   let spread = 0.01 * spreadSamples
   return (0.02 * 0.02 + spread * spread + emergence * emergence).squareRoot()
 }
 
-/// One standard deviation of a network's pick, seconds. On the records that it learnt from, its picks
-/// are 0.02 s from those of its teacher when it is sure and 0.05 s when it is not; the teacher's are
-/// 0.02 s from Akaike's onsets of clean ones. S are half as sharp again; and the early stage sees a
-/// third of a second of what the late one sees three of.
+/// One standard deviation of a network's pick, seconds. On the records that it learnt from, its
+/// picks are 0.02 s from those of its teacher when it is sure and 0.05 s when it is not; the
+/// teacher's are 0.02 s from Akaike's onsets of clean ones. S are half as sharp again; and the
+/// early stage sees a third of a second of what the late one sees three of.
 func networkSigmaSeconds(phase: PickPhase, status: PickStatus, probability: Double) -> Double {
   let least = phase == .p ? 0.03 : 0.05
   let doubt = (status == .provisional ? 0.15 : 0.08) * (1 - probability)
   return (least * least + doubt * doubt).squareRoot()
 }
 
-/// How probable it is that the sign of a first swing of so many standard deviations of the noise is right, if
-/// the noise is Gaussian: the logistic approximation of Φ (Bowling et al. 2009), and never above 0.95,
-/// what the best published pickers reach on clean onsets, because an onset can be misplaced.
+/// How probable it is that the sign of a first swing of so many standard deviations of the noise is
+/// right, if the noise is Gaussian: the logistic approximation of Φ (Bowling et al. 2009), and
+/// never above 0.95, what the best published pickers reach on clean onsets, because an onset can be
+/// misplaced.
 func firstMotionProbability(swing: Double) -> Double {
   min(1 / (1 + Elementary.exponential(-1.702 * (swing - 1))), 0.95)
 }

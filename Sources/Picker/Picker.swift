@@ -1,5 +1,5 @@
-// Picker: the picks of the station. The network's where there is one; STA/LTA's otherwise. STA/LTA runs in both
-// cases, on the same trace, and whether it agrees is told.
+// Picker: the picks of the station. The network's where there is one; STA/LTA's otherwise. STA/LTA
+// runs in both cases, on the same trace, and whether it agrees is told.
 //
 //     picker.step(sample)
 //     while let found = picker.next() { … }
@@ -21,8 +21,8 @@ public struct Picker: ~Copyable {
   private let network: UnsafeMutablePointer<NetworkPicker>?
   private var ownPick: Pick?
   private var untold: UTC?
-  /// Picks can come: filters, means and the network's past are there. It is stored, because whoever computed it for
-  /// another module would copy all of this.
+  /// Picks can come: filters, means and the network's past are there. It is stored, because whoever
+  /// computed it for another module would copy all of this.
   public private(set) var isLive = false
   /// The time of the newest pick that was not retracted.
   public private(set) var lastPickTime: UTC?
@@ -75,8 +75,8 @@ public struct Picker: ~Copyable {
   }
   public var releaseRatio: Double { baseline.releaseRatio }
 
-  /// The network's limits; nil where there is none. Two functions, because a property's access in place would
-  /// take from the heap.
+  /// The network's limits; nil where there is none. Two functions, because a property's access in
+  /// place would take from the heap.
   public func thresholds() -> NetworkPickerSettings? { network?.pointee.settings }
   public func set(_ thresholds: NetworkPickerSettings) { network?.pointee.settings = thresholds }
 

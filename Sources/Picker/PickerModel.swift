@@ -1,7 +1,7 @@
 // PickerModel: a network file that is a picker: which of its outputs is what, checked once.
 //
-// Two stages in one plan. The early one announces; the late one, on what the early one has computed,
-// confirms. The heads stand in this order:
+// Two stages in one plan. The early one announces; the late one, on what the early one has
+// computed, confirms. The heads stand in this order:
 //
 //   softmax NPS   early: noise, P, S at every sample
 //   softmax NPS   late: the same

@@ -21,8 +21,8 @@ public struct PickerSettings: Equatable, Sendable {
   public init() {}
 }
 
-/// Probabilities from which on something is a pick. How they were chosen and what they reach is on the
-/// model's card.
+/// Probabilities from which on something is a pick. How they were chosen and what they reach is on
+/// the model's card.
 public struct NetworkPickerSettings: Equatable, Sendable {
   /// A threshold that is 0 or 1 would be none. What is asked for beside it may be anything.
   public static let probabilities = 0.01...0.99
@@ -35,7 +35,8 @@ public struct NetworkPickerSettings: Equatable, Sendable {
   public var shearProbability = 0.5
   /// A P is confirmed only with this probability of an event around it, in the late stage.
   public var eventProbability = 0.0
-  /// A P that STA/LTA does not see is announced and confirmed from these on: what only one of two sees must be surer.
+  /// A P that STA/LTA does not see is announced and confirmed from these on: what only one of two
+  /// sees must be surer.
   public var announceUnseenProbability = 0.75
   public var unseenProbability = 0.85
   public init() {}

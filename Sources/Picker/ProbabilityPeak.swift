@@ -1,5 +1,5 @@
-// ProbabilityPeak: finds the peaks of a probability that comes value by value. A peak is told when it
-// has certainly passed, and the next one wants a valley before it.
+// ProbabilityPeak: finds the peaks of a probability that comes value by value. A peak is told when
+// it has certainly passed, and the next one wants a valley before it.
 
 struct ProbabilityPeak {
   struct Peak: Equatable {

@@ -1,9 +1,9 @@
 // StaLtaPicker: the baseline picker, and the comparator of every other.
 //
-// The trace has the ratio of a short-term to a long-term recursive mean of band-passed energy (Allen 1978;
-// Withers et al. 1998). What passes the trigger for the minimum duration is announced as provisional with an
-// onset by Akaike's criterion. Three seconds later it is confirmed, with a refined onset, or retracted when the
-// energy has not lasted as an earthquake's does.
+// The trace has the ratio of a short-term to a long-term recursive mean of band-passed energy
+// (Allen 1978; Withers et al. 1998). What passes the trigger for the minimum duration is announced
+// as provisional with an onset by Akaike's criterion. Three seconds later it is confirmed, with a
+// refined onset, or retracted when the energy has not lasted as an earthquake's does.
 //
 //   trigger       ratio at which a pick begins; the long-term mean stands still from there on
 //   release       ratio below which the event is over
@@ -17,7 +17,8 @@ struct StaLtaPicker: ~Copyable {
   /// A spike's remains ring for this long in the band-pass.
   private static let spikeGuardSamples = 50
   private static let longestSMinusP: Int64 = 90 * nanosecondsPerSecond
-  /// P of a local event comes up within 45° of the vertical: its horizontals carry at most its energy.
+  /// P of a local event comes up within 45° of the vertical: its horizontals carry at most its
+  /// energy.
   private static let energyRatioOfS = 4.0
 
   private(set) var pickCount: UInt32 = 0
@@ -50,8 +51,9 @@ struct StaLtaPicker: ~Copyable {
     minimumSamples = max(settings.minimumDurationMilliseconds / 10, 1)
   }
 
-  /// Looks at the sample that the trace has just taken; returns a pick when there is something to say of one. The
-  /// trace comes by its address, because a borrowed one would be copied, all 20 kB of it.
+  /// Looks at the sample that the trace has just taken; returns a pick when there is something to
+  /// say of one. The trace comes by its address, because a borrowed one would be copied, all 20 kB
+  /// of it.
   mutating func step(_ sample: Sample, on trace: UnsafeMutablePointer<Trace>) -> Pick? {
     if sample.isRestart { above = 0 }
     if trace.pointee.beginsAnew {

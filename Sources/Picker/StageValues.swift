@@ -1,5 +1,5 @@
-// What the network said of the last seconds, for a pick to be measured on. The first motion is known as
-// soon as the early stage is, and asked for again by the late one.
+// What the network said of the last seconds, for a pick to be measured on. The first motion is
+// known as soon as the early stage is, and asked for again by the late one.
 
 struct StageValues {
   private static let mask = 511
@@ -41,8 +41,8 @@ struct StageValues {
     return Double(index) + (weight > 0 ? moment / weight : 0)
   }
 
-  /// How probable it is that the first motion is up, averaged over a few samples around an onset, all of which
-  /// are there.
+  /// How probable it is that the first motion is up, averaged over a few samples around an onset,
+  /// all of which are there.
   func up(at index: Int) -> Double {
     var sum = 0.0
     for place in (index - 2)...(index + 2) { sum += Double(upward[place & StageValues.mask]) }

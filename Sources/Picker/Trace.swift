@@ -1,8 +1,10 @@
-// Trace: what the pickers look at. Both need the same: the ground's motion in the band of local earthquakes, how
-// large it is against the noise, and its last ten seconds, on which an onset is measured.
+// Trace: what the pickers look at. Both need the same: the ground's motion in the band of local
+// earthquakes, how large it is against the noise, and its last ten seconds, on which an onset is
+// measured.
 //
 //   component   the vertical, or the horizontals where the vertical is absent, dead or stuck
-//   short, long recursive means of the component's energy; their ratio is the characteristic function of STA/LTA
+//   short, long recursive means of the component's energy; their ratio is the characteristic
+//               function of STA/LTA
 //   place       index of a sample in the history, one more a sample
 //   onset       a place at which STA/LTA has seen something begin
 
@@ -10,9 +12,11 @@ import Conditioning
 import Core
 
 struct Trace: ~Copyable {
-  /// Means and filters are right this long after the first sample, or after a gap that broke the long-term mean.
+  /// Means and filters are right this long after the first sample, or after a gap that broke the
+  /// long-term mean.
   static let settlingSamples = 500
-  /// A gap longer than this makes the long-term mean worthless; after a shorter one only the filters settle.
+  /// A gap longer than this makes the long-term mean worthless; after a shorter one only the
+  /// filters settle.
   private static let longGapSamples: Int64 = 1000
   private static let filterSettlingSamples = 100
   /// The long-term mean moves again after this long in an event: the ground has become louder.
@@ -60,8 +64,8 @@ struct Trace: ~Copyable {
 
   // MARK: Inputs
 
-  /// Takes the next sample. The long-term mean stands still while STA/LTA is triggered, and what counts as noise
-  /// is never larger than `triggerRatio` times it.
+  /// Takes the next sample. The long-term mean stands still while STA/LTA is triggered, and what
+  /// counts as noise is never larger than `triggerRatio` times it.
   mutating func step(_ sample: Sample, isTriggered: Bool, triggerRatio: Double) {
     beginsAnew = false
     if sample.isRestart { restart(sample) }
@@ -107,8 +111,8 @@ struct Trace: ~Copyable {
     beginsAnew = true
   }
 
-  /// A change of component starts the means anew, so it must last: a quiet site's coarse converter stands still
-  /// for a second now and then.
+  /// A change of component starts the means anew, so it must last: a quiet site's coarse converter
+  /// stands still for a second now and then.
   private mutating func chooseComponent(_ flags: ChannelFlags) {
     let horizontals = presentLanes.intersection(.horizontals)
     let hasHorizontals = !horizontals.isEmpty && flags.silent.isDisjoint(with: horizontals)

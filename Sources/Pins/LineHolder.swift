@@ -4,7 +4,8 @@ import CGpiod
 import Core
 
 public enum LineHolder {
-  /// Why the line is not to be had; nil when it is free. `what`: the section of the board file that names it.
+  /// Why the line is not to be had; nil when it is free. `what`: the section of the board file that
+  /// names it.
   public static func find(
     _ what: StaticString, _ chip: Text<64>, _ line: Int
   ) -> Diagnostic? {

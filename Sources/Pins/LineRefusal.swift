@@ -4,7 +4,8 @@ import CLinux
 import Core
 
 extension Diagnostic {
-  /// `what`: the section of the board file that names the line. To be made right after the failed call.
+  /// `what`: the section of the board file that names the line. To be made right after the failed
+  /// call.
   init(_ what: StaticString, line: Int, of chip: Text<64>) {
     self.init(what)
     text.append(": line ")

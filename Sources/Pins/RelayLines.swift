@@ -1,5 +1,5 @@
-// The relay, its lamps and its inhibiting switch. A line that fails once is tried again at every turn,
-// and said to be faulty until it obeys.
+// The relay, its lamps and its inhibiting switch. A line that fails once is tried again at every
+// turn, and said to be faulty until it obeys.
 
 import CGpiod
 import Core
@@ -10,8 +10,8 @@ public struct RelayLines: ~Copyable {
   private var heartbeatIsLit = false
   public private(set) var report = LinesReport()
 
-  /// Opens the lines with the relay at rest, which is where a stopped station leaves it: actuated where the
-  /// board says `fail_safe = "actuated"` and nobody inhibits it.
+  /// Opens the lines with the relay at rest, which is where a stopped station leaves it: actuated
+  /// where the board says `fail_safe = "actuated"` and nobody inhibits it.
   public init(_ settings: RelaySettings) throws(Diagnostic) {
     self.settings = settings
     do throws(Diagnostic) {

@@ -1,6 +1,6 @@
-// The boot counter grows at every start, so that (counter, sequence) orders all datagrams of a station for
-// ever. It is on disk before the first datagram leaves. It is at least the time in seconds, so that it
-// grows too when the disk that kept it is lost.
+// The boot counter grows at every start, so that (counter, sequence) orders all datagrams of a
+// station for ever. It is on disk before the first datagram leaves. It is at least the time in
+// seconds, so that it grows too when the disk that kept it is lost.
 
 import Core
 import Settings

@@ -39,8 +39,8 @@ public struct Configuration: Sendable {
     key = try Key(file: station.uplink.keyFile)
   }
 
-  /// Reads one file through a buffer that lives as long as `body` runs. Where several things are wrong with it, the
-  /// last is thrown and those before it are told on standard error.
+  /// Reads one file through a buffer that lives as long as `body` runs. Where several things are
+  /// wrong with it, the last is thrown and those before it are told on standard error.
   public static func read<Value>(
     _ path: Path, _ body: (inout ConfigurationFile) throws(Diagnostic) -> Value
   ) throws(Diagnostic) -> Value {
@@ -80,9 +80,9 @@ public struct Configuration: Sendable {
   }
 
   /// The components' calibrations joined: one quantity and one response, a sensitivity for each.
-  /// One whose dates are over, or to come, is used: a sensor does not stop on a day, and its estimates are
-  /// told with the days that are left. `board`: nil for a replay, where the record decides which
-  /// components there are.
+  /// One whose dates are over, or to come, is used: a sensor does not stop on a day, and its
+  /// estimates are told with the days that are left. `board`: nil for a replay, where the record
+  /// decides which components there are.
   public static func response(
     _ station: StationFile, _ board: BoardFile?
   ) throws(Diagnostic) -> Response? {

@@ -1,5 +1,5 @@
-// KeptState: what an earlier run has left in the state directory, as far as it can be read. A station whose
-// disk is lost, full or read-only starts all the same, and says what it cannot do.
+// KeptState: what an earlier run has left in the state directory, as far as it can be read. A
+// station whose disk is lost, full or read-only starts all the same, and says what it cannot do.
 
 import Core
 import Settings
@@ -7,8 +7,8 @@ import Station
 
 public struct KeptState {
   public var bootCounter: UInt32
-  /// The last command that was taken. Where it cannot be read no command is obeyed: it may have been
-  /// obeyed before.
+  /// The last command that was taken. Where it cannot be read no command is obeyed: it may have
+  /// been obeyed before.
   public var commandCounter: UInt64
   public var siteTerm: Int64
   /// A latched alarm stood.

@@ -1,4 +1,5 @@
-// ModelFile: a network that the station file names, mapped, checked and tried. A station runs without one.
+// ModelFile: a network that the station file names, mapped, checked and tried. A station runs
+// without one.
 
 import Board
 import Conditioning
@@ -14,8 +15,8 @@ public struct ModelFile<Model: NetworkModel>: ~Copyable {
   private let mapping: NetworkMapping
   /// nil where no file is named, and where there is a problem with it.
   public let model: Model?
-  /// A file that is not there, one that is damaged or made for something else, or one with which this processor
-  /// computes anything but what the reference does.
+  /// A file that is not there, one that is damaged or made for something else, or one with which
+  /// this processor computes anything but what the reference does.
   public let problem: Diagnostic?
 
   public init(_ path: Path, kernels: KernelVariant) {

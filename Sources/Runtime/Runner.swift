@@ -1,7 +1,7 @@
 // Runner: the station's one thread. It waits on the digitizer, the pulse line, the socket and the
-// signal descriptor, does bounded work for whichever is ready, and goes back to waiting. It does what the
-// station asks for and tells it what became of it. After `init` nothing on this path allocates or
-// touches a file system: the scribe does.
+// signal descriptor, does bounded work for whichever is ready, and goes back to waiting. It does
+// what the station asks for and tells it what became of it. After `init` nothing on this path
+// allocates or touches a file system: the scribe does.
 
 import Board
 import CLinux
@@ -70,8 +70,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var reportedHealthCount = 0
   private var ringFillPerMille: UInt16 = 0
 
-  /// Opens everything but the relay, which whoever starts has opened first, sizes the arena and seals it;
-  /// the boot counter is taken last, so that a start that fails does not use one up.
+  /// Opens everything but the relay, which whoever starts has opened first, sizes the arena and
+  /// seals it; the boot counter is taken last, so that a start that fails does not use one up.
   /// `deviceDefinition` as in AlsaCapture.
   public init(
     _ configuration: Configuration, hostClock: Clock, relay: consuming RelayLines? = nil,
@@ -80,7 +80,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
-    // Before all that can fail: Swift 6.3 destroys it on those ways out, whether it is there or not.
+    // Before all that can fail: Swift 6.3 destroys it on those ways out, whether it is there or
+    // not.
     let networks = StationNetworks(configuration.station, kernels: kernels.variant)
     // Everything that can be refused comes first, and the parts are joined when all of them are
     // there.
@@ -123,23 +124,31 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     self.signalDescriptor = signalDescriptor
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
     upstreamPort = UInt16(configuration.station.uplink.port)
-    clock = SampleClock(
-      rateMillihertz: digitizer.sampleRateMillihertz,
-      frameDelayNanoseconds: Int64(digitizer.delayMicroseconds) * 1000,
-      pulseDelayNanoseconds: Int64(configuration.board.pulse?.delayNanoseconds ?? 0))
+    clock = Self.sampleClock(configuration.board)
     pickerProblem = networks.pickerProblem
     estimatorProblem = networks.estimatorProblem
-    host.lacksNetwork = pickerProblem != nil
-    host.lacksEstimator = estimatorProblem != nil
     self.networks = networks
     host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
-    startMonotonic = self.hostClock.monotonicNanoseconds()
-    clock.observe(self.hostClock.systemClock())
+    begin()
+  }
+
+  private mutating func begin() {
+    host.lacksNetwork = pickerProblem != nil
+    host.lacksEstimator = estimatorProblem != nil
+    startMonotonic = hostClock.monotonicNanoseconds()
+    clock.observe(hostClock.systemClock())
     // The relay was opened where a stopped station leaves it; a running one decides anew.
-    self.relay?.set(relay: station.wantsRelay)
+    relay?.set(relay: station.wantsRelay)
     tellLines()
     station.note(.host(host))
+  }
+
+  private static func sampleClock(_ board: BoardFile) -> SampleClock {
+    SampleClock(
+      rateMillihertz: board.digitizer.sampleRateMillihertz,
+      frameDelayNanoseconds: Int64(board.digitizer.delayMicroseconds) * 1000,
+      pulseDelayNanoseconds: Int64(board.pulse?.delayNanoseconds ?? 0))
   }
 
   private static func openPulse(_ settings: PulseSettings?) throws(Diagnostic) -> PulseInput? {
@@ -161,7 +170,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let end = hostClock.monotonicNanoseconds()
     loopTime.add(end - begin)
     if isStopping { return .stopRequested }
-    // An alarm that ends by itself is waited for: nobody is to be told that it is over by a restart.
+    // An alarm that ends by itself is waited for: nobody is to be told that it is over by a
+    // restart.
     let mayRestart = !station.hasAlert || station.isLatched
     return mayRestart && clock.needsRestart(monotonicNow: end) ? .timeNeedsRestart : event
   }
@@ -228,12 +238,12 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     lastSecond = second
     clock.observe(hostClock.systemClock())
     scribe.report(to: &host)
-    host.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
+    host.machine.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
     host.clock = clock.counters
-    host.loopMedianNanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.5))
-    host.loop999Nanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.999))
-    host.loopMaximumNanoseconds = UInt32(clamping: loopTime.maximumNanoseconds)
-    host.ringFillPerMille = ringFillPerMille
+    host.machine.loopMedianNanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.5))
+    host.machine.loop999Nanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.999))
+    host.machine.loopMaximumNanoseconds = UInt32(clamping: loopTime.maximumNanoseconds)
+    host.machine.ringFillPerMille = ringFillPerMille
     host.calibrationDays = calibrationDays(now)
     if station.healthCount != reportedHealthCount {
       reportedHealthCount = station.healthCount

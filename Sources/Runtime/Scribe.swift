@@ -1,7 +1,7 @@
-// Scribe: the station's one side thread. Whatever touches a disk or a name server waits for it: a disk
-// that takes ten seconds for an fsync, an SD card that died, a name server behind a broken modem. The
-// loop puts orders on a desk of fixed size, rings, and goes on; the scribe does one after another and puts
-// what became of them back. Nobody locks, so nobody waits.
+// Scribe: the station's one side thread. Whatever touches a disk or a name server waits for it: a
+// disk that takes ten seconds for an fsync, an SD card that died, a name server behind a broken
+// modem. The loop puts orders on a desk of fixed size, rings, and goes on; the scribe does one
+// after another and puts what became of them back. Nobody locks, so nobody waits.
 //
 //   desk      the memory that both see; it lies in pages of its own and outlives the thread
 //   order     a value that is to be on disk
@@ -139,11 +139,13 @@ public struct Scribe: ~Copyable {
   }
 
   func report(to host: inout HostStatus) {
-    host.temperatureCentidegrees = Int16(
+    host.machine.temperatureCentidegrees = Int16(
       clamping: desk.pointee.temperature.load(ordering: .relaxed))
-    host.residentKibibytes = UInt32(clamping: desk.pointee.resident.load(ordering: .relaxed))
-    host.memoryAvailableMebibytes = UInt32(clamping: desk.pointee.memory.load(ordering: .relaxed))
-    host.diskFreeMebibytes = UInt32(clamping: desk.pointee.disk.load(ordering: .relaxed))
+    host.machine.residentKibibytes = UInt32(
+      clamping: desk.pointee.resident.load(ordering: .relaxed))
+    host.machine.memoryAvailableMebibytes = UInt32(
+      clamping: desk.pointee.memory.load(ordering: .relaxed))
+    host.machine.diskFreeMebibytes = UInt32(clamping: desk.pointee.disk.load(ordering: .relaxed))
   }
 
   /// Before the program ends: waits for what is under way, but not for a disk that does not answer.

@@ -39,7 +39,8 @@ public struct ConfigurationFile: ~Copyable {
   let bytes: UnsafeBufferPointer<UInt8>
   var entries = InlineArray<96, Entry>(repeating: Entry())
   var entryCount = 0
-  /// What was asked for: the keys that exist, for the writer of an unknown one and for the reference.
+  /// What was asked for: the keys that exist, for the writer of an unknown one and for the
+  /// reference.
   public private(set) var keys = KnownKeys()
   /// What is wrong: the last found is thrown, those before it are a line each.
   private var lastError = Diagnostic()
@@ -48,8 +49,8 @@ public struct ConfigurationFile: ~Copyable {
   private var untoldCount = 0
   /// Where a value is wrong, nothing is called contradicted by it.
   private var faultySections = InlineArray<8, StaticString>(repeating: "")
-  /// A line cannot be read, or a word that others depend on: what seems to be missing or contradicted may follow
-  /// from that.
+  /// A line cannot be read, or a word that others depend on: what seems to be missing or
+  /// contradicted may follow from that.
   private var isUncertain = false
   /// Asked for its keys alone.
   private let isReference: Bool
@@ -65,7 +66,8 @@ public struct ConfigurationFile: ~Copyable {
     parse()
   }
 
-  /// A file that has every section and no key, and is never wrong: whoever reads it tells `keys` what there can be.
+  /// A file that has every section and no key, and is never wrong: whoever reads it tells `keys`
+  /// what there can be.
   public init(referenceFor path: Path) {
     self.path = path
     bytes = UnsafeBufferPointer(start: nil, count: 0)
@@ -101,6 +103,7 @@ public struct ConfigurationFile: ~Copyable {
     note(diagnostic)
   }
 
+  @inline(never)
   private mutating func note(_ diagnostic: Diagnostic, in section: StaticString = "") {
     guard !isReference else { return }
     if errorCount < faultySections.count { faultySections[errorCount] = section }
@@ -123,7 +126,9 @@ public struct ConfigurationFile: ~Copyable {
     return false
   }
 
-  /// Notes what is well-formed by itself and wrong in its context, where the rest of its section is right.
+  /// Notes what is well-formed by itself and wrong in its context, where the rest of its section is
+  /// right.
+  @inline(never)
   public mutating func demand(
     _ isRight: Bool, _ section: StaticString, _ key: StaticString, _ message: StaticString
   ) {
@@ -168,6 +173,7 @@ public struct ConfigurationFile: ~Copyable {
   // MARK: Looking up
 
   /// The entry of a key, which thereby is known.
+  @inline(never)
   private mutating func find(
     _ section: StaticString, _ key: StaticString, _ form: KeyForm
   ) -> Int? {
@@ -186,6 +192,7 @@ public struct ConfigurationFile: ~Copyable {
   }
 
   /// What is not there and has no default.
+  @inline(never)
   private mutating func noteMissing(
     _ section: StaticString, _ key: StaticString, _ form: KeyForm
   ) {
@@ -200,6 +207,7 @@ public struct ConfigurationFile: ~Copyable {
     note(diagnostic, in: section)
   }
 
+  @inline(never)
   private mutating func noteWrong(
     _ section: StaticString, _ index: Int, _ form: KeyForm
   ) {
@@ -215,6 +223,7 @@ public struct ConfigurationFile: ~Copyable {
   }
 
   /// Whether the file has the key, which then need not be there.
+  @inline(never)
   public mutating func has(_ section: StaticString, _ key: StaticString) -> Bool {
     keys.noteOptional(section, key)
     guard let index = place(section, key) else { return isReference }
@@ -230,6 +239,7 @@ public struct ConfigurationFile: ~Copyable {
   }
 
   /// The first of the range where there is none.
+  @inline(never)
   public mutating func integer(
     _ section: StaticString, _ key: StaticString, in range: ClosedRange<Int>, default: Int? = nil
   ) -> Int {
@@ -249,6 +259,7 @@ public struct ConfigurationFile: ~Copyable {
   }
 
   /// A decimal or whole number. The range is stated in the message to three decimals.
+  @inline(never)
   public mutating func decimal(
     _ section: StaticString, _ key: StaticString, in range: ClosedRange<Double>,
     default: Double? = nil
@@ -278,6 +289,7 @@ public struct ConfigurationFile: ~Copyable {
     return result
   }
 
+  @inline(never)
   private mutating func text(
     _ section: StaticString, _ key: StaticString, _ form: KeyForm, _ isOptional: Bool
   ) -> UnsafeBufferPointer<UInt8>? {
@@ -295,6 +307,7 @@ public struct ConfigurationFile: ~Copyable {
   }
 
   /// `key = true`, or absent.
+  @inline(never)
   public mutating func flag(_ section: StaticString, _ key: StaticString) -> Bool {
     guard let index = find(section, key, .flag) else { return false }
     if entries[index].kind != .yes { noteWrong(section, index, .flag) }
@@ -302,6 +315,7 @@ public struct ConfigurationFile: ~Copyable {
   }
 
   /// 1970-01-01 where there is none.
+  @inline(never)
   public mutating func date(_ section: StaticString, _ key: StaticString) -> CalendarDate {
     let none = CalendarDate(year: 1970, month: 1, day: 1)
     guard let index = find(section, key, .date) else {
@@ -317,7 +331,9 @@ public struct ConfigurationFile: ~Copyable {
     return date
   }
 
-  /// One of up to four words; returns its position, and the last's, which stands for most, where there is none.
+  /// One of up to four words; returns its position, and the last's, which stands for most, where
+  /// there is none.
+  @inline(never)
   public mutating func choice(
     _ section: StaticString, _ key: StaticString, _ words: InlineArray<4, StaticString>
   ) -> Int {
@@ -338,6 +354,7 @@ public struct ConfigurationFile: ~Copyable {
   }
 
   /// A path, taken relative to the folder of this file; empty when it is optional and not there.
+  @inline(never)
   public mutating func path(
     _ section: StaticString, _ key: StaticString, isOptional: Bool = false
   ) -> Path {

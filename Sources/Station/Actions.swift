@@ -1,5 +1,5 @@
-// What the station wants done, and what became of it. The loop's only way to the world: whoever runs it
-// takes one action after another from the queue, does it, and tells the outcome.
+// What the station wants done, and what became of it. The loop's only way to the world: whoever
+// runs it takes one action after another from the queue, does it, and tells the outcome.
 
 import Core
 import Digitizer
@@ -26,7 +26,8 @@ public enum Event {
   case host(HostStatus)
 }
 
-/// A queue that drops what matters least, and counts it. Actions leave in the order in which they came.
+/// A queue that drops what matters least, and counts it. Actions leave in the order in which they
+/// came.
 struct ActionQueue: ~Copyable {
   static let capacity = 64
   private var actions = InlineArray<64, Action?>(repeating: nil)

@@ -1,5 +1,6 @@
-// Estimates and alerts: what the estimator says of the ground goes to the decision, the line is driven,
-// and then both go upstream. An alert says what the line did, so it waits until that is known.
+// Estimates and alerts: what the estimator says of the ground goes to the decision, the line is
+// driven, and then both go upstream. An alert says what the line did, so it waits until that is
+// known.
 
 import Conditioning
 import Core
@@ -11,7 +12,8 @@ import Uplink
 extension Station {
   /// A drill that nobody ends, ends by itself: a station must not stay unarmed because of one.
   static let drillNanoseconds = 30 * 60 * nanosecondsPerSecond
-  /// Shaking is judged twice as often as estimates come, because each sample of delay is one less to run.
+  /// Shaking is judged twice as often as estimates come, because each sample of delay is one less
+  /// to run.
   private static let judgedSamples: Int64 = 5
   /// A stored counter is above zero.
   private static let (latched, released): (Int64, Int64) = (2, 1)
@@ -20,7 +22,8 @@ extension Station {
 
   var isDrill: Bool { drillEnd != nil }
 
-  /// The relay's place, as long as nothing is broken: closed by an alarm that is no drill, or by a test.
+  /// The relay's place, as long as nothing is broken: closed by an alarm that is no drill, or by a
+  /// test.
   public var wantsRelay: Bool {
     !lines.inhibit.keepsRelayOpen && (relayTestEnd != nil || (decision.isAlarm && !isDrill))
   }
@@ -45,7 +48,8 @@ extension Station {
 
   // MARK: What the site teaches
 
-  /// A stored counter is a whole number above zero, so that the site term is kept in ten-thousandths, plus this.
+  /// A stored counter is a whole number above zero, so that the site term is kept in
+  /// ten-thousandths, plus this.
   static let noSiteTerm: Int64 = 10_000
   static func stored(_ term: SiteTerm) -> Int64 {
     noSiteTerm + Int64(Elementary.nearestInteger(term.value * 10_000))

@@ -1,9 +1,9 @@
-// Commands: a signed datagram sets a threshold or asks for something. None is obeyed twice: its counter is
-// above that of all before and is on disk before anything is done. Answers get lost, so the last command
-// is answered again when it comes again. What is obeyed is told upstream too.
+// Commands: a signed datagram sets a threshold or asks for something. None is obeyed twice: its
+// counter is above that of all before and is on disk before anything is done. Answers get lost, so
+// the last command is answered again when it comes again. What is obeyed is told upstream too.
 //
-// What makes the relay open or arms it, a release or the end of a drill, is done at once: a disk that
-// stalls must not keep an alarm closed.
+// What makes the relay open or arms it, a release or the end of a drill, is done at once: a disk
+// that stalls must not keep an alarm closed.
 
 import Clock
 import Core
@@ -59,8 +59,8 @@ extension Station {
     }
   }
 
-  /// Carries out what waits, and answers. Without its counter on disk nothing else is done: a later start
-  /// would do it again.
+  /// Carries out what waits, and answers. Without its counter on disk nothing else is done: a later
+  /// start would do it again.
   mutating func answerStored(isDone: Bool) {
     guard let pending = pendingCommands.take() else { return }
     var answer = pending.message

@@ -84,8 +84,8 @@ extension Station {
     reporting.tell(at: moment)
   }
 
-  /// Why no alarm can come, or none that closes the relay. What only reads the station and is called by what changes
-  /// it is given a copy, 52 kB each block; so this counts as changing it.
+  /// Why no alarm can come, or none that closes the relay. What only reads the station and is
+  /// called by what changes it is given a copy, 52 kB each block; so this counts as changing it.
   mutating func incapacity() -> Incapacity {
     var reasons = Incapacity()
     if lines.relay == .none { reasons.insert(.noRelay) }
@@ -138,15 +138,7 @@ extension Station {
   }
 
   private mutating func addHost(to message: inout HealthMessage) {
-    message.loopMedianNanoseconds = host.loopMedianNanoseconds
-    message.loop999Nanoseconds = host.loop999Nanoseconds
-    message.loopMaximumNanoseconds = host.loopMaximumNanoseconds
-    message.ringFillPerMille = host.ringFillPerMille
-    message.temperatureCentidegrees = host.temperatureCentidegrees
-    message.residentKibibytes = host.residentKibibytes
-    message.memoryAvailableMebibytes = host.memoryAvailableMebibytes
-    message.diskFreeMebibytes = host.diskFreeMebibytes
-    message.uptimeSeconds = host.uptimeSeconds
+    message.machine = host.machine
     message.datagramsSent = host.datagramsSent
     message.sendFailures = host.sendFailures
     message.hasRejectedKernels = host.hasRejectedKernels

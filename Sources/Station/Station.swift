@@ -1,6 +1,7 @@
-// Station: the loop's body, a pure function of configuration, blocks, received datagrams, passing time
-// and what became of its actions. It imports no clock, socket, file or device: the same inputs give the
-// same actions on every machine. Runtime feeds it from the hardware, `onset replay` from a record.
+// Station: the loop's body, a pure function of configuration, blocks, received datagrams, passing
+// time and what became of its actions. It imports no clock, socket, file or device: the same inputs
+// give the same actions on every machine. Runtime feeds it from the hardware, `onset replay` from a
+// record.
 
 import Clock
 import Conditioning
@@ -43,15 +44,7 @@ public struct StationSettings: Sendable {
 /// What only the machine around the loop knows; told to the station once a second or so.
 public struct HostStatus: Sendable {
   public var clock = ClockCounters()
-  public var loopMedianNanoseconds = Wire.unknownDuration
-  public var loop999Nanoseconds = Wire.unknownDuration
-  public var loopMaximumNanoseconds = Wire.unknownDuration
-  public var ringFillPerMille: UInt16 = 0
-  public var temperatureCentidegrees = Wire.unknownTemperature
-  public var residentKibibytes = Wire.unknownSize
-  public var memoryAvailableMebibytes = Wire.unknownSize
-  public var diskFreeMebibytes = Wire.unknownSize
-  public var uptimeSeconds: UInt32 = 0
+  public var machine = MachineStatus()
   public var datagramsSent: UInt32 = 0
   public var sendFailures: UInt32 = 0
   public var hasRejectedKernels = false
@@ -106,8 +99,8 @@ public struct Station: ~Copyable {
   var storedSiteTerm: Int64
   private var isFirst = true
 
-  /// Without a network the baseline picks, and without an estimator nothing is expected and no alarm
-  /// raised; both must outlive the station.
+  /// Without a network the baseline picks, and without an estimator nothing is expected and no
+  /// alarm raised; both must outlive the station.
   public init(
     _ settings: StationSettings, network: UnsafeMutablePointer<NetworkPicker>? = nil,
     estimator: UnsafeMutablePointer<Estimator>? = nil

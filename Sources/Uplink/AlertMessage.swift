@@ -15,6 +15,7 @@ public enum AlertReason: UInt8, Sendable {
 public enum RelayState: UInt8, Sendable { case none, atRest, actuated, faulty }
 
 public struct AlertMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.alert
   public static let byteCount = 32
   public static let noTime = UTC(nanoseconds: .min)
   /// The same for all messages about one alert.
@@ -28,8 +29,8 @@ public struct AlertMessage: Payload, Equatable, Sendable {
   public var isDrill = false
   /// 0 for the first message of a level.
   public var `repeat`: UInt8 = 0
-  /// What measured shaking rests on, a mask: 1 acceleration with velocity, 2 JMA's intensity, 4 the modified
-  /// Mercalli one, 8 two components, 16 a P before it, 32 a second sensor.
+  /// What measured shaking rests on, a mask: 1 acceleration with velocity, 2 JMA's intensity, 4 the
+  /// modified Mercalli one, 8 two components, 16 a P before it, 32 a second sensor.
   public var evidence: UInt8 = 0
   public init() {}
 

@@ -21,6 +21,7 @@ public enum CommandResult: UInt8, Sendable {
 }
 
 public struct CommandMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.command
   public static let byteCount = 32
   /// A command with this value only asks. An answer with it says that nothing holds.
   public static let noValue = Int64.min

@@ -3,6 +3,7 @@
 import Core
 
 public struct EstimateMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.estimate
   public static let byteCount = 76
   public var pickID: UInt32 = 0
   public var afterPMilliseconds: UInt16 = 0

@@ -21,7 +21,23 @@ public struct Incapacity: BitSet {
   public static let all = Incapacity(rawValue: 255)
 }
 
+/// The loop, and the machine under it.
+public struct MachineStatus: Sendable {
+  public var loopMedianNanoseconds = Wire.unknownDuration
+  public var loop999Nanoseconds = Wire.unknownDuration
+  public var loopMaximumNanoseconds = Wire.unknownDuration
+  /// The fullest that the capture buffer was since the last health message.
+  public var ringFillPerMille: UInt16 = 0
+  public var temperatureCentidegrees = Wire.unknownTemperature
+  public var residentKibibytes = Wire.unknownSize
+  public var memoryAvailableMebibytes = Wire.unknownSize
+  public var diskFreeMebibytes = Wire.unknownSize
+  public var uptimeSeconds: UInt32 = 0
+  public init() {}
+}
+
 public struct HealthMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.health
   public static let byteCount = 208
   // Clock
   public var clockOffsetNanoseconds: Int64 = 0
@@ -45,17 +61,7 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   public var spikedLanes = LaneSet()
   public var stuckLanes = LaneSet()
   public var deadLanes = LaneSet()
-  // Loop and machine
-  public var loopMedianNanoseconds = Wire.unknownDuration
-  public var loop999Nanoseconds = Wire.unknownDuration
-  public var loopMaximumNanoseconds = Wire.unknownDuration
-  /// The fullest that the capture buffer was since the last health message.
-  public var ringFillPerMille: UInt16 = 0
-  public var temperatureCentidegrees = Wire.unknownTemperature
-  public var residentKibibytes = Wire.unknownSize
-  public var memoryAvailableMebibytes = Wire.unknownSize
-  public var diskFreeMebibytes = Wire.unknownSize
-  public var uptimeSeconds: UInt32 = 0
+  public var machine = MachineStatus()
   // Uplink, since boot
   public var datagramsSent: UInt32 = 0
   public var sendFailures: UInt32 = 0
@@ -88,7 +94,8 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   public var inhibit: UInt8 = 0
   /// Why no alarm can come, or none that closes the relay; empty: armed.
   public var incapacity = Incapacity()
-  /// Parameters that commands have changed since the start: the bit of a parameter's number less one.
+  /// Parameters that commands have changed since the start: the bit of a parameter's number less
+  /// one.
   public var changedParameters: UInt16 = 0
   /// Until the calibration runs out.
   public var calibrationDays = Wire.unknownDays
@@ -115,7 +122,7 @@ extension HealthMessage {
   public mutating func visit(_ v: inout some FieldVisitor) {
     visitClock(&v)
     visitDigitizer(&v)
-    visitMachine(&v)
+    machine.visit(&v)
     visitUplink(&v)
     visitPicker(&v)
     visitAlarm(&v)
@@ -151,21 +158,6 @@ extension HealthMessage {
   }
 
   // swift-format-ignore
-  private mutating func visitMachine(_ v: inout some FieldVisitor) {
-    let (duration, size) = (Wire.unknownDuration, Wire.unknownSize)
-    let microseconds = Telling.decimal(unit: 1e-3, digits: 1)
-    v.number(&loopMedianNanoseconds, "loop_median_ns", "ns", "one turn of the station's loop: median", unknown: duration, json: "loop_median_us", as: microseconds)
-    v.number(&loop999Nanoseconds, "loop_999_ns", "ns", "the same: 99.9th percentile", unknown: duration, json: "loop_p999_us", as: microseconds)
-    v.number(&loopMaximumNanoseconds, "loop_maximum_ns", "ns", "the same: longest", unknown: duration, json: "loop_maximum_us", as: microseconds)
-    v.number(&ringFillPerMille, "ring_fill_per_mille", "1/1000", "the fullest that the capture buffer was", to: 1000, json: "ring_fill", as: .decimal(unit: 1e-3, digits: 3))
-    v.number(&temperatureCentidegrees, "temperature_centidegrees", "0.01 °C", "of the machine", unknown: Wire.unknownTemperature, json: "temperature_c", as: .decimal(unit: 1e-2, digits: 1))
-    v.number(&residentKibibytes, "resident_kib", "KiB", "memory of the station's program", unknown: size)
-    v.number(&memoryAvailableMebibytes, "memory_available_mib", "MiB", "of the machine", unknown: size)
-    v.number(&diskFreeMebibytes, "disk_free_mib", "MiB", "where the station writes", unknown: size)
-    v.number(&uptimeSeconds, "uptime_s", "s", "since boot")
-  }
-
-  // swift-format-ignore
   private mutating func visitUplink(_ v: inout some FieldVisitor) {
     v.number(&datagramsSent, "datagrams_sent", "", "handed to the kernel", json: "sent")
     v.number(&sendFailures, "send_failures", "", "not taken by the kernel")
@@ -195,5 +187,22 @@ extension HealthMessage {
     v.number(&drillSeconds, "drill_s", "s", "until the drill ends by itself; 0: no drill")
     v.number(&droppedActions, "dropped_actions", "", "messages and orders to disk that a full queue dropped; 65535: or more", json: "dropped")
     v.reserved(UInt16.self)
+  }
+}
+
+extension MachineStatus {
+  // swift-format-ignore
+  fileprivate mutating func visit(_ v: inout some FieldVisitor) {
+    let (duration, size) = (Wire.unknownDuration, Wire.unknownSize)
+    let microseconds = Telling.decimal(unit: 1e-3, digits: 1)
+    v.number(&loopMedianNanoseconds, "loop_median_ns", "ns", "one turn of the station's loop: median", unknown: duration, json: "loop_median_us", as: microseconds)
+    v.number(&loop999Nanoseconds, "loop_999_ns", "ns", "the same: 99.9th percentile", unknown: duration, json: "loop_p999_us", as: microseconds)
+    v.number(&loopMaximumNanoseconds, "loop_maximum_ns", "ns", "the same: longest", unknown: duration, json: "loop_maximum_us", as: microseconds)
+    v.number(&ringFillPerMille, "ring_fill_per_mille", "1/1000", "the fullest that the capture buffer was", to: 1000, json: "ring_fill", as: .decimal(unit: 1e-3, digits: 3))
+    v.number(&temperatureCentidegrees, "temperature_centidegrees", "0.01 °C", "of the machine", unknown: Wire.unknownTemperature, json: "temperature_c", as: .decimal(unit: 1e-2, digits: 1))
+    v.number(&residentKibibytes, "resident_kib", "KiB", "memory of the station's program", unknown: size)
+    v.number(&memoryAvailableMebibytes, "memory_available_mib", "MiB", "of the machine", unknown: size)
+    v.number(&diskFreeMebibytes, "disk_free_mib", "MiB", "where the station writes", unknown: size)
+    v.number(&uptimeSeconds, "uptime_s", "s", "since boot")
   }
 }

@@ -1,6 +1,6 @@
-// A payload is a list of fields, and the list stands once, in the message's `visit`. To write a message, to read
-// one, to tell it as JSON and to hold WIRE-FORMAT.md to it is to go through that list: what is added to
-// it is in all four.
+// A payload is a list of fields, and the list stands once, in the message's `visit`. To write a
+// message, to read one, to tell it as JSON and to hold WIRE-FORMAT.md to it is to go through that
+// list: what is added to it is in all four.
 //
 //     var reader = FieldReader(payload)
 //     message.visit(&reader)
@@ -8,7 +8,8 @@
 
 import Core
 
-/// One row of WIRE-FORMAT.md, but for offset and type, which follow from where and what the field is.
+/// One row of WIRE-FORMAT.md, but for offset and type, which follow from where and what the field
+/// is.
 public struct WireField: Sendable {
   public let name: StaticString
   /// "mask" where bits have meanings of their own.
@@ -47,6 +48,7 @@ public protocol FieldVisitor {
 }
 
 public protocol Payload {
+  static var type: MessageType { get }
   static var byteCount: Int { get }
   init()
   /// Goes through all fields in the order of the wire.

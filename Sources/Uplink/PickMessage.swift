@@ -3,6 +3,7 @@
 import Core
 
 public struct PickMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.pick
   public static let byteCount = 28
   public var id: UInt32 = 0
   /// 1 provisional, 2 confirmed, 3 retracted

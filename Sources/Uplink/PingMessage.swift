@@ -4,6 +4,7 @@ import Core
 
 /// The payload of a ping, and the first eight bytes of the pong that answers it.
 public struct PingMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.ping
   public static let byteCount = 8
   public var nonce: UInt64 = 0
   public init() {}
@@ -15,6 +16,7 @@ public struct PingMessage: Payload, Equatable, Sendable {
 }
 
 public struct PongMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.pong
   public static let byteCount = PingMessage.byteCount + HealthMessage.byteCount
   public var nonce: UInt64 = 0
   public var health = HealthMessage()

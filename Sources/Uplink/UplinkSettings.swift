@@ -1,4 +1,5 @@
-// [uplink] of a station file: who hears the station, and who may speak to it; and the name by which it is known.
+// [uplink] of a station file: who hears the station, and who may speak to it; and the name by which
+// it is known.
 
 import Core
 import Settings

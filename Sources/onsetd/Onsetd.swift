@@ -120,8 +120,8 @@ struct Onsetd {
     return try RelayLines(settings)
   }
 
-  /// Leaves the relay at rest, whatever else is wrong with the station's files: for ExecStopPost. A board
-  /// without one has nothing to rest.
+  /// Leaves the relay at rest, whatever else is wrong with the station's files: for ExecStopPost. A
+  /// board without one has nothing to rest.
   private static func rest(_ arguments: Arguments) throws(Diagnostic) {
     let settings = try Configuration.read(arguments.board) { file throws(Diagnostic) in
       let settings = file.has(section: "relay") ? RelaySettings(&file) : nil

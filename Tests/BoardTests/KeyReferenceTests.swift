@@ -1,5 +1,5 @@
-// The reference of keys says what the readers do: every shipped file's keys are in it, and what it calls out
-// of range is refused.
+// The reference of keys says what the readers do: every shipped file's keys are in it, and what it
+// calls out of range is refused.
 
 import Core
 import Foundation

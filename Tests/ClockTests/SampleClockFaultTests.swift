@@ -74,8 +74,8 @@ import Testing
     #expect(clock.reading.source == .pulse)
   }
 
-  /// Two hours without a pulse, in which the crystal goes its own way: when it is back the line follows at once,
-  /// and no stamp states less than it is off by.
+  /// Two hours without a pulse, in which the crystal goes its own way: when it is back the line
+  /// follows at once, and no stamp states less than it is off by.
   @Test func aPulseThatComesBackIsFollowed() {
     var world = SimulatedWorld(seed: 9)
     world.systemMaximumErrorNanoseconds = 50_000_000
@@ -88,7 +88,8 @@ import Testing
     var honest = true
     var last: UInt64 = 0
     world.advance(&clock, tenths: 600) {
-      // Beside what is stated, the jitter of the edge that it stands on and of that which it is measured with.
+      // Beside what is stated, the jitter of the edge that it stands on and of that which it is
+      // measured with.
       if $0.error.magnitude > $0.uncertainty + 100_000 { honest = false }
       last = $0.error.magnitude
     }

@@ -120,7 +120,8 @@ private final class Decider {
     #expect(Decider().step(at: at(1), estimate: nil, observed: felt) == nil)
     let jma = Decider { $0.jmaIntensity = 3 }
     #expect(jma.step(at: at(1), estimate: nil, observed: felt)?.reason == .measuredShaking)
-    // 3.33 and 3.78 by Worden et al. (2012): both must say so, because an offset that moved has velocity.
+    // 3.33 and 3.78 by Worden et al. (2012): both must say so, because an offset that moved has
+    // velocity.
     let mercalli = Decider { $0.modifiedMercalli = 3.3 }
     #expect(mercalli.step(at: at(1), estimate: nil, observed: felt)?.reason == .measuredShaking)
     let high = Decider { $0.modifiedMercalli = 3.4 }

@@ -1,12 +1,13 @@
-// The whole table, against one that was written out again, and a decision driven into every state and
-// provoked there: each cell is asked for twice.
+// The whole table, against one that was written out again, and a decision driven into every state
+// and provoked there: each cell is asked for twice.
 
 import Core
 import Decision
 import Estimator
 import Testing
 
-/// What a cell says: the next state, and the level and the wire's number of the reason where one is told.
+/// What a cell says: the next state, and the level and the wire's number of the reason where one is
+/// told.
 private struct Cell: Equatable, CustomStringConvertible {
   var next: String
   var told: String?
@@ -147,7 +148,8 @@ private final class Driven {
         if alert.level != .clear && input != .measured { #expect(alert.pickID == 9) }
       }
     }
-    // Frames find a digitizer that was lost, and a watch is over before the hold of an alarm would be.
+    // Frames find a digitizer that was lost, and a watch is over before the hold of an alarm would
+    // be.
     #expect(provoked == 48 - 6 - 2)
   }
 }

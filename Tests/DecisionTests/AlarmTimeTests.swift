@@ -1,4 +1,5 @@
-// What lasts, lasts on the monotonic clock; what stands while nothing can be seen; what outlives a restart.
+// What lasts, lasts on the monotonic clock; what stands while nothing can be seen; what outlives a
+// restart.
 
 import Core
 import Decision
@@ -72,7 +73,8 @@ private final class Decider {
     #expect(again.repeat == 1 && again.decided == at(1).utc)
   }
 
-  /// Held as configured, because who has run for a door runs on; then said to be over, because nobody sees.
+  /// Held as configured, because who has run for a door runs on; then said to be over, because
+  /// nobody sees.
   @Test(arguments: [10, 30, 120]) func anAlarmOutlivesItsDigitizer(hold: Int) throws {
     let decider = Decider { $0.holdSeconds = hold }
     let alarm = try #require(decider.step(at(1), nil, shaking(2)))

@@ -1,5 +1,5 @@
-// The relay's lines need a GPIO chip. Without one they are refused in a sentence; with one they are tried
-// on the emulated board.
+// The relay's lines need a GPIO chip. Without one they are refused in a sentence; with one they are
+// tried on the emulated board.
 
 import Core
 import Devices

@@ -1,5 +1,6 @@
-// What is said of a part, as a line and as JSON, and what is made of a running station's health. The self-test
-// itself needs a card in real time: Tests/System/test_firmware.py and test_board.py run it.
+// What is said of a part, as a line and as JSON, and what is made of a running station's health.
+// The self-test itself needs a card in real time: Tests/System/test_firmware.py and test_board.py
+// run it.
 
 import Clock
 import Core
@@ -13,10 +14,10 @@ import Uplink
 
 private func healthy() -> (HealthMessage, Header) {
   var health = HealthMessage()
-  (health.isLive, health.frames, health.uptimeSeconds) = (true, 8_000_000, 90_000)
-  (health.diskFreeMebibytes, health.memoryAvailableMebibytes) = (5000, 400)
+  (health.isLive, health.frames, health.machine.uptimeSeconds) = (true, 8_000_000, 90_000)
+  (health.machine.diskFreeMebibytes, health.machine.memoryAvailableMebibytes) = (5000, 400)
   health.noiseCountsBits = Float(12.5).bitPattern
-  health.temperatureCentidegrees = 41_50
+  health.machine.temperatureCentidegrees = 41_50
   health.model.append("onset-picker")
   (health.relay, health.inhibit, health.calibrationDays) = (.atRest, 1, 400)
   let header = Header(
@@ -117,9 +118,9 @@ private func verdicts(
       ("networks", .doubtful, "self-test", { h, _ in h.hasRejectedKernels = true }),
       ("uplink", .doubtful, "link was down", { h, _ in h.sendFailures = 1 }),
       ("uplink", .doubtful, "another key", { h, _ in h.datagramsRejected = 1 }),
-      ("machine", .bad, "make room", { h, _ in h.diskFreeMebibytes = 99 }),
-      ("machine", .doubtful, "memory", { h, _ in h.memoryAvailableMebibytes = 49 }),
-      ("machine", .doubtful, "too hot", { h, _ in h.temperatureCentidegrees = 80_01 }),
+      ("machine", .bad, "make room", { h, _ in h.machine.diskFreeMebibytes = 99 }),
+      ("machine", .doubtful, "memory", { h, _ in h.machine.memoryAvailableMebibytes = 49 }),
+      ("machine", .doubtful, "too hot", { h, _ in h.machine.temperatureCentidegrees = 80_01 }),
       ("machine", .doubtful, "7 messages were dropped", { h, _ in h.droppedActions = 7 }),
       ("state", .bad, "does not take", { h, _ in h.losesState = true }),
       ("calibration", .bad, "ran out 17 days ago", { h, _ in h.calibrationDays = -17 }),

@@ -10,7 +10,8 @@ import Tools
 
 @testable import Estimator
 
-/// A second of a motion that is 10⁻³ m/s² at 2 Hz, on the vertical and half of it on the horizontals.
+/// A second of a motion that is 10⁻³ m/s² at 2 Hz, on the vertical and half of it on the
+/// horizontals.
 private func window(seconds: Double = 1) -> WaveParameters {
   var window = WaveParameters()
   for index in 0...Int(seconds * 100) {
@@ -31,7 +32,8 @@ private func codes(_ window: WaveParameters, shear: Double? = nil) -> [UInt8] {
 }
 
 @Suite struct EstimatorNetworkTests {
-  /// By hand: 1 + round(16 · (log₁₀ x − lowest)), with 32, 42, 63 or 64 steps a decade where there are fewer.
+  /// By hand: 1 + round(16 · (log₁₀ x − lowest)), with 32, 42, 63 or 64 steps a decade where there
+  /// are fewer.
   @Test func codesAreLogarithms() {
     let found = codes(window())
     #expect(found[0] == 39)  // 1 s: 64 · 0.6

@@ -7,7 +7,8 @@ import Tools
 
 @testable import Estimator
 
-/// A synthetic earthquake through the conditioner; the estimator is told of P `delay` seconds after it.
+/// A synthetic earthquake through the conditioner; the estimator is told of P `delay` seconds after
+/// it.
 struct Listener {
   var estimates: [Estimate] = []
   var observed: [ObservedShaking] = []

@@ -1,5 +1,5 @@
-// Each doubt by its cause, on a sensor that otherwise hears the ground's own noise; and none of them in
-// the S of a strong earthquake.
+// Each doubt by its cause, on a sensor that otherwise hears the ground's own noise; and none of
+// them in the S of a strong earthquake.
 
 import Conditioning
 import Core
@@ -10,8 +10,8 @@ import Tools
 
 private let turn = 6.283185307179586
 
-/// A sensor at rest for a while, then what is given, in m/s² by the seconds since. By reference, so that an
-/// expectation can be about it.
+/// A sensor at rest for a while, then what is given, in m/s² by the seconds since. By reference, so
+/// that an expectation can be about it.
 private final class Bench {
   private static let limit = 0.49
   private static let response = Response(

@@ -8,7 +8,8 @@ import Testing
 @testable import Estimator
 
 @Suite struct SeismicIntensityTests {
-  /// JMA notification no. 4 of 1996, as the document in the header of SeismicIntensity.swift writes it.
+  /// JMA notification no. 4 of 1996, as the document in the header of SeismicIntensity.swift writes
+  /// it.
   private static func definition(_ hertz: Double) -> Double {
     let x = hertz / 10
     let coefficients = [1, 0.694, 0.241, 0.0557, 0.009664, 0.00134, 0.000155]
@@ -32,8 +33,8 @@ import Testing
     #expect(abs(amplitude / Self.definition(hertz) - 1) < 0.003)
   }
 
-  /// Subnormal states cost a hundred cycles an operation. What has decayed so far is zero before; the
-  /// slowest stage would need half a day for it, so that this begins with next to nothing.
+  /// Subnormal states cost a hundred cycles an operation. What has decayed so far is zero before;
+  /// the slowest stage would need half a day for it, so that this begins with next to nothing.
   @Test func silenceBecomesZero() {
     var filter = IntensityFilter()
     _ = filter.step(Lanes(repeating: 1e-98))

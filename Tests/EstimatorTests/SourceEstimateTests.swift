@@ -31,7 +31,8 @@ import Testing
     #expect((1...2).contains(joined.value))
   }
 
-  /// A network is sure of what it has learnt: it counts as no better than it was on what it had not.
+  /// A network is sure of what it has learnt: it counts as no better than it was on what it had
+  /// not.
   @Test func aNetworkMayNotClaimTooMuch() {
     let relations = Uncertain(1, sigma: 0.4)
     let companion = Companion(sigma: 0.8, correlation: 0.5)
@@ -50,7 +51,8 @@ import Testing
     #expect(Uncertain.joined(a, a, correlation: 1) == a)
   }
 
-  /// Magnitude and distance of exact observations come back; a single amplitude leaves the trade-off.
+  /// Magnitude and distance of exact observations come back; a single amplitude leaves the
+  /// trade-off.
   @Test func observationsAreTakenIn() {
     let relations = Relations()
     let before = SourceEstimate(relations)

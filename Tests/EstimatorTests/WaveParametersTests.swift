@@ -67,8 +67,8 @@ private func sine(
     #expect(abs(try #require(parameters.growthRate) / rate - 1) < 1e-6)
   }
 
-  /// The sensor's offset has changed, or somebody has tilted it: that is no motion of the ground, and it
-  /// remains one when the high-pass has let it fade. A pulse and a sine are none.
+  /// The sensor's offset has changed, or somebody has tilted it: that is no motion of the ground,
+  /// and it remains one when the high-pass has let it fade. A pulse and a sine are none.
   @Test(arguments: [0, 30, 90]) func aStepIsNoMotion(start: Int) {
     var random = RandomGenerator(seed: 6)
     func isStep(_ shape: (Double) -> Double) -> Bool {

@@ -4,6 +4,7 @@ import Clock
 import Conditioning
 import Core
 import Digitizer
+import Estimator
 import Picker
 import Station
 import Tools
@@ -96,16 +97,38 @@ public func open(_ datagram: Datagram) throws -> Header {
   try datagram.withBytes { bytes throws in try OpenedDatagram(bytes, key: testKey).header }
 }
 
-public func health(_ datagram: Datagram) throws -> HealthMessage? {
+/// The message in a datagram of the station's; nil where it is another.
+public func message<Message: Payload>(
+  _ datagram: Datagram, as: Message.Type = Message.self
+) throws -> Message? {
   try datagram.withBytes { bytes throws in
     let opened = try OpenedDatagram(bytes, key: testKey)
-    return opened.header.type == .health ? try HealthMessage(opened.payload) : nil
+    return opened.header.type == Message.type ? try Message(opened.payload) : nil
   }
 }
 
-public func pick(_ datagram: Datagram) throws -> PickMessage? {
-  try datagram.withBytes { bytes throws in
-    let opened = try OpenedDatagram(bytes, key: testKey)
-    return opened.header.type == .pick ? try PickMessage(opened.payload) : nil
-  }
+/// A command as an operator sends it to the station of these settings.
+public func signed(
+  _ command: CommandMessage, code: String = "XX.TEST..EH", key: Key = testKey
+) -> Datagram {
+  let header = Header(
+    type: .command, station: Text<24>(code), bootCounter: 0, sequence: 0,
+    emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
+    clockUncertaintyNanoseconds: .max)
+  return Datagram(header, key: key) { command.write(to: &$0) }
 }
+
+/// A station that estimates by relations; the arena must outlive it.
+public func estimatingStation(_ settings: StationSettings, in arena: inout Arena) -> Station {
+  Station(
+    settings, estimator: Estimator.make(Relations(), for: settings.conditioner, arena: &arena))
+}
+
+public func estimatingArena() throws -> Arena {
+  guard let arena = Arena(byteCount: Estimator.arenaByteCount()) else {
+    throw ToolError("no memory")
+  }
+  return arena
+}
+
+public func pick(_ datagram: Datagram) throws -> PickMessage? { try message(datagram) }

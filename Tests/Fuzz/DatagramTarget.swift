@@ -240,10 +240,10 @@ extension DatagramTarget {
     health.edges = 1000
     health.frames = 8_000_000
     health.stuckLanes = 2
-    health.loopMedianNanoseconds = 41_000
-    health.ringFillPerMille = 12
-    health.temperatureCentidegrees = 4210
-    health.uptimeSeconds = 1000
+    health.machine.loopMedianNanoseconds = 41_000
+    health.machine.ringFillPerMille = 12
+    health.machine.temperatureCentidegrees = 4210
+    health.machine.uptimeSeconds = 1000
     health.lastPick = UTC(nanoseconds: 1_769_904_000_000_000_000)
     health.noiseCountsBits = Float(812.5).bitPattern
     health.isLive = true

@@ -1,7 +1,7 @@
 // import: what `onset model import` reads. An input is a description, a zero byte, and an archive.
 //
-// Promised of every pair: it is refused in a sentence, or it becomes a network file that the station
-// would take, and an archive holds as many values as its shapes say.
+// Promised of every pair: it is refused in a sentence, or it becomes a network file that the
+// station would take, and an archive holds as many values as its shapes say.
 
 import Core
 import Foundation

@@ -59,7 +59,8 @@ struct MiniSeedTarget: Target {
   private func check(_ instrument: InstrumentRecord, fileBytes: Int) throws {
     try require(
       (20_000...1_000_000).contains(instrument.rateMillihertz), "\(instrument.rateMillihertz) mHz")
-    try require(!instrument.presentLanes.isEmpty && instrument.presentLanes.isSubset(of: .components),
+    try require(
+      !instrument.presentLanes.isEmpty && instrument.presentLanes.isSubset(of: .components),
       "lanes \(instrument.presentLanes)")
     try require(!instrument.segments.isEmpty, "no segments")
     let factor = instrument.countsPerValue

@@ -1,8 +1,8 @@
 // onet: network files through the checks of the station, and what they accept through the engine.
 //
-// Promised of every file: it is refused in a sentence, or it runs, over a window and as a stream, within
-// the memory that was planned, in a bounded number of passes, to the same probabilities with the scalar
-// kernels as with those of this processor, and however the input is cut.
+// Promised of every file: it is refused in a sentence, or it runs, over a window and as a stream,
+// within the memory that was planned, in a bounded number of passes, to the same probabilities with
+// the scalar kernels as with those of this processor, and however the input is cut.
 
 import Core
 import Estimator

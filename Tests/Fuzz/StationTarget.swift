@@ -1,11 +1,11 @@
-// station: what happens to a station with a calibrated sensor and a relay, as a list of happenings of eight
-// bytes each, from frames to the line.
+// station: what happens to a station with a calibrated sensor and a relay, as a list of happenings
+// of eight bytes each, from frames to the line.
 //
 //   kind, flags, 16 bits a, 32 bits b (signed)
 //
-// Promised of every list: nothing traps, whatever is sent is within the ranges of its type, what waits to be
-// done is bounded, and the relay is to be closed only while an alarm that is no drill stands or a test lasts,
-// and never while a switch inhibits it.
+// Promised of every list: nothing traps, whatever is sent is within the ranges of its type, what
+// waits to be done is bounded, and the relay is to be closed only while an alarm that is no drill
+// stands or a test lasts, and never while a switch inhibits it.
 
 import Conditioning
 import Core
@@ -31,7 +31,8 @@ struct StationTarget: Target, ~Copyable {
     case gap
     /// The numbering begins anew at `b`.
     case renumber
-    /// `a` tenths of a second without frames, up to a minute; by the flags with or without a digitizer.
+    /// `a` tenths of a second without frames, up to a minute; by the flags with or without a
+    /// digitizer.
     case silence
     /// UTC steps by `b` seconds.
     case step

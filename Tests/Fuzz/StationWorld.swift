@@ -39,12 +39,8 @@ final class StationWorld {
     random = RandomGenerator(seed: seed)
     var settings = stationSettings()
     settings.alarm.isLatched = isLatched
-    guard var arena = Arena(byteCount: Estimator.arenaByteCount()) else {
-      throw ToolError("no memory")
-    }
-    station = Station(
-      settings,
-      estimator: Estimator.make(Relations(), for: settings.conditioner, arena: &arena))
+    var arena = try estimatingArena()
+    station = estimatingStation(settings, in: &arena)
     self.arena = arena
     station.note(.lines(lines))
   }
@@ -153,11 +149,7 @@ final class StationWorld {
     counter += 1
     var command = CommandMessage()
     (command.counter, command.parameter, command.value) = (counter, parameter, value)
-    let header = Header(
-      type: .command, station: Text<24>("XX.TEST..EH"), bootCounter: 0, sequence: 0,
-      emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-      clockUncertaintyNanoseconds: .max)
-    Datagram(header, key: testKey) { command.write(to: &$0) }.withBytes {
+    signed(command).withBytes {
       station.receive($0, address: 1, port: 1)
     }
     try serve()

@@ -3,9 +3,9 @@
 //   one byte     which file
 //   the rest     what is in it
 //
-// Promised of every content: nothing traps; a number that is read is one that could have been stored, and all
-// else is refused in a sentence; a station that starts with it has a boot counter, obeys no command that it may
-// have obeyed before, and has a site term within its limits.
+// Promised of every content: nothing traps; a number that is read is one that could have been
+// stored, and all else is refused in a sentence; a station that starts with it has a boot counter,
+// obeys no command that it may have obeyed before, and has a site term within its limits.
 
 import Core
 import Estimator

@@ -1,7 +1,7 @@
 // table: comma-separated values, and the picks in them.
 //
-// Promised of every text: it is refused in a sentence, or all of its rows have as many fields as there
-// are columns, and written with every field in quotes it says the same again.
+// Promised of every text: it is refused in a sentence, or all of its rows have as many fields as
+// there are columns, and written with every field in quotes it says the same again.
 
 import Core
 import Tools

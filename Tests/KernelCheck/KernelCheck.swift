@@ -1,7 +1,8 @@
-// Seeded calls of every variant that this processor supports, against the scalar reference. Operands
-// end or begin at inaccessible pages, so that a kernel which reads or writes beyond them dies; around
-// the output, gaps between rows included, every byte must stay what it was. As Embedded Swift too,
-// because the same calls run on an emulated AArch64, where the outputs must have the same hash.
+// Seeded calls of every variant that this processor supports, against the scalar reference.
+// Operands end or begin at inaccessible pages, so that a kernel which reads or writes beyond them
+// dies; around the output, gaps between rows included, every byte must stay what it was. As
+// Embedded Swift too, because the same calls run on an emulated AArch64, where the outputs must
+// have the same hash.
 
 import CKernels
 import CLinux
@@ -75,8 +76,8 @@ package struct KernelCheck: ~Copyable {
     }
   }
 
-  /// One call with a shape by chance. False when an output differs, or when a byte changed that is no
-  /// output.
+  /// One call with a shape by chance. False when an output differs, or when a byte changed that is
+  /// no output.
   package mutating func runNext(multiplicationsAtMost: Int = 40_000) -> Bool {
     run(chosenShape(multiplicationsAtMost))
   }

@@ -1,6 +1,6 @@
-// kernel-check [COUNT]: seeded calls of every variant that this processor supports; one line each with
-// the number of calls and the hash of all outputs. Fails at the first difference.
-// kernel-check NETWORK.onet INPUT.bin: the checksum of all outputs, by every variant.
+// kernel-check [COUNT]: seeded calls of every variant that this processor supports; one line each
+// with the number of calls and the hash of all outputs. Fails at the first difference. kernel-check
+// NETWORK.onet INPUT.bin: the checksum of all outputs, by every variant.
 
 import CLinux
 import Core

@@ -34,8 +34,8 @@ import Testing
     }
   }
 
-  /// The table to the last unit: against a logit that is 2²⁴ times smaller, of whose power nothing is
-  /// left, and with the definition's own rounding and truncation.
+  /// The table to the last unit: against a logit that is 2²⁴ times smaller, of whose power nothing
+  /// is left, and with the definition's own rounding and truncation.
   @Test func theDefinitionToTheUnit() {
     let powers = (0..<256).map { UInt32((65536 * exp2(-Double($0) / 256)).rounded()) }
     for distance in 0..<65536 {

@@ -136,8 +136,8 @@ final class Engine {
   }
 }
 
-/// Where two sets of outputs first differ; nil when they do not. (Thousands of bytes in a failure help
-/// nobody.)
+/// Where two sets of outputs first differ; nil when they do not. (Thousands of bytes in a failure
+/// help nobody.)
 func difference(_ found: [[UInt8]], _ expected: [[UInt8]]) -> String? {
   if found == expected { return nil }
   for (index, pair) in zip(found, expected).enumerated() where pair.0 != pair.1 {

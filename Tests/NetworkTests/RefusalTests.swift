@@ -162,7 +162,8 @@ private func expect(
         file.refusal(isMended: false)?.description.string
           == "longer than it says, and not by a signature", "\(count) bytes")
     }
-    // There are as many bytes as a signature has, and its beginning: whose it is, is asked elsewhere.
+    // There are as many bytes as a signature has, and its beginning: whose it is, is asked
+    // elsewhere.
     let unnamed = DamagedFile(DamagedFile.sound + [UInt8](repeating: 0, count: 100))
     #expect(
       unnamed.refusal(isMended: false)?.description.string

@@ -72,8 +72,8 @@ import Tools
     #expect(delays(engine, rows: 400 + 3 * lookaheads.max()!) == lookaheads)
   }
 
-  /// By hand, for the file of DamagedFile.swift: a layer at half the rate looks one row ahead, which
-  /// is 2; a trim delays by a row.
+  /// By hand, for the file of DamagedFile.swift: a layer at half the rate looks one row ahead,
+  /// which is 2; a trim delays by a row.
   @Test func lookaheadsByHand() throws {
     var file = DamagedFile()
     #expect(try lookahead(file) == 1 * 2 + 1)

@@ -1,5 +1,5 @@
-// Layers that wait for a residual that comes long after what they read, or read what comes long after
-// their residual: what was there first has to be kept as long.
+// Layers that wait for a residual that comes long after what they read, or read what comes long
+// after their residual: what was there first has to be kept as long.
 
 import Core
 import Network

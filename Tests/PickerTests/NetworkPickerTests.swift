@@ -1,5 +1,5 @@
-// The network's picks: announced, confirmed or retracted, whatever the network says. What it says of
-// earthquakes is judged by `onset evaluate`; here it need only be sure of a plain one.
+// The network's picks: announced, confirmed or retracted, whatever the network says. What it says
+// of earthquakes is judged by `onset evaluate`; here it need only be sure of a plain one.
 
 import CAllocationGuard
 import Clock
@@ -139,8 +139,8 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     #expect(wait > 0.2 && wait < 0.8)
   }
 
-  /// A padded record, a cable that is plugged in again: for five seconds nothing is told. A sensor of few
-  /// bits is still for moments.
+  /// A padded record, a cable that is plugged in again: for five seconds nothing is told. A sensor
+  /// of few bits is still for moments.
   @Test(arguments: [(600, true), (350, false)]) func afterALongStillnessNothingIsTold(
     samples: Int, isLong: Bool
   ) throws {

@@ -238,12 +238,8 @@ struct LossyClock: HostClock {
       var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
       var command = CommandMessage()
       (command.counter, command.parameter) = (42, CommandParameter.triggerRatio.rawValue)
-      let header = Header(
-        type: .command, station: Text<24>("XX.TEST..EH"), bootCounter: 0, sequence: 0,
-        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-        clockUncertaintyNanoseconds: .max)
       let port = UInt16(runner.listenPort)
-      Datagram(header, key: testKey) { command.write(to: &$0) }.withBytes {
+      signed(command).withBytes {
         _ = clinux_send_to(setup.receiver, $0.baseAddress, $0.count, 0x7F00_0001, port)
       }
       let messages = try run(&runner, setup)

@@ -46,8 +46,8 @@ private let realtime = UTC(CalendarDate(year: 2026, month: 6, day: 1))
     #expect(try !StoredCounter("command-counter", in: Path("/nonexistent")).store(1))
   }
 
-  /// A clock that was set tells more than a disk that was lost; a disk that was kept, more than a clock that
-  /// stands before it.
+  /// A clock that was set tells more than a disk that was lost; a disk that was kept, more than a
+  /// clock that stands before it.
   @Test func bootCounterGrowsWithAndWithoutItsDisk() throws {
     let files = try StationFolder()
     let directory = Path(files.folder.path)

@@ -63,7 +63,8 @@ import Uplink
     }
   }
 
-  /// Health for an hour that nobody fetched, and then an alarm: it is there, and what is lost is told.
+  /// Health for an hour that nobody fetched, and then an alarm: it is there, and what is lost is
+  /// told.
   @Test func anAlarmFindsRoomInAFullQueue() throws {
     let machine = try Machine()
     for second in 0..<3600 { machine.pass(after(Double(second)), isDelivering: false) }

@@ -1,4 +1,5 @@
-// Whether the station could raise an alarm, and what was changed in it: what health says before one is needed.
+// Whether the station could raise an alarm, and what was changed in it: what health says before one
+// is needed.
 
 import Core
 import Digitizer

@@ -9,16 +9,6 @@ import Uplink
 @testable import Station
 
 @Suite struct CommandTests {
-  private static func datagram(
-    _ command: CommandMessage, code: String = "XX.TEST..EH", key: Key = testKey
-  ) -> Datagram {
-    let header = Header(
-      type: .command, station: Text<24>(code), bootCounter: 0, sequence: 0,
-      emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-      clockUncertaintyNanoseconds: .max)
-    return Datagram(header, key: key) { command.write(to: &$0) }
-  }
-
   private static func command(
     _ counter: UInt64, _ parameter: CommandParameter, _ value: Int64 = CommandMessage.noValue,
     expires: UTC = CommandMessage.neverExpires
@@ -40,7 +30,7 @@ import Uplink
     var answer: CommandMessage?
     for sent in carryOut(&station, isStored: isStored) where sent.address != 0 {
       #expect(answer == nil && sent.address == 0x7F00_0001 && sent.port == 4000)
-      answer = try command(sent)
+      answer = try message(sent)
     }
     return answer
   }
@@ -58,23 +48,17 @@ import Uplink
     return sent
   }
 
-  private func command(_ datagram: Datagram) throws -> CommandMessage {
-    try datagram.withBytes { bytes throws in
-      try CommandMessage(try OpenedDatagram(bytes, key: testKey).payload)
-    }
-  }
-
   private func obeyed(
     _ station: inout Station, _ command: CommandMessage, isStored: Bool = true
   ) throws -> CommandMessage {
-    let answer = try answer(&station, to: Self.datagram(command), isStored: isStored)
+    let answer = try answer(&station, to: signed(command), isStored: isStored)
     return try #require(answer)
   }
 
   private func expectSilence(
     _ station: inout Station, _ command: CommandMessage, _ reason: Comment? = nil
   ) throws {
-    let answer = try answer(&station, to: Self.datagram(command))
+    let answer = try answer(&station, to: signed(command))
     #expect(answer == nil, reason)
   }
 
@@ -107,7 +91,7 @@ import Uplink
   /// Ratio 6 finds this earthquake; the largest there is does not.
   @Test func whatIsSetDecides() throws {
     var station = running()
-    _ = try answer(&station, to: Self.datagram(Self.command(1, .triggerRatio, 1_000_000)))
+    _ = try answer(&station, to: signed(Self.command(1, .triggerRatio, 1_000_000)))
     var picks = 0
     feed(&station, earthquakeFrames(seconds: 60), firstFrame: 100) {
       if (try? pick($0)) != nil { picks += 1 }
@@ -148,8 +132,8 @@ import Uplink
     var answered = good
     answered.result = .done
     for datagram in [
-      Self.datagram(good, code: ""), Self.datagram(good, code: "XX.OTHER..EH"),
-      Self.datagram(good, key: Key(InlineArray(repeating: 1))), Self.datagram(answered),
+      signed(good, code: ""), signed(good, code: "XX.OTHER..EH"),
+      signed(good, key: Key(InlineArray(repeating: 1))), signed(answered),
     ] {
       let none = try answer(&station, to: datagram)
       #expect(none == nil)
@@ -167,7 +151,7 @@ import Uplink
     let inTime = try #require(
       try answer(
         &station,
-        to: Self.datagram(
+        to: signed(
           Self.command(2, .triggerRatio, 9000, expires: streamStart + 1_001_000_000))))
     #expect(inTime.result == .done)
     station.tick(moment(streamStart), clock: ClockReading(), isDelivering: true)
@@ -175,7 +159,7 @@ import Uplink
     let timeless = try #require(
       try answer(
         &station,
-        to: Self.datagram(
+        to: signed(
           Self.command(3, .triggerRatio, 9000, expires: streamStart + 1_000_000_000_000))))
     #expect(timeless.result == .expired, "who does not know the time cannot tell")
   }
@@ -234,14 +218,15 @@ import Uplink
 
   @Test func healthFollowsWhenItIsAskedFor() throws {
     var station = running()
-    Self.datagram(Self.command(1, .health, 0)).withBytes {
+    signed(Self.command(1, .health, 0)).withBytes {
       station.receive($0, address: 0x7F00_0001, port: 4000)
     }
     let sent = carryOut(&station)
     #expect(sent.map(\.address) == [0x7F00_0001, 0, 0], "two of them go upstream")
     #expect(try sent.map { try open($0).type } == [.command, .command, .health])
-    #expect(try command(sent[0]).result == .done && command(sent[0]) == command(sent[1]))
-    #expect(try health(sent[2])?.datagramsAccepted == 1)
+    #expect(try message(sent[0], as: CommandMessage.self)?.result == .done
+        && message(sent[0], as: CommandMessage.self) == message(sent[1]))
+    #expect(try message(sent[2], as: HealthMessage.self)?.datagramsAccepted == 1)
   }
 
   /// An answer takes no number, and its copy to the upstream does: what goes there has no gap.
@@ -249,7 +234,7 @@ import Uplink
     var station = running()
     var numbers: [(isAnswer: Bool, number: UInt32)] = []
     for counter in 1...2 {
-      Self.datagram(Self.command(UInt64(counter), .triggerRatio)).withBytes {
+      signed(Self.command(UInt64(counter), .triggerRatio)).withBytes {
         station.receive($0, address: 1, port: 1)
       }
       numbers += try carryOut(&station).map { ($0.address == 1, try open($0).sequence) }
@@ -262,7 +247,7 @@ import Uplink
   /// A storm of the same command does not make a station an amplifier.
   @Test func repeatsAreAnsweredAFewTimesASecond() throws {
     var station = running()
-    let command = Self.datagram(Self.command(1, .triggerRatio))
+    let command = signed(Self.command(1, .triggerRatio))
     var answers = 0
     for _ in 0..<20 where try answer(&station, to: command) != nil { answers += 1 }
     #expect(answers == 6, "one that obeys and five")

@@ -35,12 +35,8 @@ final class Machine {
     var settings = stationSettings()
     if !isCalibrated { settings.conditioner.response = nil }
     change(&settings)
-    guard var arena = Arena(byteCount: Estimator.arenaByteCount()) else {
-      throw ToolError("no memory")
-    }
-    station = Station(
-      settings,
-      estimator: Estimator.make(Relations(), for: settings.conditioner, arena: &arena))
+    var arena = try estimatingArena()
+    station = estimatingStation(settings, in: &arena)
     self.arena = arena
     station.note(.lines(lines))
   }
@@ -81,11 +77,7 @@ final class Machine {
     var command = CommandMessage()
     (command.counter, command.id) = (counter, 7)
     (command.parameter, command.value) = (parameter.rawValue, value)
-    let header = Header(
-      type: .command, station: Text<24>("XX.TEST..EH"), bootCounter: 0, sequence: 0,
-      emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-      clockUncertaintyNanoseconds: .max)
-    Datagram(header, key: testKey) { command.write(to: &$0) }.withBytes {
+    signed(command).withBytes {
       station.receive($0, address: 0x7F00_0001, port: 4000)
     }
     carryOut()
@@ -125,26 +117,12 @@ final class Machine {
   func forget() { (log, sent) = ([], []) }
 
   private func name(_ datagram: Datagram) -> String {
-    if let alert = (try? alert(datagram)) ?? nil { return "alert \(alert.level) \(alert.relay)" }
-    if let command = (try? command(datagram)) ?? nil { return "command \(command.result)" }
+    if let alert = (try? message(datagram, as: AlertMessage.self)) ?? nil { return "alert \(alert.level) \(alert.relay)" }
+    if let command = (try? message(datagram, as: CommandMessage.self)) ?? nil { return "command \(command.result)" }
     return (try? open(datagram)).map { "\($0.type)" } ?? "damaged"
   }
 
-  private func alert(_ datagram: Datagram) throws -> AlertMessage? {
-    try datagram.withBytes { bytes throws in
-      let opened = try OpenedDatagram(bytes, key: testKey)
-      return opened.header.type == .alert ? try AlertMessage(opened.payload) : nil
-    }
-  }
-
-  private func command(_ datagram: Datagram) throws -> CommandMessage? {
-    try datagram.withBytes { bytes throws in
-      let opened = try OpenedDatagram(bytes, key: testKey)
-      return opened.header.type == .command ? try CommandMessage(opened.payload) : nil
-    }
-  }
-
-  func alerts() throws -> [AlertMessage] { try sent.compactMap { try alert($0) } }
+  func alerts() throws -> [AlertMessage] { try sent.compactMap { try message($0) } }
 }
 
 /// So many seconds after the start of the stream, with a UTC that has stepped.

@@ -1,4 +1,5 @@
-// The alarm in the station: datagrams of a strong earthquake, the relay, drill, test and inhibition.
+// The alarm in the station: datagrams of a strong earthquake, the relay, drill, test and
+// inhibition.
 
 import Conditioning
 import Core
@@ -141,11 +142,7 @@ import Uplink
       var command = CommandMessage()
       (command.counter, command.value) = (counter, value)
       command.parameter = CommandParameter.siteTerm.rawValue
-      let header = Header(
-        type: .command, station: Text<24>("XX.TEST..EH"), bootCounter: 0, sequence: 0,
-        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-        clockUncertaintyNanoseconds: .max)
-      Datagram(header, key: testKey) { command.write(to: &$0) }.withBytes {
+      signed(command).withBytes {
         station.receive($0, address: 1, port: 1)
       }
       var answer: CommandMessage?

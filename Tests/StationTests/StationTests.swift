@@ -111,7 +111,7 @@ import Uplink
         moment(streamStart + Int64(tenth) * 100_000_000), clock: ClockReading(),
         isDelivering: false)
       while let datagram = station.nextDatagram() {
-        if try health(datagram)?.isLive == false { reports += 1 }
+        if try message(datagram, as: HealthMessage.self)?.isLive == false { reports += 1 }
       }
     }
     #expect(reports == 4)
@@ -125,7 +125,7 @@ import Uplink
       let now = streamStart + 16_000_000_000 + Int64(tenth) * 100_000_000
       station.tick(moment(now), clock: lockedClock(), isDelivering: tenth < 10)
       while let datagram = station.nextDatagram() {
-        if let message = try health(datagram) {
+        if let message: HealthMessage = try message(datagram) {
           reports.append((Double(now - streamStart) * 1e-9, message.isLive))
         }
       }

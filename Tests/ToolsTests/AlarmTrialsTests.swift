@@ -1,5 +1,5 @@
-// How alarms and residuals are counted, and what is no earthquake. The trials themselves are run optimised, by
-// Tests/System/test_tools.py.
+// How alarms and residuals are counted, and what is no earthquake. The trials themselves are run
+// optimised, by Tests/System/test_tools.py.
 
 import Core
 import Foundation

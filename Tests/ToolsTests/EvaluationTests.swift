@@ -10,7 +10,8 @@ import Testing
 @Suite struct PickScoreTests {
   @Test func hitsMissesAndFalseOnes() throws {
     var score = PickScore()
-    // 10.05 is within a tenth of a second of 10, 20.3 within half a second of 20, 40 is false, 30 is missed.
+    // 10.05 is within a tenth of a second of 10, 20.3 within half a second of 20, 40 is false, 30
+    // is missed.
     let hits = score.add(picks: [10.05, 20.3, 40], truths: [10, 20, 30])
     #expect(hits == [0, 1, nil])
     #expect(score.hits == [1, 2])

@@ -1,4 +1,5 @@
-// Floating-point samples: counts by one power of two per instrument, and gaps where there is no number.
+// Floating-point samples: counts by one power of two per instrument, and gaps where there is no
+// number.
 
 import Conditioning
 import Core

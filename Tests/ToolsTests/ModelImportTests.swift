@@ -62,8 +62,8 @@ import Testing
     #expect(try flags("\"relu\": false") == [false, false, true])
   }
 
-  /// Weights that cancel but for one in a thousand: the sums ask for a coarser scale than the values
-  /// would. The repetition of rows behind them must know of it.
+  /// Weights that cancel but for one in a thousand: the sums ask for a coarser scale than the
+  /// values would. The repetition of rows behind them must know of it.
   @Test func upsamplingFollowsTheScaleOfItsSource() throws {
     var recipe = Recipe.residual(precision: "int16", residual: "\"relu\": true")
     recipe.arrays.members.removeAll { ["stem", "more"].contains($0.name) }

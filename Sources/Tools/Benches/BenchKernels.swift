@@ -15,8 +15,8 @@ public struct KernelBenchmark {
     public var nanosecondsPerCall: Double
     /// A multiplication and an addition are two operations.
     public var gigaoperationsPerSecond: Double
-    /// The share of the most that this core does with operands in registers, and with the kernels' tile
-    /// fed from the first-level cache.
+    /// The share of the most that this core does with operands in registers, and with the kernels'
+    /// tile fed from the first-level cache.
     public var ofRegisterPeak: Double?
     public var ofLevel1Peak: Double?
     public var timesScalar: Double

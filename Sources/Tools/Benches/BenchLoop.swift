@@ -103,8 +103,8 @@ public struct LoopBenchmark {
       blockMaximumMicroseconds: Double(lines.maximumNanoseconds) * 1e-3, limitMicroseconds: 100)
   }
 
-  /// What estimates, the decision's input and intensity cost beside picking while a window is open, which
-  /// here it always is.
+  /// What estimates, the decision's input and intensity cost beside picking while a window is open,
+  /// which here it always is.
   private func measureEstimator() -> Result {
     let seconds = signalSeconds ?? 600
     let response = Response(quantity: .acceleration, unitsPerCount: Lanes(repeating: 1e-6))

@@ -1,5 +1,5 @@
-// bench picker: what networks of known shapes cost. Their weights are random, since the time does not
-// depend on them; batch normalization is folded, as it is everywhere at run time.
+// bench picker: what networks of known shapes cost. Their weights are random, since the time does
+// not depend on them; batch normalization is folded, as it is everywhere at run time.
 //
 //   tcn32, tcn64    a dense dilated network for streams: strided stem to a quarter of the rate, six
 //                   residual layers of 32 or 64 channels, logits of three classes for four steps

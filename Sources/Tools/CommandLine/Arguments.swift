@@ -38,8 +38,8 @@ public struct CommandLineArguments {
         ?? "\(reason); there are \(names.joined(separator: " "))")
   }
 
-  /// The option's number, in the range that the table has for it; nil without the option and for a word
-  /// that stands in the number's place.
+  /// The option's number, in the range that the table has for it; nil without the option and for a
+  /// word that stands in the number's place.
   public func wholeNumber(_ name: String) throws -> Int? {
     guard case .whole(let range)? = options[name]?.numbers else {
       fatalError("\(name) is no whole number in the table")

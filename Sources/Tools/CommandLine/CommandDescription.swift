@@ -1,5 +1,6 @@
-// CommandDescription: what one command of a program takes, as data. The parser takes its options and
-// their ranges from it, and help and completion are printed from it, so that they cannot differ.
+// CommandDescription: what one command of a program takes, as data. The parser takes its options
+// and their ranges from it, and help and completion are printed from it, so that they cannot
+// differ.
 //
 //     let rate = CommandOption(
 //       "--rate", value: "HERTZ", in: .real(20...1000), unit: "Hz", "Turns records into this rate.")
@@ -13,8 +14,8 @@ public struct CommandOption: Sendable {
   }
 
   public let name: String
-  /// What follows the name, such as "SECONDS|never"; nil for a flag. A word in lower case is typed as
-  /// it stands, and one in capitals is replaced.
+  /// What follows the name, such as "SECONDS|never"; nil for a flag. A word in lower case is typed
+  /// as it stands, and one in capitals is replaced.
   public let value: String?
   public let numbers: Numbers?
   public let unit: String

@@ -1,4 +1,5 @@
-// CommandTable: every command of `onset` with all that it takes. Parser, help and completion read it.
+// CommandTable: every command of `onset` with all that it takes. Parser, help and completion read
+// it.
 
 import Board
 import Decision

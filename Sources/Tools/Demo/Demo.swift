@@ -1,7 +1,8 @@
 // Demo: a synthetic earthquake through the real chain. Ground motion is turned into an
-// accelerometer's counts and a file of raw frames; libasound reads it from a simulated card; the station's runner
-// conditions, picks, signs and sends over UDP on the loopback; a receiver decodes and verifies.
-// Only the clock is not the machine's: it moves with the frames, so that a minute takes a moment.
+// accelerometer's counts and a file of raw frames; libasound reads it from a simulated card; the
+// station's runner conditions, picks, signs and sends over UDP on the loopback; a receiver decodes
+// and verifies. Only the clock is not the machine's: it moves with the frames, so that a minute
+// takes a moment.
 
 import CAlsa
 import CLinux

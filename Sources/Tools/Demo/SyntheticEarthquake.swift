@@ -22,8 +22,8 @@ public struct SyntheticSettings: Sendable {
   /// RMS of the ground noise, m/s²: 2e-5 is a quiet basement in a town (between the Peterson 1993
   /// models).
   public var noiseMetresPerSecondSquared = 2e-5
-  /// Brune stress parameter: 10 MPa is the middle of crustal earthquakes (Allmann and Shearer 2009: 4
-  /// MPa by Madariaga's model, which is 10 by Brune's).
+  /// Brune stress parameter: 10 MPa is the middle of crustal earthquakes (Allmann and Shearer 2009:
+  /// 4 MPa by Madariaga's model, which is 10 by Brune's).
   public var stressDropPascal = 1e7
   /// What soft ground makes of S; 1 is hard rock.
   public var siteAmplificationOfS = 1.0
@@ -166,8 +166,8 @@ public struct SyntheticEarthquake: ~Copyable {
     return motion(common: common, own: own) + noise(ground)
   }
 
-  /// The earthquake's part of the next sample, of white noise common to all components and their own:
-  /// what calibration/training/synthesizer.py makes of the same.
+  /// The earthquake's part of the next sample, of white noise common to all components and their
+  /// own: what calibration/training/synthesizer.py makes of the same.
   mutating func motion(common: Double, own: SIMD4<Double>) -> SIMD4<Double> {
     let time = Double(index) / rateHertz
     index += 1

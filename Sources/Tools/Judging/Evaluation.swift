@@ -1,7 +1,8 @@
 // onset evaluate: pickers judged on records, by source and over all, in one table.
 //
-// Records with analysts' picks give precision, recall and residuals. Others, where picks of teachers are at
-// hand, give recall of what the teachers agree on, and how many picks a day none of them supports.
+// Records with analysts' picks give precision, recall and residuals. Others, where picks of
+// teachers are at hand, give recall of what the teachers agree on, and how many picks a day none of
+// them supports.
 
 import Conditioning
 import Core
@@ -63,7 +64,8 @@ public struct Evaluation {
     noise = try options.degradation.map(NoiseSource.init)
   }
 
-  /// `complain` gets a sentence for each record that could not be read, `remark` one for each that was read in part.
+  /// `complain` gets a sentence for each record that could not be read, `remark` one for each that
+  /// was read in part.
   public mutating func run(
     _ records: [EvaluationRecord], complain: (String) -> Void,
     remark: (String) -> Void = { _ in }, progress: ProgressTold = { _, _ in }

@@ -1,5 +1,6 @@
-// MeasurableShaking: when shaking of the alarm's limits can have been measured: within a second one component has
-// exceeded that of acceleration for a tenth of it, and one has exceeded that of velocity.
+// MeasurableShaking: when shaking of the alarm's limits can have been measured: within a second one
+// component has exceeded that of acceleration for a tenth of it, and one has exceeded that of
+// velocity.
 
 import Conditioning
 import Core

@@ -1,6 +1,6 @@
-// PickScore: how picks compare with what is true, as pickers are judged in the literature (Zhu & Beroza
-// 2019; Mousavi et al. 2020): a hit is a pick within a tolerance of the truth, each truth and each pick
-// used once.
+// PickScore: how picks compare with what is true, as pickers are judged in the literature (Zhu &
+// Beroza 2019; Mousavi et al. 2020): a hit is a pick within a tolerance of the truth, each truth
+// and each pick used once.
 
 import Foundation
 
@@ -14,8 +14,8 @@ public struct PickScore {
   /// Pick minus truth, of hits at the widest tolerance.
   public private(set) var residuals: [Double] = []
 
-  /// Counts one record's picks of one phase. Returns, for each pick, the truth that it hits at the widest
-  /// tolerance.
+  /// Counts one record's picks of one phase. Returns, for each pick, the truth that it hits at the
+  /// widest tolerance.
   public mutating func add(picks times: [Double], truths known: [Double]) -> [Int?] {
     truths += known.count
     picks += times.count

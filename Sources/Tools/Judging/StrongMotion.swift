@@ -1,5 +1,5 @@
-// onset evaluate --strong-motion: what the station expected, against what came, on records of which the
-// ground motion is known. The truth is the record itself, through the station's own filters.
+// onset evaluate --strong-motion: what the station expected, against what came, on records of which
+// the ground motion is known. The truth is the record itself, through the station's own filters.
 
 import Conditioning
 import Core
@@ -117,7 +117,8 @@ public struct StrongMotion {
 
   public init(_ options: ReplayOptions) { self.options = options }
 
-  /// `complain` gets a sentence for each record that could not be read, `remark` one for each that was read in part.
+  /// `complain` gets a sentence for each record that could not be read, `remark` one for each that
+  /// was read in part.
   public mutating func run(
     _ records: [ShakingRecord], complain: (String) -> Void,
     remark: (String) -> Void = { _ in }, progress: ProgressTold = { _, _ in }
@@ -158,8 +159,8 @@ public struct StrongMotion {
       let seconds = Double(peak.time - $0.message.pickTime) * 1e-9
       return (0...StrongMotion.searchedSeconds).contains(seconds)
     }
-    // The network's last pick before it, because an earlier one may be a foreshock's; where the network is
-    // silent STA/LTA's first, because a later one may be S.
+    // The network's last pick before it, because an earlier one may be a foreshock's; where the
+    // network is silent STA/LTA's first, because a later one may be S.
     let chosen = near.last { $0.message.pickID != 0 } ?? near.first
     guard let pickTime = chosen?.message.pickTime else {
       withoutP += 1

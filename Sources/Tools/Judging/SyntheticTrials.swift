@@ -1,5 +1,6 @@
-// onset evaluate --synthetic: thousands of synthetic earthquakes, each through a station of its own, and days
-// of noise with everything in it that is no earthquake. Does the alarm come when it must, and never else?
+// onset evaluate --synthetic: thousands of synthetic earthquakes, each through a station of its
+// own, and days of noise with everything in it that is no earthquake. Does the alarm come when it
+// must, and never else?
 
 import Clock
 import Conditioning
@@ -16,7 +17,8 @@ public struct SyntheticTrials: Sendable {
   static let countsPerUnit = 1e8
   private static let blockFrames = 4
   private static let leadSeconds = 12.0
-  /// An alarm is in time this long after P, or when the limits can have been measured if that is later.
+  /// An alarm is in time this long after P, or when the limits can have been measured if that is
+  /// later.
   private static let secondsAfterP = 3.0
   /// Shaking is measured when it has lasted a tenth of a second; blocks take as long again.
   static let measuringSeconds = 0.3
@@ -64,7 +66,8 @@ public struct SyntheticTrials: Sendable {
 
   // MARK: Earthquakes
 
-  /// Magnitude 2 to 8 at 5 to 200 km, uniform in the logarithm; stress drop and site as they scatter.
+  /// Magnitude 2 to 8 at 5 to 200 km, uniform in the logarithm; stress drop and site as they
+  /// scatter.
   public func earthquakes(
     _ count: Int, seed: UInt64, progress: ProgressTold = { _, _ in }
   ) throws -> Outcome {
@@ -79,7 +82,8 @@ public struct SyntheticTrials: Sendable {
       synthetic.depthKilometres = 5 + 15 * random.uniform()
       synthetic.leadSeconds = Self.leadSeconds
       synthetic.noiseMetresPerSecondSquared = 1e-4
-      // Scatter of stress drops (Allmann and Shearer 2009); generic soil, three times rock (Boore and Joyner 1997).
+      // Scatter of stress drops (Allmann and Shearer 2009); generic soil, three times rock (Boore
+      // and Joyner 1997).
       synthetic.stressDropPascal = 1e7 * Elementary.powerOfTen(0.3 * random.gaussian())
       synthetic.siteAmplificationOfS = Elementary.powerOfTen(0.45 + 0.2 * random.gaussian())
       try judge(synthetic, &outcome)
@@ -276,7 +280,8 @@ struct Impostors: ~Copyable {
     return ring * SIMD4(1, 0.4, 0.3, 0)
   }
 
-  /// A quarry's: P and a surface wave half a second later, at 5 to 15 and 2 to 4 Hz, two seconds in all.
+  /// A quarry's: P and a surface wave half a second later, at 5 to 15 and 2 to 4 Hz, two seconds in
+  /// all.
   private mutating func blast(_ t: Double) -> SIMD4<Double> {
     if t > 6 { kind = nil }
     // Under a Gaussian, so that the ground comes back to where it was.

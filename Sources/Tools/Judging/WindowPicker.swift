@@ -1,6 +1,6 @@
 // WindowPicker: a network made for windows, such as PhaseNet, run as its users run it: over windows
-// that overlap by half, of each the middle. It tells what such a picker finds, not when: by its nature it is
-// a window late.
+// that overlap by half, of each the middle. It tells what such a picker finds, not when: by its
+// nature it is a window late.
 
 import Conditioning
 import Core
@@ -50,8 +50,8 @@ public final class WindowPicker {
     guard let place = letters.firstIndex(of: "P"), let other = letters.firstIndex(of: "S") else {
       return (p, s)
     }
-    // The last window ends with the record; of each what lies in the middle half counts, of the first
-    // and the last the outer quarter too.
+    // The last window ends with the record; of each what lies in the middle half counts, of the
+    // first and the last the outer quarter too.
     let last = max(0, samples.count - rows)
     for begin in Array(stride(from: 0, to: last, by: hop)) + [last] {
       let found = runner.window(runner.inputRows(window(samples, from: begin)))[0]

@@ -1,5 +1,5 @@
-// What the activations of one signal do over a calibration set: their extremes, and a sample of them from
-// which ranges are chosen.
+// What the activations of one signal do over a calibration set: their extremes, and a sample of
+// them from which ranges are chosen.
 
 struct ActivationStatistics {
   private static let sampleLimit = 1 << 15

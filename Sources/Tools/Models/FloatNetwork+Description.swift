@@ -1,6 +1,6 @@
-// A description and its arrays as a network. Batch normalization is folded into weights and bias here.
-// Whatever the two say, what comes of them can be laid out and quantized, or they are refused in a
-// sentence that names the layer.
+// A description and its arrays as a network. Batch normalization is folded into weights and bias
+// here. Whatever the two say, what comes of them can be laid out and quantized, or they are refused
+// in a sentence that names the layer.
 
 import Foundation
 import Network
@@ -8,7 +8,8 @@ import Network
 extension FloatNetwork {
   /// Layers and concatenations; a file holds 64 of the former.
   private static let maximumSignals = 128
-  /// What one row may span, and with folds of up to 16 a row's 15 taps, 4 steps and 256 of dilation.
+  /// What one row may span, and with folds of up to 16 a row's 15 taps, 4 steps and 256 of
+  /// dilation.
   private static let maximumPeriod = 4096
   private static let maximumTaps = 15 * 16
   private static let maximumStride = 16 * 16

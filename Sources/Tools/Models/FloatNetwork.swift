@@ -1,5 +1,6 @@
-// A network in floating point, as its author trained it: what the importer quantizes, and what it holds
-// the result against. A signal is a sequence of steps of `channels` values; signal 0 is the input.
+// A network in floating point, as its author trained it: what the importer quantizes, and what it
+// holds the result against. A signal is a sequence of steps of `channels` values; signal 0 is the
+// input.
 
 import Core
 import Network

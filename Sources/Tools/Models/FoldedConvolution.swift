@@ -1,9 +1,9 @@
 // A convolution of signals whose steps lie side by side in rows, as a convolution of rows.
 //
-// With fold f a row holds f steps; a narrow signal so fills the 16 channels that the kernels work on,
-// and a layer of 8 channels and 7 taps does an eighth more multiplications than it must instead of four
-// times as many. The transpose of a convolution of stride u becomes a convolution that writes u steps at
-// a time, with the taps that meet each of them and no others.
+// With fold f a row holds f steps; a narrow signal so fills the 16 channels that the kernels work
+// on, and a layer of 8 channels and 7 taps does an eighth more multiplications than it must instead
+// of four times as many. The transpose of a convolution of stride u becomes a convolution that
+// writes u steps at a time, with the taps that meet each of them and no others.
 
 struct FoldedConvolution {
   var taps = 1
@@ -12,8 +12,8 @@ struct FoldedConvolution {
   var rowsBefore = 0
   var rowsPerStep = 1
   var trim = 0
-  /// For each tap, source step in the row, and step in the group that one step writes: the tap of the
-  /// original convolution, nil where they do not meet.
+  /// For each tap, source step in the row, and step in the group that one step writes: the tap of
+  /// the original convolution, nil where they do not meet.
   private var table: [Int?] = []
   private var sourceFold = 1
   private var group = 1

@@ -1,5 +1,6 @@
-// The description of a network that `onset model import` reads: JSON that names the arrays of an .npz
-// archive and says how they are wired. What it wires becomes a FloatNetwork (FloatNetwork+Description).
+// The description of a network that `onset model import` reads: JSON that names the arrays of an
+// .npz archive and says how they are wired. What it wires becomes a FloatNetwork
+// (FloatNetwork+Description).
 
 import Foundation
 

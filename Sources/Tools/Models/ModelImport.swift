@@ -1,5 +1,5 @@
-// model import: a description and its arrays to a network file, with the error of every layer and of the
-// output on windows of the calibration set.
+// model import: a description and its arrays to a network file, with the error of every layer and
+// of the output on windows of the calibration set.
 
 import Core
 import Foundation

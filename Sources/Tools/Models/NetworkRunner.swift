@@ -42,8 +42,8 @@ public final class NetworkRunner {
     return bytes
   }
 
-  /// The outputs of a whole window, each [rows][width], pushed `chunk` rows at a time. Samples come as
-  /// their bit patterns.
+  /// The outputs of a whole window, each [rows][width], pushed `chunk` rows at a time. Samples come
+  /// as their bit patterns.
   public func window(_ rows: [UInt8], chunk: Int? = nil) -> [[UInt16]] {
     let count = rows.count / plan.buffers[0].rowByteCount
     network.reset(windowRows: count)

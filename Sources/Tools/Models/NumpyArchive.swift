@@ -1,5 +1,5 @@
-// Arrays in an .npz file as NumPy's `savez` writes them: a ZIP archive (APPNOTE.TXT 6.3, stored members
-// alone; ZIP64 sizes too) of .npy members (NEP 1), little-endian numbers in C order.
+// Arrays in an .npz file as NumPy's `savez` writes them: a ZIP archive (APPNOTE.TXT 6.3, stored
+// members alone; ZIP64 sizes too) of .npy members (NEP 1), little-endian numbers in C order.
 
 import Foundation
 
@@ -135,7 +135,8 @@ public struct NumpyArchive {
     return next
   }
 
-  /// CRC-32 as ZIP has it (APPNOTE.TXT 4.4.7): polynomial EDB88320 reflected, inverted at both ends.
+  /// CRC-32 as ZIP has it (APPNOTE.TXT 4.4.7): polynomial EDB88320 reflected, inverted at both
+  /// ends.
   package static func checksum(_ bytes: [UInt8]) -> UInt32 {
     var remainder: UInt32 = 0xFFFF_FFFF
     for byte in bytes {

@@ -1,15 +1,15 @@
-// From a network in floating point to its integers: activation ranges from a calibration set, weights
-// to a scale for each output channel, and where everything lies.
+// From a network in floating point to its integers: activation ranges from a calibration set,
+// weights to a scale for each output channel, and where everything lies.
 //
-// Scales of activations are by channel, which costs nothing, since the weights that read a channel absorb
-// its scale; signals that take part in a residual have one scale for all channels.
+// Scales of activations are by channel, which costs nothing, since the weights that read a channel
+// absorb its scale; signals that take part in a residual have one scale for all channels.
 
 import Core
 import Foundation
 import Network
 
-/// How far the codes of a 7-bit activation reach. Samples reach half as far again as the largest value
-/// of the calibration set, in 16 bits; nothing is gained by cutting them.
+/// How far the codes of a 7-bit activation reach. Samples reach half as far again as the largest
+/// value of the calibration set, in 16 bits; nothing is gained by cutting them.
 public enum RangeRule: String, Sendable {
   /// The value that one activation in 10,000 exceeds.
   case percentile

@@ -2,8 +2,8 @@
 // each was told, the shaking that was expected, and what the event was taken for.
 //
 // A record of minutes is drawn in detail. An hour or a day would be a black bar with a thousand
-// labels that way: its picks are marks, and its largest events are drawn again below, thirty seconds
-// each.
+// labels that way: its picks are marks, and its largest events are drawn again below, thirty
+// seconds each.
 
 import Core
 import Uplink

@@ -16,7 +16,8 @@ public struct Degradation {
   }
 }
 
-/// The vertical's energy from 2 to 20 Hz in the second after an onset over that in the 2.8 s before it.
+/// The vertical's energy from 2 to 20 Hz in the second after an onset over that in the 2.8 s before
+/// it.
 enum SignalToNoise {
   static func decibels(_ record: ConditionedRecord, at seconds: Double) -> Double {
     let (signal, noise) = energies(record, at: seconds)
@@ -70,8 +71,8 @@ struct NoiseSource {
     guard !noises.isEmpty else { throw ToolError("--noise: no instrument in the files") }
   }
 
-  /// Adds noise so that the P at `p` seconds has the ratio that is asked for. False where the record is
-  /// not that clean, or no noise has its rate.
+  /// Adds noise so that the P at `p` seconds has the ratio that is asked for. False where the
+  /// record is not that clean, or no noise has its rate.
   mutating func degrade(_ record: inout InstrumentRecord, p: Double) -> Bool {
     let frames = record.segments[0].frames
     let matching = noises.filter {

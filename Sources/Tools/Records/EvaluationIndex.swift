@@ -1,11 +1,13 @@
-// What pickers are judged by: an index of records with what analysts say of them, and picks of others
-// for records without analysts.
+// What pickers are judged by: an index of records with what analysts say of them, and picks of
+// others for records without analysts.
 //
-// A picks file has file, phase, time_s (from the start of the record) and, if it likes, probability.
+// A picks file has file, phase, time_s (from the start of the record) and, if it likes,
+// probability.
 
 import Foundation
 
-/// A column of INDEX.csv: the one list of them for whoever reads an index and for `evaluate --help`.
+/// A column of INDEX.csv: the one list of them for whoever reads an index and for `evaluate
+/// --help`.
 enum IndexColumn: String, CaseIterable {
   case file, source, split, fs
   case p = "p_sample"

@@ -148,7 +148,8 @@ extension MiniSeed.Channel {
     let period = 1e12 / Double(rateMillihertz)
     if let last = pieces.indices.last, !isInterrupted {
       let distance = abs(Double(start - pieces[last].end(period)))
-      // The first sample counts as well, where times wobble from record to record around the nominal rate.
+      // The first sample counts as well, where times wobble from record to record around the
+      // nominal rate.
       let sinceStart =
         Double(start - pieces[last].start) - Double(pieces[last].samples.count) * period
       if distance < 0.5 * period || (distance < 1.5 * period && abs(sinceStart) < 0.5 * period) {

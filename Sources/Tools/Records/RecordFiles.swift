@@ -49,8 +49,8 @@ public enum RecordFiles {
     }
   }
 
-  /// Each record's first instrument, in order; `complain` gets a sentence for each that cannot be read, `remark` what
-  /// is lost of the others.
+  /// Each record's first instrument, in order; `complain` gets a sentence for each that cannot be
+  /// read, `remark` what is lost of the others.
   static func forEach<Record>(
     _ records: [Record], _ path: (Record) -> String, progress: ProgressTold,
     complain: (String) -> Void, remark: (String) -> Void,

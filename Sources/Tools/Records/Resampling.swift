@@ -1,13 +1,14 @@
-// A record as a slower or faster digitizer would have made it: band-limited interpolation with a windowed
-// sinc. For judging pickers at other rates; the station's own conversion is Conditioning/RateConverter.
+// A record as a slower or faster digitizer would have made it: band-limited interpolation with a
+// windowed sinc. For judging pickers at other rates; the station's own conversion is
+// Conditioning/RateConverter.
 
 import Core
 import Digitizer
 import Foundation
 
 extension InstrumentRecord {
-  /// Zero crossings of the sinc on either side. With Hann's window they give −60 dB a tenth of the band beside
-  /// its edge.
+  /// Zero crossings of the sinc on either side. With Hann's window they give −60 dB a tenth of the
+  /// band beside its edge.
   private static let zeroCrossings = 32.0
   /// The share of the lower Nyquist frequency that passes.
   private static let passedShare = 0.9

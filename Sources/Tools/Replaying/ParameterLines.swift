@@ -1,5 +1,5 @@
-// onset replay --parameters SECONDS: what is measured of the waves after a P, and what the estimator's network
-// sees of it, as JSON lines.
+// onset replay --parameters SECONDS: what is measured of the waves after a P, and what the
+// estimator's network sees of it, as JSON lines.
 
 import Core
 import Estimator

@@ -1,5 +1,5 @@
-// RecordCalibration: what a replay's records are in ground motion. A calibration belongs to one sensor and to some years;
-// a file may hold other sensors, and any year.
+// RecordCalibration: what a replay's records are in ground motion. A calibration belongs to one
+// sensor and to some years; a file may hold other sensors, and any year.
 //
 //     let calibration = RecordCalibration.kind(.acceleration, countsPerUnit: 1e6)
 //     options.response = calibration.response(for: record, among: records) { print($0) }
@@ -47,7 +47,8 @@ public enum RecordCalibration {
   }
 }
 
-/// What a replay takes from a station file: its calibrations, its picker, its relations and its alarm.
+/// What a replay takes from a station file: its calibrations, its picker, its relations and its
+/// alarm.
 public struct ReplayStation {
   public let path: String
   public let file: StationFile

@@ -38,7 +38,8 @@ extension Array where Element == TracePoint {
     return low
   }
 
-  /// No values where a component had none: what is held, and what filters make of it, was not recorded.
+  /// No values where a component had none: what is held, and what filters make of it, was not
+  /// recorded.
   fileprivate mutating func remove(_ hole: ComponentHole) {
     for index in place(of: hole.from)..<Swift.max(place(of: hole.to), place(of: hole.from)) {
       self[index].values[hole.lane] = .nan

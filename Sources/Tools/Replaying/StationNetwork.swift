@@ -1,4 +1,5 @@
-// The networks of stations in replays, demo and evaluation: those that this program carries, or files.
+// The networks of stations in replays, demo and evaluation: those that this program carries, or
+// files.
 
 import CModels
 import Conditioning

@@ -1,5 +1,5 @@
-// Check: is this file a board, a station or a calibration, and is it right? Would onsetd start with the
-// station, and do a board and a station that are checked together make an alarm possible?
+// Check: is this file a board, a station or a calibration, and is it right? Would onsetd start with
+// the station, and do a board and a station that are checked together make an alarm possible?
 //
 //     print(try Check.file("station.toml"))
 //     for remark in try Check.together(["board.toml", "station.toml"]) { print(remark) }
@@ -34,8 +34,9 @@ public enum Check {
     }
   }
 
-  /// What is to be known of boards and stations that are right by themselves; throws where onsetd would refuse
-  /// a station's calibrations, relations or key, and where a relay waits for an alarm that cannot come.
+  /// What is to be known of boards and stations that are right by themselves; throws where onsetd
+  /// would refuse a station's calibrations, relations or key, and where a relay waits for an alarm
+  /// that cannot come.
   public static func together(_ paths: [String]) throws(Diagnostic) -> [String] {
     var boards: [BoardFile] = []
     var stations: [(path: String, file: StationFile)] = []

@@ -1,5 +1,5 @@
-// What a running station's health says of its alarm: whether one can come, what stands, and what is not
-// as the station file has it.
+// What a running station's health says of its alarm: whether one can come, what stands, and what is
+// not as the station file has it.
 
 import Core
 import Doctor
@@ -17,7 +17,8 @@ extension HealthFindings {
     return finding("alarm", .good, "armed, an alarm closes the relay and " + ending)
   }
 
-  /// A board without a relay was built so, and a drill ends by itself. Somebody must put right all else.
+  /// A board without a relay was built so, and a drill ends by itself. Somebody must put right all
+  /// else.
   private static func severity(_ incapacity: Incapacity) -> Verdict {
     let faults: [Incapacity] = [
       .relayFaulty, .inhibited, .inhibitUnreadable, .notLive, .lanesBroken,

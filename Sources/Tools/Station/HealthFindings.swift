@@ -31,7 +31,8 @@ public enum HealthFindings {
   }
 
   private static func running(_ h: HealthMessage) -> Finding {
-    let state = "onsetd \(h.software.string), up for \(duration(h.uptimeSeconds)), \(h.picks) picks"
+    let state =
+      "onsetd \(h.software.string), up for \(duration(h.machine.uptimeSeconds)), \(h.picks) picks"
     guard h.isLive else {
       return finding(
         "station", .bad,
@@ -86,7 +87,7 @@ public enum HealthFindings {
     let lost = h.frames > 0 ? Double(h.gapFrames) / Double(h.frames + h.gapFrames) : 0
     let figures =
       "\(h.frames) frames, \(h.gaps) gaps (\(decimal(100 * lost, 4)) % lost), \(h.overruns) overruns, "
-      + "\(h.reopenings) reopenings, buffer full to \(decimal(Double(h.ringFillPerMille) / 10, 1)) %"
+      + "\(h.reopenings) reopenings, buffer full to \(decimal(Double(h.machine.ringFillPerMille) / 10, 1)) %"
     if h.frames == 0 {
       return finding(
         "digitizer", .bad, figures + ": the card gives nothing; look at its power and overlay")
@@ -95,7 +96,7 @@ public enum HealthFindings {
       return finding(
         "digitizer", .doubtful, figures + ": the card went away and came back; look at its plug")
     }
-    if h.overruns > 0 || h.ringFillPerMille > ringPerMilleMaximum {
+    if h.overruns > 0 || h.machine.ringFillPerMille > ringPerMilleMaximum {
       return finding(
         "digitizer", .doubtful,
         figures + ": something holds the loop up; is its priority real-time?")
@@ -170,19 +171,20 @@ public enum HealthFindings {
   }
 
   private static func machine(_ h: HealthMessage) -> Finding {
-    let hot = h.temperatureCentidegrees
+    let hot = h.machine.temperatureCentidegrees
     let temperature =
       hot == Wire.unknownTemperature ? "" : ", \(decimal(Double(hot) / 100, 1)) degrees"
     let loop =
-      h.loopMaximumNanoseconds == Wire.unknownDuration
-      ? "" : ", slowest turn of the loop \(decimal(Double(h.loopMaximumNanoseconds) / 1e6, 1)) ms"
+      h.machine.loopMaximumNanoseconds == Wire.unknownDuration
+      ? ""
+      : ", slowest turn of the loop \(decimal(Double(h.machine.loopMaximumNanoseconds) / 1e6, 1)) ms"
     let figures =
-      "\(known(h.diskFreeMebibytes)) MiB of disk and \(known(h.memoryAvailableMebibytes)) of memory free"
+      "\(known(h.machine.diskFreeMebibytes)) MiB of disk and \(known(h.machine.memoryAvailableMebibytes)) of memory free"
       + temperature + loop
-    if h.diskFreeMebibytes < diskMebibytesMinimum {
+    if h.machine.diskFreeMebibytes < diskMebibytesMinimum {
       return finding("machine", .bad, figures + ": make room on the disk")
     }
-    if h.memoryAvailableMebibytes < memoryMebibytesMinimum {
+    if h.machine.memoryAvailableMebibytes < memoryMebibytesMinimum {
       return finding("machine", .doubtful, figures + ": something else eats the memory")
     }
     if h.droppedActions > 0 {

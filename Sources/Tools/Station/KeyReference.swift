@@ -1,5 +1,5 @@
-// KeyReference: every key of a station's files, with unit, range and default. The readers of the files are asked for it,
-// so that it cannot differ from what they take.
+// KeyReference: every key of a station's files, with unit, range and default. The readers of the
+// files are asked for it, so that it cannot differ from what they take.
 //
 //     print(try KeyReference.text("station"))
 

@@ -1,5 +1,5 @@
-// Listen: what stations send to this machine. A datagram counts when it is signed with the key; what
-// is not is refused and counted, because anybody can send something to a port.
+// Listen: what stations send to this machine. A datagram counts when it is signed with the key;
+// what is not is refused and counted, because anybody can send something to a port.
 //
 //     var listener = try Listener(port: "6464", keyPath: "station.key")
 //     while true { print(listener.next(filter) { complain($0) }) }

@@ -70,8 +70,8 @@ extension UdpEndpoint {
     return poll(&descriptor, 1, milliseconds) > 0
   }
 
-  /// What `body` makes of what has come and of its sender; nil where nothing has. What is longer than
-  /// any message has a byte more than that.
+  /// What `body` makes of what has come and of its sender; nil where nothing has. What is longer
+  /// than any message has a byte more than that.
   func take<Answer>(
     _ body: (UnsafeBufferPointer<UInt8>, UInt32, UInt16) throws -> Answer?
   ) rethrows -> Answer? {
