@@ -8,25 +8,25 @@
 public struct LaneSet: BitSet, ExpressibleByIntegerLiteral {
   /// The vertical's bit is the lowest.
   public let rawValue: UInt8
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
+  @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  public static let horizontals = LaneSet(rawValue: 0b0110)
+  @inlinable public static var horizontals: LaneSet { LaneSet(rawValue: 0b0110) }
   /// The three that follow the ground.
-  public static let components = LaneSet(rawValue: 0b0111)
-  public static let all = LaneSet(rawValue: 0b1111)
+  @inlinable public static var components: LaneSet { LaneSet(rawValue: 0b0111) }
+  @inlinable public static var all: LaneSet { LaneSet(rawValue: 0b1111) }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(lane: Int) { self.init(rawValue: 1 << UInt8(truncatingIfNeeded: lane)) }
 
   /// As bits: 0b110 are the horizontals.
-  @inline(__always)
+  @inlinable @inline(__always)
   public init(integerLiteral bits: UInt8) { self.init(rawValue: bits) }
 
-  public var count: Int { rawValue.nonzeroBitCount }
+  @inlinable public var count: Int { rawValue.nonzeroBitCount }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public func contains(lane: Int) -> Bool { contains(LaneSet(lane: lane)) }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public mutating func insert(lane: Int) { insert(LaneSet(lane: lane)) }
 }

@@ -11,7 +11,7 @@ import Uplink
 
 extension Station {
   /// A drill that nobody ends, ends by itself: a station must not stay unarmed because of one.
-  static let drillNanoseconds = 30 * 60 * nanosecondsPerSecond
+  public static let drillNanoseconds = 30 * 60 * nanosecondsPerSecond
   /// Shaking is judged twice as often as estimates come, because each sample of delay is one less
   /// to run.
   private static let judgedSamples: Int64 = 5

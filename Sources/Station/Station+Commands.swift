@@ -35,6 +35,9 @@ extension CommandParameter {
 }
 
 extension Station {
+  /// Long enough to hear it, too short to keep what it drives from its work.
+  public static var relayTestMilliseconds: ClosedRange<Int64> { 1...10_000 }
+
   mutating func receive(
     _ command: CommandMessage, for code: Text<24>, address: UInt32, port: UInt16
   ) throws(DatagramError) {
@@ -129,7 +132,7 @@ extension Station {
     }
     let left = relayTestEnd.map { max($0 - moment.monotonicNanoseconds, 0) / 1_000_000 } ?? 0
     guard milliseconds != CommandMessage.noValue else { return (.done, left) }
-    guard (1...10_000).contains(milliseconds) else { return (.outOfRange, left) }
+    guard Station.relayTestMilliseconds.contains(milliseconds) else { return (.outOfRange, left) }
     relayTestEnd = moment.monotonicNanoseconds + milliseconds * 1_000_000
     drive()
     return (.done, milliseconds)

@@ -3,7 +3,10 @@
 import CLinux
 import Clock
 import Core
+import Estimator
 import Foundation
+import Picker
+import Station
 import Uplink
 
 extension CommandParameter: CaseIterable {
@@ -13,6 +16,34 @@ extension CommandParameter: CaseIterable {
 
   /// The name that station.toml and the JSON lines have for it.
   var name: String { Self.allNames[Int(rawValue) - 1] }
+
+  /// What it takes and does, for whoever asks for help.
+  var meaning: String {
+    func from(_ range: ClosedRange<Double>) -> String {
+      "\(shortest(range.lowerBound)) to \(shortest(range.upperBound))"
+    }
+    let phase = from(NetworkPickerSettings.probabilities)
+    let doubt = from(NetworkPickerSettings.doubts)
+    let test = Station.relayTestMilliseconds
+    let minutes = Station.drillNanoseconds / (60 * nanosecondsPerSecond)
+    return switch self {
+    case .triggerRatio:
+      "\(from(PickerSettings.triggerRatios)): from which ratio on STA/LTA triggers"
+    case .confirmProbability: "\(phase): from which probability on a P is confirmed"
+    case .announceProbability: "\(phase): the same for a P to be announced"
+    case .shearProbability: "\(phase): the same for an S"
+    case .unseenProbability: "\(doubt): a P is confirmed that STA/LTA does not see"
+    case .announceUnseenProbability: "\(doubt): the same for it to be announced"
+    case .eventProbability: "\(doubt): an event is wanted around a P"
+    case .relayTest:
+      "\(shortest(Double(test.lowerBound) / 1000)) to \(test.upperBound / 1000) s: actuates the relay"
+    case .drill: "1 begins a drill, which ends after \(minutes) min or by 0"
+    case .health: "no value: a health message follows"
+    case .release: "no value: ends a watch or an alarm, latched or not"
+    case .siteTerm:
+      "\(shortest(-SiteTerm.limit)) to \(shortest(SiteTerm.limit)), log10: how much more the site shakes; kept"
+    }
+  }
 
   /// What the wire counts of one of an operator's units.
   private var partsOfUnit: Double {
