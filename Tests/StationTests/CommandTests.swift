@@ -224,7 +224,8 @@ import Uplink
     let sent = carryOut(&station)
     #expect(sent.map(\.address) == [0x7F00_0001, 0, 0], "two of them go upstream")
     #expect(try sent.map { try open($0).type } == [.command, .command, .health])
-    #expect(try message(sent[0], as: CommandMessage.self)?.result == .done
+    #expect(
+      try message(sent[0], as: CommandMessage.self)?.result == .done
         && message(sent[0], as: CommandMessage.self) == message(sent[1]))
     #expect(try message(sent[2], as: HealthMessage.self)?.datagramsAccepted == 1)
   }

@@ -117,8 +117,12 @@ final class Machine {
   func forget() { (log, sent) = ([], []) }
 
   private func name(_ datagram: Datagram) -> String {
-    if let alert = (try? message(datagram, as: AlertMessage.self)) ?? nil { return "alert \(alert.level) \(alert.relay)" }
-    if let command = (try? message(datagram, as: CommandMessage.self)) ?? nil { return "command \(command.result)" }
+    if let alert = (try? message(datagram, as: AlertMessage.self)) ?? nil {
+      return "alert \(alert.level) \(alert.relay)"
+    }
+    if let command = (try? message(datagram, as: CommandMessage.self)) ?? nil {
+      return "command \(command.result)"
+    }
     return (try? open(datagram)).map { "\($0.type)" } ?? "damaged"
   }
 

@@ -266,7 +266,8 @@ public enum CommandTable {
         ),
       ],
       example: "onset command 192.0.2.1:6465 --key station.key --station XX.ONST1.00.EH drill 1",
-      notes: "Without VALUE it only asks. Thresholds hold until the next start. PARAMETER is one of:\n"
+      notes:
+        "Without VALUE it only asks. Thresholds hold until the next start. PARAMETER is one of:\n"
         + CommandParameter.allCases.map { "  \($0.name.padding(to: 28)) \($0.meaning)" }
         .joined(separator: "\n")),
   ]
