@@ -34,9 +34,13 @@ public struct FeatureExtractor: Sendable {
   /// The share of the nth sample is this over n at first: a record that begins with a step has its
   /// true scale five seconds later.
   private static let rateFirst = 3.0
-  /// A converter's own rounding. What is not above it is digital silence, from which nothing is
-  /// learnt: when it ends, the scale is sought anew.
+  /// A converter's own rounding: on ground that is quieter than a count the scale rests here, so
+  /// that an event of five counts is far above it.
   private static let scaleFloorCounts = 0.1
+  /// A lane that stood still for a second and wakes with a jump was padding or a cable that was off:
+  /// its scale is sought anew. Quiet ground wakes by a count or a few.
+  private static let stillSamples = 100.0
+  private static let wakingCounts = 32.0
   private static let finePerScale = 6.0
   private static let coarsePerOctave = 3.0
   private static let ageShift = 3
@@ -47,6 +51,11 @@ public struct FeatureExtractor: Sendable {
   public private(set) var scale = Lanes(repeating: scaleFloorCounts)
   /// Samples that the scale rests on.
   private var learned = Lanes.zero
+  private var previous = Lanes.zero
+  /// Samples since each lane changed.
+  private var still = Lanes.zero
+  /// A lane woke with a jump in the last sample.
+  public private(set) var hasWoken = false
   private var age = 0
 
   public init() {}
@@ -55,6 +64,8 @@ public struct FeatureExtractor: Sendable {
   /// `knowsNoise`.
   public mutating func restart(at counts: Lanes, knowsNoise: Bool) {
     _ = highPass.settle(at: counts)
+    previous = counts
+    still = .zero
     age = 0
     guard !knowsNoise else { return }
     learned = .zero
@@ -65,6 +76,7 @@ public struct FeatureExtractor: Sendable {
   public mutating func step(_ counts: Lanes, lanes: LaneSet) -> Codes {
     let filtered = highPass.step(counts)
     let size = filtered.replacing(with: -filtered, where: filtered .< 0)
+    wake(counts)
     learn(size)
     let ratio = size / scale
     var codes = Codes(repeating: FeatureExtractor.blank)
@@ -87,6 +99,19 @@ public struct FeatureExtractor: Sendable {
 
   public mutating func flushTinyStates() { highPass.flushTinyStates() }
 
+  private mutating func wake(_ counts: Lanes) {
+    let difference = counts - previous
+    previous = counts
+    let jump = difference.replacing(with: -difference, where: difference .< 0)
+    let wakes =
+      (still .>= Lanes(repeating: FeatureExtractor.stillSamples))
+      .& (jump .> Lanes(repeating: FeatureExtractor.wakingCounts))
+    still = (still + 1).replacing(with: 0, where: jump .!= 0)
+    sum.replace(with: 0, where: wakes)
+    learned.replace(with: 0, where: wakes)
+    hasWoken = wakes[0] || wakes[1] || wakes[2]
+  }
+
   private mutating func learn(_ size: Lanes) {
     let isMean = learned .< Lanes(repeating: FeatureExtractor.meanSamples)
     sum.replace(with: sum + size, where: isMean)
@@ -97,10 +122,11 @@ public struct FeatureExtractor: Sendable {
     let tracked = (scale * (1 - rate)).replacing(with: scale * (1 + rate), where: size .> scale)
     scale = tracked.replacing(with: sum / count, where: isMean)
     let floor = Lanes(repeating: FeatureExtractor.scaleFloorCounts)
-    let isSilent = scale .<= floor
-    scale.replace(with: floor, where: isSilent)
-    sum.replace(with: 0, where: isSilent)
-    learned = count.replacing(with: 0, where: isSilent)
+    scale.replace(with: floor, where: scale .< floor)
+    // What the filter makes of a record's first sample is zero, and no sign of quiet ground.
+    let isBeginning =
+      (learned .== 0) .& (size .== 0) .& (still .< Lanes(repeating: FeatureExtractor.stillSamples))
+    learned = count.replacing(with: 0, where: isBeginning)
   }
 
   /// The logarithm to base 2 of x ≥ 1, straight between powers of two: companding needs no more,

@@ -13,7 +13,8 @@ public struct NetworkPicker: ~Copyable {
   public static let settlingSamples = 500
   private static let longGapSamples: Int64 = 1000
   /// A sensor of few bits can be still for moments, and what ends such a moment may be an event;
-  /// behind a longer stillness are padding and dead cables. The flags have taken a second of it.
+  /// behind a longer stillness that ends with a jump are padding and dead cables. The flags have
+  /// taken a second of it.
   private static let longStillSamples = 400
   /// Two picks of one phase are no closer: two events closer than this are one to any network of
   /// this rate.
@@ -105,10 +106,12 @@ public struct NetworkPicker: ~Copyable {
     lastNumber = sample.number
     settled += 1
     let lanes = presentLanes.subtracting(sample.flags.silent)
-    if lanes == 0 {
+    var codes = features.step(sample.counts, lanes: lanes)
+    if lanes.isEmpty {
       stillSamples += 1
     } else {
-      if stillSamples >= NetworkPicker.longStillSamples { revived = place }
+      let wasLong = stillSamples >= NetworkPicker.longStillSamples
+      if wasLong && features.hasWoken { revived = place }
       stillSamples = 0
     }
     isLive =
@@ -116,7 +119,6 @@ public struct NetworkPicker: ~Copyable {
       && place - revived >= NetworkPicker.settlingSamples
     if !sample.flags.clipped.isDisjoint(with: lanes) { lastClipped = place }
     if sample.number % 100 == 0 { features.flushTinyStates() }
-    var codes = features.step(sample.counts, lanes: lanes)
     withUnsafeBytes(of: &codes) { network.push($0.baseAddress!, count: 1) }
     var more = true
     while more {

@@ -157,6 +157,26 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     #expect(near.isEmpty == isLong)
   }
 
+  /// Ground that is quieter than a count: zeros, now and then a one, and the monitor calls the lanes
+  /// dead. `parts`: of the stream's counts make one of the converter's.
+  @Test(arguments: [1e4, 3e4]) func quietGroundsEventsAreTold(parts: Double) throws {
+    var noise = 0
+    var still = Lanes.zero
+    var before = Lanes.zero
+    let (picks, p, _) = try listen { index, sample in
+      var sample = sample
+      for lane in 0..<3 { sample.counts[lane] = (sample.counts[lane] / parts).rounded() }
+      still = (still + 1).replacing(with: 0, where: sample.counts .!= before)
+      before = sample.counts
+      for lane in 0..<3 where still[lane] > 100 { sample.flags.dead.insert(lane: lane) }
+      if index < 2900, sample.counts[0] != 0 { noise += 1 }
+      return sample
+    }
+    #expect(noise < 1450, "half of the noise is zero")
+    let near = picks.filter { ($0.pick.time - p).magnitude < 500_000_000 && $0.pick.phase == .p }
+    #expect(near.contains { $0.pick.status == .confirmed })
+  }
+
   @Test func clippingLowersTheQuality() throws {
     let (picks, p, _) = try listen { _, sample in
       var sample = sample

@@ -41,6 +41,10 @@ def cases():
     ties = shaking(rng, 1, 1000)
     ties[0] = np.arange(SAMPLES) % 2 * 2 - 1             # halves
     yield 0b101, ties
+    quiet = shaking(rng, 1, 40_000)                      # ground that is quieter than a count
+    quiet[:, :SAMPLES // 2] = rng.integers(0, 300, (3, SAMPLES // 2)) == 0
+    quiet[0, :SAMPLES // 2] = 0
+    yield 0b111, quiet
 
 
 def vectors():

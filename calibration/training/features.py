@@ -16,6 +16,8 @@ MEAN_SAMPLES = 50
 RATE_MINIMUM = 0.002
 RATE_FIRST = 3.0
 SCALE_FLOOR_COUNTS = 0.1
+STILL_SAMPLES = 100
+WAKING_COUNTS = 32
 FINE_PER_SCALE = 6.0
 COARSE_PER_OCTAVE = 3.0
 AGE_SHIFT = 3
@@ -60,19 +62,19 @@ def filtered_and_scale(counts):
         z1 = (b1 * x[n] - a1 * y) + z2
         z2 = b2 * x[n] - a2 * y
         output[n] = y
-    total, learned = np.zeros(x.shape[1:]), np.zeros(x.shape[1:])
+    total, learned, still = (np.zeros(x.shape[1:]) for _ in range(3))
     scale = np.full(x.shape[1:], SCALE_FLOOR_COUNTS)
-    sizes = np.abs(output)
+    sizes, jumps = np.abs(output), np.abs(np.diff(x, axis=0, prepend=x[:1]))
     for n in range(len(x)):
+        wakes = (still >= STILL_SAMPLES) & (jumps[n] > WAKING_COUNTS)
+        still = np.where(jumps[n] == 0, still + 1, 0.0)
+        total, learned = np.where(wakes, 0.0, total), np.where(wakes, 0.0, learned)
         is_mean = learned < MEAN_SAMPLES
         total = np.where(is_mean, total + sizes[n], total)
         rate = np.maximum(RATE_MINIMUM, RATE_FIRST / (learned + 1))
         tracked = scale * np.where(sizes[n] > scale, 1 + rate, 1 - rate)
-        scale = np.where(is_mean, total / (learned + 1), tracked)
-        is_silent = scale <= SCALE_FLOOR_COUNTS
-        scale = np.where(is_silent, SCALE_FLOOR_COUNTS, scale)
-        total = np.where(is_silent, 0.0, total)
-        learned = np.where(is_silent, 0.0, learned + 1)
+        scale = np.maximum(np.where(is_mean, total / (learned + 1), tracked), SCALE_FLOOR_COUNTS)
+        learned = np.where((learned == 0) & (sizes[n] == 0) & (still < STILL_SAMPLES), 0.0, learned + 1)
         scales[n] = scale
     return np.moveaxis(output, 0, -1), np.moveaxis(scales, 0, -1)
 
