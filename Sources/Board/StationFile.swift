@@ -19,7 +19,7 @@ public struct StationFile: Sendable {
   public var estimatorNetwork = Path()
   public var alarm = AlarmSettings()
   public var uplink: UplinkSettings
-  /// Where the boot counter lives.
+  /// Where the boot counter and all else that outlives the program are kept.
   public var stateDirectory = Path()
 
   public init(_ file: inout ConfigurationFile) throws(Diagnostic) {

@@ -1,4 +1,8 @@
-// The clock seam: the machine's clocks, or a simulated pair of them.
+// HostClock, the clock seam: the machine's clocks, or a simulated pair of them.
+//
+//     var clock = FrameClock(start: start, rateMillihertz: 100_000)
+//     clock.delivered(frames: 40)
+//     let (now, system) = (clock.monotonicNanoseconds(), clock.systemClock())
 
 import Core
 

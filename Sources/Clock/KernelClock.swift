@@ -7,6 +7,10 @@
 // chrony and ntpd write the distance to their source, half of the way's delay included.
 // systemd-timesyncd writes zeros at every poll, though it may be off by 0.4 s, up to which it
 // slews the clock instead of setting it, for minutes.
+//
+//     let reading = SystemClockReading(
+//       monotonicNanoseconds: monotonic, realtime: realtime, kernel: KernelClock.now)
+//     clock.observe(reading)
 
 import CLinux
 import Core

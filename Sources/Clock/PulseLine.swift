@@ -1,14 +1,21 @@
 // PulseLine: UTC of a monotonic time from the edges of a pulse a second.
 //
+// A pulse says exactly where a second begins, but not which second it is. The obvious way is to
+// take every edge and to let the system clock name its second. A line that floats has edges as
+// well: mains hum at 49.98 Hz has one near every second. And a system clock that is wrong by
+// seconds would take all picks with it.
+//
+// So an edge counts after half a second of silence, and when it lies a whole number of seconds from
+// those before it. The system clock labels the first edge, the others are counted on from it, and
+// the labels are trusted once a synchronised system clock has agreed with them. Three readings in a
+// row that differ by part of a second can disprove the edges, unless a sure clock has confirmed
+// them before. A difference of whole seconds is doubt: trusted labels move only for a leap second
+// that is announced, or for a sure clock that has insisted for 4096 s.
+//
 //   edge      a pulse's rising (or falling) flank, on the monotonic clock
-//   label     the UTC second that an edge stands for: from the system clock first, then counted on
+//   label     the UTC second that an edge stands for
 //   trusted   a synchronised system clock has agreed with the labels once
 //   doubt     the whole seconds by which a synchronised system clock contradicts trusted labels
-//
-// An edge says where a second begins, not which. And a line that floats says nothing, often: mains
-// hum at 49.98 Hz has an edge near every second. So an edge needs half a second of silence before
-// it, the right distance to the last one, and agreement with the system clock within what that
-// states of itself.
 
 import Core
 

@@ -1,13 +1,21 @@
 // SampleClock: the UTC of every frame.
 //
-// Two lines are known. From (frame number, kernel time stamp) pairs, when on the kernel's monotonic
-// clock a frame was taken. From pulse edges or from the system clock, what UTC that monotonic time
-// is. Their composition is the target. What is served to the samples follows the target by changing
-// its own rate, never by a jump backwards: an error e is worked off as e/5 s, at most 5 % of time,
-// so that even a leap second is absorbed within 20 s while every stamp states the error that is
-// left. A target more than 2 s ahead is jumped to; one more than 2 s behind is not believed: it is
-// counted and shown, and time runs on beside it until the source is back or, when it insists, the
-// program starts anew (needsRestart).
+// A sound card counts frames by a crystal of its own, which is tens of parts per million off. The
+// obvious stamp is the system's clock when a frame is read. It is late by whatever held the reader
+// up, and it jumps when somebody sets the clock: samples would overlap, or run backwards.
+//
+// Two lines are known instead. One tells when on the kernel's monotonic clock a frame was taken,
+// from pairs of frame number and kernel time stamp. The other tells what UTC that monotonic time
+// is, from pulse edges or from the system clock. Their composition is the target. What is served
+// follows the target by changing its own rate: an error e is worked off as e/5 s, at most 5 % of
+// time, so that even a leap second is absorbed within 20 s while every stamp states the error that
+// is left. A target more than 2 s ahead is jumped to. One more than 2 s behind is not believed: it
+// is counted and shown, and time runs on beside it until the source is back, or until the program
+// starts anew because the source insists (needsRestart).
+//
+//     clock.observe(hostClock.systemClock())
+//     clock.observe(frame: taken, monotonicNanoseconds: stamp)
+//     let (first, nanosecondsPerFrame) = clock.time(ofBlockAt: frame, monotonicNow: stamp)
 
 import Core
 

@@ -1,7 +1,10 @@
-// Second-order sections over four lanes at once: the only filter structure on the station.
-// Coefficients and states are doubles (a 24-bit sample leaves 29 bits of headroom for corners at
-// 1/10,000 of the rate), and every operation is a separately rounded addition or multiplication, so
-// all CPUs agree to the bit.
+// Biquad: a second-order section over four lanes at once. Coefficients and states are doubles (a
+// 24-bit sample leaves 29 bits of headroom for corners at 1/10,000 of the rate), and every
+// operation is a separately rounded addition or multiplication, so all CPUs agree to the bit.
+//
+//     var highPass = Biquad(.highPass(cornerHertz: 0.05, rateHertz: 100))
+//     _ = highPass.settle(at: first)
+//     let y = highPass.step(x)
 
 import Core
 

@@ -1,5 +1,9 @@
-// calibration/instruments/<name>.toml: what a count means in ground motion, for which dates it is
-// true.
+// CalibrationFile: calibration/instruments/<name>.toml: what a count means in ground motion, and
+// for which dates that is true.
+//
+//     let calibration = try CalibrationFile(&file)
+//     let metresPerSecond = counts / calibration.countsPerUnit
+//     if !calibration.isValid(on: today) { … }
 
 import Core
 import Settings

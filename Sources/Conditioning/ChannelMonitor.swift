@@ -9,6 +9,10 @@
 // two. From 30.5 to 36.5 Hz, around a third of the rate, a sudden strong tone does. So spikes come
 // alone, the next one twelve frames later at the earliest (up to 500 samples a second): of a near
 // event's onset one frame is lost, not its displacement.
+//
+//     monitor.restart(at: first)
+//     let lanes = monitor.push(frame)
+//     let flags = monitor.takeFlags()
 
 import Core
 import Digitizer

@@ -1,6 +1,20 @@
 // Conditioner: blocks of raw frames in, samples at 100 a second out, each with its time and its
-// flags. Pulled rather than called back: begin(block), then push(frame) and sample(i) for each of
-// its frames.
+// flags.
+//
+// Pickers want one rate, no offset, and times that they can trust. Digitizers and records have any
+// rate from 20 Hz to 192 kHz, offsets, spikes, broken channels and gaps. Filters one after the
+// other would hide what is wrong: a spike becomes an onset, a gap rings, a dead channel looks
+// quiet. And every filter is late.
+//
+// So ChannelMonitor looks at the raw frames before any filter does, and its flags travel with the
+// samples. RateConverter, a high-pass for the baseline and MotionFilter follow. After a gap all of
+// them begin anew at the first values behind it, and the samples' numbers are as far ahead as the
+// gap is long. The delays are taken off every time. Samples are pulled rather than called back:
+//
+//     _ = conditioner.begin(block)
+//     for frame in block.frames {
+//       for index in 0..<conditioner.push(frame) { take(conditioner.sample(index)) }
+//     }
 
 import Core
 import Digitizer
@@ -114,7 +128,7 @@ public struct Conditioner: ~Copyable {
   }
 
   /// Takes the block's next frame; returns how many samples it completes. They are taken with
-  /// `next`.
+  /// `sample`.
   @inline(__always)
   public mutating func push(_ frame: Frame) -> Int {
     ready = converter.push(monitor.push(frame) * gains)

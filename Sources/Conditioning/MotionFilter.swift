@@ -10,6 +10,10 @@
 //
 // An integration is the trapezoidal rule: without phase error, and low by 0.07 dB at 5 Hz, 0.3 dB
 // at 10 Hz, 1.3 dB at 20 Hz.
+//
+//     var filter = MotionFilter(response)
+//     filter.restart(at: first)
+//     let motion = filter.step(counts)
 
 import Core
 

@@ -1,5 +1,12 @@
-// RateConverter: any input rate from 20 Hz to 192 kHz to 100 samples a second, with the time of
-// each.
+// RateConverter: any input rate from 20 Hz to 192 kHz to 100 samples a second, and where each lies.
+//
+// The picks' onsets must not be moved, and nothing may be folded into the ground's band. To keep
+// every n-th frame folds hum and hiss into it. A linear-phase filter in front prevents that, rings
+// before an onset, and delays it three times as long. And a rate such as 8013 Hz is no multiple of
+// 100.
+//
+// Recursive elliptic filters are used instead. They are minimum-phase, so that an onset has no
+// precursor, and their delay is taken off the place of each output.
 //
 //   stage 1   above 3200 Hz: four-pole elliptic filter, every D-th frame kept, 1600 Hz or more
 //             remain
@@ -12,6 +19,10 @@
 //
 // An input at exactly 100 Hz passes unchanged. Below 100 Hz the filter's edge scales with the rate:
 // what the record does not hold is not invented.
+//
+//     var converter = RateConverter(rateMillihertz: 8_000_000)
+//     converter.restart(at: first)
+//     for index in 0..<converter.push(frame) { take(converter[index].value) }
 
 import Core
 

@@ -1,5 +1,10 @@
-// One region for everything whose size depends on the configuration: sized at start, handed out
-// once, then sealed. Asking a sealed or exhausted arena is a programming error and traps.
+// Arena: one region for everything whose size depends on the configuration. It is sized at start,
+// handed out once, then sealed. Asking a sealed or exhausted arena is a programming error and
+// traps.
+//
+//     guard var arena = Arena(byteCount: 4096) else { … }
+//     let frames = arena.take(SIMD4<Int32>.self, count: 40)
+//     arena.seal()
 
 import CLinux
 

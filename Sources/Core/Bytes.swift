@@ -1,6 +1,11 @@
-// Little-endian fields in a fixed buffer. The writer traps when a message outgrows its buffer (a
-// programming error; in release too, where a buffer's own subscript checks nothing). The reader
-// returns zero past the end and remembers that it did (an operating error).
+// ByteWriter, ByteReader: little-endian fields in a fixed buffer. The writer traps when a message
+// outgrows its buffer (a programming error; in release too, where a buffer's own subscript checks
+// nothing). The reader returns zero past the end and remembers that it did (an operating error).
+//
+//     var writer = ByteWriter(buffer)
+//     writer.write(UInt32(7))
+//     var reader = ByteReader(UnsafeBufferPointer(buffer))
+//     let seven = reader.read(UInt32.self)
 
 public struct ByteWriter {
   private let buffer: UnsafeMutableBufferPointer<UInt8>

@@ -1,4 +1,9 @@
-// CRC-32C (Castagnoli; RFC 3720, appendix B.4), a byte at a time: files are checked once, at start.
+// Checksum: CRC-32C (Castagnoli; RFC 3720, appendix B.4), a byte at a time, because files are
+// checked once, at start.
+//
+//     var checksum = Checksum()
+//     checksum.add(bytes)
+//     guard checksum.value == stated else { … }
 
 public struct Checksum {
   private var table = InlineArray<256, UInt32>(repeating: 0)

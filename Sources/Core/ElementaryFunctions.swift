@@ -1,4 +1,7 @@
-// Elementary functions whose last bit is the same on every machine.
+// Elementary: functions whose last bit is the same on every machine.
+//
+//     let decibels = 10 * Elementary.logarithm10(energy)
+//     let (sine, cosine) = Elementary.sineAndCosine(angle)
 //
 // libm implementations differ between C libraries and between CPUs of one library (FMA variants),
 // and the station promises byte-identical datagrams everywhere. These use IEEE 754 addition,

@@ -1,5 +1,10 @@
-// Small files read whole into a fixed buffer at start, and the few numbers that /proc and /sys give
-// while running. Nothing here allocates.
+// File: small files read whole into a fixed buffer at start, small files replaced so that a power
+// cut leaves one whole, and the few numbers that /proc and /sys give while running. Nothing here
+// allocates.
+//
+//     let count = File.read(path, into: buffer)
+//     let isReplaced = File.replace(path, directory: folder, with: bytes)
+//     let pages = File.readInteger("/proc/self/statm", skippingFields: 1)
 
 import CLinux
 

@@ -1,6 +1,10 @@
 // FixedQueue: first in, first out, of a capacity that is known when the program is built. Whoever
 // fills it knows how much it takes between two emptyings, so a full one is a programming error and
 // traps.
+//
+//     var queue = FixedQueue<Int, 16>()
+//     queue.put(7)
+//     while let element = queue.take() { … }
 
 public struct FixedQueue<Element, let capacity: Int>: ~Copyable {
   private var elements = InlineArray<capacity, Element?>(repeating: nil)

@@ -1,6 +1,9 @@
-// Durations in a fixed histogram: eight bins an octave, so a quantile is at most an eighth too
-// large, and the exact maximum. This holds from 8 ns to 2³² ns (4.3 s); the last bin takes all that
-// is longer.
+// DurationHistogram: eight bins an octave, so that a quantile is at most an eighth too large, and
+// the exact maximum. This holds from 8 ns to 2³² ns (4.3 s); the last bin takes all that is longer.
+//
+//     var loopTime = DurationHistogram()
+//     loopTime.add(end - begin)
+//     let median = loopTime.quantileNanoseconds(0.5)
 
 public struct DurationHistogram: ~Copyable {
   private var bins = InlineArray<256, UInt32>(repeating: 0)

@@ -1,6 +1,10 @@
-// A seeded generator, injected wherever chance is wanted: the synthetic source, tests and fuzzers.
-// xoshiro256++ (Blackman and Vigna 2021, doi:10.1145/3460772), seeded through SplitMix64 as they
-// advise.
+// RandomGenerator: a seeded generator, injected wherever chance is wanted: the synthetic source,
+// tests and fuzzers. xoshiro256++ (Blackman and Vigna 2021, doi:10.1145/3460772), seeded through
+// SplitMix64 as they advise.
+//
+//     var random = RandomGenerator(seed: 1)
+//     let (share, lane) = (random.uniform(), random.below(3))
+//     let noise = random.gaussian()
 
 public struct RandomGenerator: RandomNumberGenerator, Sendable {
   private var a: UInt64

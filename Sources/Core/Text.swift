@@ -1,5 +1,9 @@
 // Text: ASCII in a fixed buffer. The station has no String: everything it says about itself
 // (errors, file names, station codes) is built here, truncated at the capacity and never allocated.
+//
+//     var text = Text<64>("line ")
+//     text.append(17)
+//     text.write(to: 1)
 
 import CLinux
 

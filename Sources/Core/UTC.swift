@@ -1,5 +1,9 @@
 // UTC: nanoseconds since 1970-01-01T00:00:00Z on the POSIX scale, on which every day has 86,400
 // seconds. 64 bits reach the year 2262.
+//
+//     let start = UTC(CalendarDate(year: 2026, month: 1, day: 1))
+//     let later = start + 5 * nanosecondsPerSecond
+//     let nanoseconds = later - start
 
 public struct UTC: Equatable, Comparable, Sendable {
   public var nanoseconds: Int64

@@ -1,12 +1,21 @@
 // AlarmDecision: watch → alarm → clear. Small, because people act on it.
 //
-// It is stepped by what is known of the ground, and by the passing of time, whichever comes:
-// without frames the one goes on without the other. Everything that lasts, lasts on the monotonic
-// clock. What each input does to each state is AlarmTable's; here is when an input is one.
+// An alarm must come before the shaking, and not for a door. One threshold on one number is the
+// obvious rule. An expectation can be wrong, a measurement can be a loose plug, a number near its
+// threshold would switch the relay on and off, and while an alarm stands the frames may stop
+// coming.
 //
-// Measured shaking needs evidence that it is the ground's (GroundWitness), and is enough unless an
-// operator has ended the alarm that it had raised. Expectation needs an event that two saw: a pick
-// of the network, or one of STA/LTA that is still an event after two seconds.
+// So there are several kinds of input, and what each does to each state is AlarmTable's; here is
+// when an input is one. Measured shaking needs evidence that it is the ground's (GroundWitness).
+// After an operator has ended an alarm, measured shaking must exceed twice what it was then, until
+// the ground has been still. An expectation needs a pick that was told, or an onset of STA/LTA
+// alone that is still an event after two seconds. The decision is stepped by what is known of the
+// ground, and by the passing of time where no frames come. Everything that lasts, lasts on the
+// monotonic clock.
+//
+//     let alert = decision.step(at: now, estimate: estimate, observed: observed, verdict: verdict)
+//     if let alert = decision.pass(now, isDelivering: false) { tell(alert) }
+//     if let alert = decision.release(at: now) { tell(alert) }
 
 import Core
 import Estimator

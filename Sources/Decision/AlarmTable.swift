@@ -1,10 +1,14 @@
-// AlarmTable: what each input makes of each state. The decision is this table and nothing else;
-// what becomes an input, and when, is said in AlarmDecision.
+// AlarmTable: what each input makes of each state. The decision is this table and nothing else,
+// unless a latched alarm is restored at a start. What becomes an input, and when, is said in
+// AlarmDecision.
 //
 //   quiet    nothing is expected
 //   watch    shaking may come
 //   alarm    the relay is to be closed
 //   blind    an alarm stands, and the digitizer is lost: nothing can be seen until it is back
+//
+//     let transition = AlarmTable.transition(.watch, .expected)
+//     if let level = transition.told { … }
 
 public enum AlarmState: Int, Sendable {
   case quiet, watch, alarm, blind

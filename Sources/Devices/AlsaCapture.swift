@@ -1,7 +1,18 @@
-// Capture through libasound. Whatever can go wrong while running is recovered from: an overrun or a
-// suspended card is restarted, a vanished one is opened again with a back-off from 0.1 to 10 s.
-// Each is counted, and each leaves a gap whose length the sample clock tells, never shifted
-// samples. A device that is there and delivers nothing is taken for a vanished one.
+// AlsaCapture: frames from a sound card, through libasound.
+//
+// A card runs for years, and in them it overruns, is suspended, is pulled out, or just stops. A
+// read that blocks waits for ever for a card that delivers nothing. A program that ends at any
+// error has to settle before it picks again. And reading on after an overrun shifts all samples
+// that follow.
+//
+// So no read waits, and whatever can go wrong while running is recovered from. After an overrun or
+// a suspension the stream is restarted. A vanished card is opened again with a back-off from 0.1 to
+// 10 s, and one that is there and delivers nothing is taken for a vanished one. Each is counted,
+// and each leaves a gap whose length the sample clock tells, never shifted samples.
+//
+//     var capture = try AlsaCapture(settings)
+//     let result = capture.read(raw, bytesPerFrame: bytesPerFrame, monotonicNow: now)
+//     if case .lost = result { _ = capture.reopenIfDue(monotonicNow: now) }
 
 import CAlsa
 import CLinux
@@ -15,7 +26,7 @@ public enum CaptureResult {
   case nothingYet
   /// The stream begins anew; the next frames come after a gap.
   case interrupted
-  /// The device is gone; `reopen` tries again when its time has come.
+  /// The device is gone; `reopenIfDue` tries again when its time has come.
   case lost
 }
 

@@ -1,4 +1,7 @@
-// The machine's clocks, read together, and what the kernel says of their quality.
+// MachineClock: the machine's clocks, read together, and what the kernel says of their quality.
+//
+//     let clock = MachineClock()
+//     let (now, system) = (clock.monotonicNanoseconds(), clock.systemClock())
 
 import CLinux
 import Clock

@@ -1,4 +1,8 @@
-// One UDP socket for both directions: datagrams upstream, pings and their answers.
+// UdpEndpoint: one UDP socket for both directions: datagrams upstream, pings and their answers.
+//
+//     let socket = try UdpEndpoint(listenPort: 6465)
+//     let isSent = socket.send(datagram, address: address, port: 6464)
+//     while let (count, sender, port) = socket.receive(into: buffer) { … }
 
 import CLinux
 import Core

@@ -2,7 +2,7 @@
 // first.
 //
 //   frame    one sample of every lane, at one instant
-//   lane     vertical, north, east, auxiliary (Board.Component); an absent one is zero
+//   lane     vertical, north, east, auxiliary (Component); an absent one is zero
 //   gap      frames that the digitizer produced and nobody received: the number jumps over them
 
 import Clock

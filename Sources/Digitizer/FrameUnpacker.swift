@@ -1,4 +1,8 @@
-// Interleaved bytes of the digitizer to frames of four lanes, in whichever of its formats.
+// FrameUnpacker: interleaved bytes of the digitizer to frames of four lanes, in whichever of its
+// formats.
+//
+//     let unpacker = FrameUnpacker(settings)
+//     let count = unpacker.unpack(bytes, into: frames)
 
 import Core
 

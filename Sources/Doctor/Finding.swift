@@ -1,4 +1,7 @@
 // Finding: what a self-test says of one part of a station, as a line for people or for programs.
+//
+//     let finding = Finding("key", .good, "32 bytes that others cannot read")
+//     finding.line.write(to: 1)
 
 import Core
 

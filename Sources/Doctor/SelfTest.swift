@@ -1,8 +1,18 @@
 // SelfTest: each part of a station in turn, and in plain words what is wrong with it and what to
 // do. For whoever stands before the station with a laptop: `onsetd --self-test`, or `onset doctor`.
 //
-// It opens what the station opens, so the station must not run meanwhile. It changes nothing: no
-// boot counter, and the relay only with consent.
+// To start the station and to read what it says is the obvious test. It names the first part that
+// is refused and none behind it. A loose cable, the wrong channel or a pulse pin that floats is not
+// refused: such a station runs, and is deaf or has no pulse.
+//
+// So every part is tried, whatever became of the others, and the digitizer and the pulse are
+// listened to for some seconds. The test opens what the station opens, so the station must not run
+// meanwhile. It leaves everything as it was: it uses no boot counter up, and moves the relay with
+// consent alone.
+//
+//     var test = SelfTest(board: boardPath, station: stationPath, mayMoveRelay: false)
+//     test.run(MachineClock(), kernels: KernelVariant.select()) { $0.line.write(to: 1) }
+//     if !test.isFit { exit(1) }
 
 import Board
 import CLinux

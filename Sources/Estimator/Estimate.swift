@@ -1,4 +1,7 @@
 // Estimate: what is known of an event some time after its P, and how well.
+//
+//     let magnitude = Uncertain(6.1, sigma: 0.5)
+//     let isLarge = magnitude.probability(atLeast: 6.5) > 0.5
 
 import Core
 

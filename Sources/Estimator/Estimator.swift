@@ -1,8 +1,18 @@
 // Estimator: from half a second to ten seconds after a P, every tenth of a second: what was it, and
 // how strong will it get here? And always: how strong is it now?
 //
-// A pick comes a fraction of a second after its onset, or seconds after: the last five seconds of
-// motion are kept, and a window opens in the past.
+// The answer is worth most before S, when there is least to go by. The largest amplitude alone
+// cannot tell a small event nearby from a large one far away. A window that opens when the pick
+// comes misses the onset, because a pick comes a fraction of a second after it, or seconds after.
+//
+// So the last five seconds of motion are kept, and a window opens in the past. What it holds
+// (WaveParameters) goes through relations into magnitude and distance together (SourceEstimate) and
+// into the shaking to be expected, and a network adds its opinion where there is one. What the
+// ground has already done is the least that is expected of it.
+//
+//     estimator.pointee.step(sample)
+//     estimator.pointee.begin(id: pick.id, at: pick.time)
+//     if let estimate = estimator.pointee.next() { … }
 
 import Conditioning
 import Core
@@ -103,8 +113,8 @@ public struct Estimator: ~Copyable {
     }
   }
 
-  /// A P, of the network or of STA/LTA. One soon after the last belongs to that event, unless the
-  /// network says so of a pick whose window STA/LTA had opened.
+  /// A P, of the network or of STA/LTA. One soon after the last belongs to that event. A window
+  /// that STA/LTA had opened without a pick's number takes that of the network's pick.
   public mutating func begin(id: UInt32, at time: UTC) {
     guard let place = history.place(of: time) else { return }
     if isOpen && place - onset < Estimator.sameEventSamples {

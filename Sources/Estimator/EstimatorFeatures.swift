@@ -3,6 +3,8 @@
 //
 // An amplitude is its logarithm in steps of a sixteenth of a decade, 15 %, which is little beside
 // what any of them scatters; 127 steps are eight decades. 0 stands for what is not known.
+//
+//     let codes = EstimatorFeatures.codes(window, noise: noise, level: level, shearSeconds: nil)
 
 import Core
 

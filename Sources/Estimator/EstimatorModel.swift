@@ -3,9 +3,13 @@
 // classes, in this order:
 //
 //   16 samples       16 %, 50 %, 84 % of magnitude; the same of log distance, of how much larger
-//                    than until now acceleration will become (log), and velocity; four unused; in units
-//                    of ln 2 / 256
+//                    than until now acceleration will become (log), and velocity; four unused; in
+//                    units of ln 2 / 256
 //   softmax EBLNTF   earthquake, blast, local impact, noise, teleseism, fault of the instrument
+//
+//     let model = try EstimatorModel(bytes)
+//     let estimator = Estimator.make(
+//       Relations(), model: model, kernels: kernels, for: conditioner, arena: &arena)
 
 import Core
 import Network

@@ -1,16 +1,25 @@
 // GroundWitness: whether what the lanes carry can be the ground's.
 //
-// A peak says nothing of its cause: a loose wire, a converter that settles, hum, a knock and an
-// earthquake all exceed 0.05 g. What they do in the second before differs. The ground swings to
-// both sides and in three directions, begins quickly, grows from its P on, goes on for half a
-// second at least without a pause, is neither drift nor hiss, and its spectrum is not that of the
-// noise made larger. Each of these is a doubt that must be absent. Their limits lie outside of what
-// some fifty strong-motion records do when the ground has exceeded 0.05 g for a tenth of a second,
-// and are told beside each.
+// An alarm on measured shaking is only as good as what was measured. A threshold on the peak is the
+// obvious test, and a peak says nothing of its cause: a loose wire, a converter that settles, hum,
+// a knock and an earthquake all exceed 0.05 g.
+//
+// What they do in the second before differs. The ground swings to both sides and in three
+// directions, begins quickly, grows from its P on, goes on for half a second at least without a
+// pause, is neither drift nor hiss, and its spectrum is not that of the noise made larger. Each of
+// these that fails is a doubt. For an alarm on what is measured no doubt may be left, unless there
+// is one lane alone and a picker has seen a P (Decision/Witnesses.swift). The limits lie outside of
+// what some fifty strong-motion records do when the ground has exceeded 0.05 g for a tenth of a
+// second, and are told beside each.
 //
 //   doubt        what speaks against the ground
-//   active       the samples since the motion began, without a pause of more than a tenth of a second
+//   active       the samples since the motion began, without a pause of more than a tenth of a
+//                second
 //   block        a tenth of a second, counted back from the newest sample
+//
+//     witness.step(sample, motion)
+//     let verdict = witness.judge(limit: 0.49)
+//     if verdict.doubts.isEmpty && verdict.isSustained { … }
 
 import Conditioning
 import Core
@@ -36,11 +45,11 @@ public struct Doubts: BitSet {
   public static let jumping = Doubts(rawValue: 64)
   /// One waveform on one lane, or the same on all of them.
   public static let straight = Doubts(rawValue: 128)
-  /// Each period is like the one before last: a machine.
+  /// Each half period is like the one before it, or there is one frequency alone: a machine.
   public static let periodic = Doubts(rawValue: 256)
   /// The noise, larger: a gain that jumped.
   public static let scaled = Doubts(rawValue: 512)
-  /// Fewer than two lanes are to be believed, because others are absent, clip, spike or are stuck.
+  /// Fewer than two lanes are to be believed, because others are absent, clip, are stuck or dead.
   public static let alone = Doubts(rawValue: 1024)
   /// The second sensor does not move.
   public static let unconfirmed = Doubts(rawValue: 2048)

@@ -1,7 +1,10 @@
-// calibration/relations/<name>.toml: the published relations between what P brings, what the source
-// was and how strong the ground will shake, each with its paper, its region and its standard
+// Relations: calibration/relations/<name>.toml: the relations between what P brings, what the
+// source was and how strong the ground will shake, each with its paper, its region and its standard
 // deviation. Logarithms are to base 10; units are SI; distances are hypocentral, in kilometres, as
 // magnitudes are.
+//
+//     let relations = try Relations(&file)
+//     let logVelocity = relations.velocityOfDisplacement.value(logDisplacement)
 
 import Core
 import Settings

@@ -6,6 +6,11 @@
 // 2 log₁₀ a + 0.94. Six recursive second-order stages weigh it here, as those of Kunugi et al.
 // (2013, doi:10.4294/zisin.65.223) do; calibration/filters/intensity.py fits them to the
 // definition.
+//
+//     var meter = IntensityMeter()
+//     meter.step(motion.acceleration)
+//     let jma = meter.intensity
+//     let mercalli = Intensity.modifiedMercalli(acceleration: 0.49, velocity: 0.02)
 
 import Conditioning
 import Core

@@ -1,6 +1,10 @@
 // SiteTerm: how much stronger it shakes here than relations say, learnt from one event after the
 // other. Slowly, so that one event is not believed; bounded, so that none of it can silence or cry;
 // and told and taken back by a command.
+//
+//     var term = SiteTerm()
+//     term.learn(logObserved - logExpected)
+//     let expectedHere = logExpected + term.value
 
 import Core
 
@@ -24,7 +28,7 @@ public struct SiteTerm: Equatable, Sendable {
   }
 }
 
-/// An event of which the shaking is awaited.
+/// An event whose shaking is awaited.
 struct AwaitedShaking {
   /// The strong part of a large event nearby, and S of one 300 km away.
   static let samples = 6000

@@ -11,6 +11,10 @@
 //                doi:10.1785/0120020008)
 //
 // Integrals are trapezoids.
+//
+//     var window = WaveParameters()
+//     window.step(motion, tauP: tauP)
+//     let (displacement, period) = (window.peakDisplacement, window.tauC)
 
 import Conditioning
 import Core

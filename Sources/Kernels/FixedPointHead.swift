@@ -1,4 +1,5 @@
-// Softmax and sigmoid of a network's last layer in integers alone, the same on every processor.
+// FixedPointHead: softmax and sigmoid of a network's last layer in integers alone, the same on
+// every processor.
 //
 // Logits are in units of 2⁻⁸ to base 2, which the importer makes of natural ones, so that e^x is a
 // shift by the whole part of the distance to the largest logit and a look-up of its fraction.
@@ -6,8 +7,11 @@
 //   e = T[d mod 256] >> (d div 256), T[i] = round(2¹⁶ · 2^(−i/256))
 //   softmax = (e · R + 2³¹) div 2³², R = 2⁴⁷ div S, S = Σ e over the group: one division a group
 //   sigmoid = the softmax of each class against a second logit of 0
-// S is 2¹⁶ at least, so that R has 31 bits and the product 47. Rounding, and what the shifts
-// drop, leave an error of (classes + 1) / 2 units of 2⁻¹⁵ at most.
+// S is 2¹⁶ at least, so that R has 31 bits and the product 47. Rounding, and what the shifts drop,
+// leave an error of (classes + 1) / 2 units of 2⁻¹⁵ at most.
+//
+//     let head = FixedPointHead(table: table)
+//     head.run(.softmax, layout, from: logits, to: probabilities)
 
 import Core
 

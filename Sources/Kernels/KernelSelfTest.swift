@@ -1,6 +1,8 @@
-// A few seeded calls of every function of a variant against the scalar reference. At start it costs
-// a third of a millisecond, and what it proves is that this processor, or whatever emulates it,
-// computes what the station was tested with.
+// KernelSelfTest: a few seeded calls of every function of a variant against the scalar reference.
+// At start it costs a third of a millisecond, and what it proves is that this processor, or
+// whatever emulates it, computes what the station was tested with.
+//
+//     guard KernelSelfTest.passes(variant) else { … }
 
 import CLinux
 import Core

@@ -1,5 +1,10 @@
-// Calls with seeded contents, the same on every processor: for the self-test, the tests and the
-// benchmarks. Contents come in flavours, because what is random everywhere meets no corner.
+// KernelTrial: a call with seeded contents, the same on every processor: for the self-test, the
+// tests and the benchmarks. Contents come in flavours, because what is random everywhere meets no
+// corner.
+//
+//     let trial = KernelTrial(shape, .uniform, .ordinary, in: memory, random: &random)
+//     trial.run(variant)
+//     trial.run(.scalar, output: expected)
 
 import CKernels
 import Core

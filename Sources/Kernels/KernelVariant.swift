@@ -1,5 +1,17 @@
-// The table of variants: one row for each instruction set, the best first. Selection, self-test,
-// tests and benchmarks all walk it, in one binary for all processors of an architecture.
+// KernelVariant: the table of the kernels, one row for each instruction set, the best first.
+//
+// One program is to be fast on every processor of an architecture. Variants that are chosen by
+// `#if` need a program for each, and cannot be compared in one. To trust what a processor says of
+// itself is not enough either: one that claims an instruction set, or what emulates it, may compute
+// something else with it.
+//
+// So all variants of an architecture are in one binary. At start the best one is chosen that the
+// processor supports and that passes its self-test against the scalar reference, and a better one
+// that has failed is told (hasRejectedBetter). Selection, self-test, tests and benchmarks all walk
+// this table.
+//
+//     let selection = KernelVariant.select()
+//     var network = Network(plan, kernels: selection.variant, arena: &arena)
 
 import CKernels
 

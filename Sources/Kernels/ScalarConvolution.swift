@@ -1,5 +1,5 @@
-// The reference. Every kernel in C gives the same bytes as these functions, on every processor; the
-// tests compare them over all shapes. Nothing here is optimised, ever.
+// ScalarConvolution: the reference. Every kernel in C gives the same bytes as these functions, on
+// every processor; the tests compare them over all shapes. Nothing here is optimised, ever.
 //
 // Terms: a row is one time step, its channels side by side. A code is an activation, 0…127 in a
 // byte: seven bits, so that the sum of two products of a code and a weight (2 × 127 × 127) fits 16
@@ -12,8 +12,8 @@
 //   2. x = Float(sum) × scale[o], each rounded to nearest even. |x| ≤ 2³⁰ (Network checks
 //      that too).
 //   3. With inner_relu, x = max(x, 0).
-//   4. With a residual, x = x + Float(residual − residual_blank) × residual_scale: the product rounds,
-//      then the sum (never fused). |residual_scale| ≤ 1024.
+//   4. With a residual, x = x + Float(residual − residual_blank) × residual_scale: the product
+//      rounds, then the sum (never fused). |residual_scale| ≤ 1024.
 //   5. v = x rounded to the nearest integer, ties to even.
 //   6. v + output_blank clamped to output_floor…127 (codes) or output_floor…32767 (samples).
 // Weights for codes are int8 within ±127; for samples int16 within ±32767. The layout of weights is

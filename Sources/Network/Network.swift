@@ -1,13 +1,16 @@
-// Network: runs a plan, row by row as they come (a stream) or over a window of known length. Every
-// row of every buffer is computed once; what later steps still need stays in the buffers. The
-// result does not depend on how the input is cut into pushes.
+// Network: runs a plan, row by row as they come (a stream) or over a window of known length.
+//
+// A stream wants an answer every few samples, and each answer rests on hundreds before it. The
+// obvious way is to run the network over its last window for each of them, which computes almost
+// every row again each time.
+//
+// Here every row of every buffer is computed once, and what later steps still need stays in the
+// buffers. The result does not depend on how the input is cut into pushes. A buffer's rows lie one
+// after the other in memory. When the memory is full, the rows that are still needed move to its
+// front: that costs less than a ring whose end every kernel would have to see.
 //
 //     network.push(rows, count: 4)
 //     repeat { more = network.advance(); … read network.output(buffer) … } while more
-//
-// A buffer's rows lie one after the other in memory. When the memory is full, the rows that are
-// still needed move to its front: that costs less than a ring whose end every kernel would have to
-// see.
 
 import CKernels
 import CLinux
@@ -18,8 +21,8 @@ import Kernels
 public struct NetworkOutput {
   public var firstRow: Int
   public var rowCount: Int
-  /// `width` values a row of the buffer's element, steps of a fold one after the other. Of
-  /// probabilities 32768 is 1.
+  /// `width` values a row of the buffer's element, steps of a fold one after the other. A
+  /// probability of 1 is 32768.
   public var values: UnsafeRawPointer
   public var width: Int
 }

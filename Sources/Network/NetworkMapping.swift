@@ -1,5 +1,8 @@
 // A network file in memory: copied into read-only pages of its own, so that a file that is
 // overwritten in place, or cut short, changes nothing and kills nobody.
+//
+//     let mapping = try NetworkMapping(file: path)
+//     let plan = try NetworkPlan(mapping.bytes, maximumRows: 4)
 
 import CLinux
 import Core

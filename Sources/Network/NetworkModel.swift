@@ -1,4 +1,7 @@
-// NetworkModel: a network of which it is known what it is for.
+// NetworkModel: a network whose purpose is known.
+//
+//     let model = try PickerModel(mapping.bytes)
+//     guard var arena = Arena(byteCount: model.arenaByteCount) else { … }
 
 public protocol NetworkModel {
   /// `bytes` as NetworkPlan wants them; they must outlive the model and whatever runs it. Refused

@@ -1,10 +1,21 @@
-// NetworkPlan: a network file whose every field has been checked, alone and against the others,
-// before anything is computed with it; and what follows from it: how far each buffer lags behind
-// the input, how many of its rows must be kept, and so how much memory the network will take.
+// NetworkPlan: a network file that can run, and what running it takes.
+//
+// A network file comes from outside, and the kernels that run it check no bounds. Checks at every
+// layer while it runs would cost time at every row, and what is wrong, or a lack of memory, would
+// show in the middle of an earthquake.
+//
+// So every field is checked, alone and against the others, before anything is computed: that
+// channels, periods and offsets fit, that no layer waits for itself, that no sum can overflow. What
+// follows from the fields is worked out as well: how far each buffer lags behind the input, how
+// many of its rows must be kept, and so how much memory the network will take.
 //
 // Terms (more in ONET-FORMAT.md): a layer's *reach* is the distance from its first to its last tap.
 // After n input rows a buffer of period p has at least (n − latest) / p and at most (n − earliest)
 // / p rows; both are linear bounds on the same staircase.
+//
+//     let plan = try NetworkPlan(bytes, maximumRows: 4)
+//     guard var arena = Arena(byteCount: plan.arenaByteCount) else { … }
+//     var network = Network(plan, kernels: .scalar, arena: &arena)
 
 import Core
 import Kernels

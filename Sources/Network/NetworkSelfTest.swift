@@ -1,5 +1,7 @@
 // NetworkSelfTest: a window of noise through a whole network, with the kernels that were chosen and
 // with the reference. It costs a few milliseconds at start.
+//
+//     guard NetworkSelfTest.passes(model.plan, kernels) else { … }
 
 import CLinux
 import Core

@@ -1,4 +1,8 @@
-// The signature that may follow a network file: who vouches for it. Ed25519 by libsodium.
+// NetworkSignature: the signature that may follow a network file: who vouches for it. Ed25519 by
+// libsodium.
+//
+//     let verdict = NetworkSignature.verify(file, key: publicKey)
+//     guard verdict == .valid else { … }
 
 import CSodium
 import Core

@@ -2,14 +2,18 @@
 // window, and the same to the bit in training (calibration/training/features.py).
 //
 //   scale     of a component: the running median of its size above 1 Hz, by steps of a fixed share
-//             up or down. It follows the noise, whatever the noise is; one spike, however large, moves
-//             it by one step.
+//             up or down. It follows the noise, whatever the noise is; one spike, however large,
+//             moves it by one step.
 //   fine      the signal over its scale, in steps of a sixth, to ten times the scale: the noise,
 //             and what hides in it
 //   coarse    the same in thirds of an octave, to 126 dB: microseisms and strong motion alike
 //   age       counts down from a start or a gap, so that the network knows what it cannot know yet
 //
 // A component that is missing or broken is blank in both.
+//
+//     var features = FeatureExtractor()
+//     features.restart(at: sample.counts, knowsNoise: false)
+//     let codes = features.step(sample.counts, lanes: .components)
 
 import Conditioning
 import Core

@@ -1,8 +1,19 @@
-// NetworkPicker: picks of the two-stage network (PickerModel.swift). What its early stage sees is
-// announced; what its late stage sees, three seconds later, is confirmed, and what it does not see
-// is retracted. S are told by the late stage alone.
+// NetworkPicker: picks of the two-stage network (PickerModel.swift).
 //
-// Places are those of the trace.pointee.
+// A P must be told within half a second, and it must be one. No single look does both: a network
+// that waits for the seconds after an onset is right and too late, and one that has seen a third of
+// a second of them is in time and more often wrong.
+//
+// So two looks are taken. What the early stage sees is announced. What the late stage sees, three
+// seconds later, is confirmed under the number of what was announced there, and what it does not
+// see is retracted. S are told by the late stage alone. A P that STA/LTA sees as well needs less
+// probability than one that it does not, because what only one of two sees must be surer.
+//
+// Places are those of the trace.
+//
+//     let network = NetworkPicker.make(
+//       model, kernels: kernels, settings: settings, presentLanes: .components, arena: &arena)
+//     var picker = Picker(PickerSettings(), presentLanes: .components, network: network)
 
 import Conditioning
 import Core

@@ -1,5 +1,13 @@
-// Picker: the picks of the station. The network's where there is one; STA/LTA's otherwise. STA/LTA
-// runs in both cases, on the same trace, and whether it agrees is told.
+// Picker: the picks of the station.
+//
+// A network finds onsets that an energy trigger misses. Its file can be missing, damaged or made
+// for something else, and a network by itself has nobody who contradicts it. A choice of one of two
+// pickers at start would leave each pick without a second opinion, and what only STA/LTA sees would
+// be lost on the estimator.
+//
+// So STA/LTA always runs, on the trace that the network's picks are measured on too. Where there is
+// a network, its picks are told upstream, each with whether STA/LTA agrees, and what STA/LTA sees
+// is handed on as an onset that may be an event. Where there is none, STA/LTA's own picks are told.
 //
 //     picker.step(sample)
 //     while let found = picker.next() { … }
@@ -11,7 +19,7 @@ import Core
 public enum Found {
   /// It is told upstream.
   case pick(Pick)
-  /// Something begins that STA/LTA sees and the network has not told: it may be an event.
+  /// Something begins that STA/LTA sees, whether the network tells it or not: it may be an event.
   case onset(UTC)
 }
 

@@ -7,6 +7,11 @@
 //   softmax NPS   late: the same
 //   sigmoid E     late: that this is part of an event, every fourth sample
 //   softmax UD    first motion up or down, were there a P here
+//
+//     let model = try PickerModel(bytes)
+//     guard var arena = Arena(byteCount: model.arenaByteCount) else { … }
+//     let picker = NetworkPicker.make(
+//       model, kernels: kernels, settings: settings, presentLanes: lanes, arena: &arena)
 
 import Core
 import Kernels

@@ -1,9 +1,14 @@
 // StaLtaPicker: the baseline picker, and the comparator of every other.
 //
-// The trace has the ratio of a short-term to a long-term recursive mean of band-passed energy
-// (Allen 1978; Withers et al. 1998). What passes the trigger for the minimum duration is announced
-// as provisional with an onset by Akaike's criterion. Three seconds later it is confirmed, with a
-// refined onset, or retracted when the energy has not lasted as an earthquake's does.
+// An onset brings energy, so that a threshold on energy is the obvious picker. The noise differs by
+// orders of magnitude from site to site, and changes from day to night. Spikes and footsteps bring
+// energy as well. And a threshold is passed some time after the onset.
+//
+// The threshold is therefore one on a ratio that follows the noise: a short-term over a long-term
+// recursive mean of band-passed energy (Allen 1978; Withers et al. 1998). What passes it for the
+// minimum duration is announced as provisional, with an onset by Akaike's criterion. Three seconds
+// after the onset it is confirmed, with a refined onset, or retracted when the energy has not
+// lasted as an earthquake's does.
 //
 //   trigger       ratio at which a pick begins; the long-term mean stands still from there on
 //   release       ratio below which the event is over

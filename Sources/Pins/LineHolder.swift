@@ -1,4 +1,6 @@
 // LineHolder: who has a GPIO line, asked without taking it.
+//
+//     if let problem = LineHolder.find("pps", settings.chip, settings.line) { … }
 
 import CGpiod
 import Core

@@ -1,4 +1,7 @@
-// Pulse-per-second edges of a GPIO line, with the kernel's own time stamps.
+// PulseInput: pulse-per-second edges of a GPIO line, with the kernel's own time stamps.
+//
+//     var pulse = try PulseInput(settings)
+//     while let edge = pulse.next() { clock.observe(edgeMonotonicNanoseconds: edge) }
 
 import CGpiod
 import Core

@@ -1,5 +1,18 @@
-// The relay, its lamps and its inhibiting switch. A line that fails once is tried again at every
-// turn, and said to be faulty until it obeys.
+// RelayLines: the relay, its lamps and its inhibiting switch.
+//
+// A relay moves doors and valves, so nobody may have to guess where it stands. A program that opens
+// its lines, sets them and goes on leaves that to chance: a line that opens low may move the relay
+// at every start, one that fails leaves it somewhere else than is told, and a switch that cannot be
+// read counts as off.
+//
+// So the line opens with the relay at rest, whichever level that is, and the report says what
+// became of each setting of it. A relay's line that fails is said to be faulty, and is tried again
+// each time it is set, until it obeys. A switch that cannot be read is reported as such, and counts
+// as one that keeps the relay open. The lamps are set and not checked.
+//
+//     var lines = try RelayLines(settings)
+//     lines.set(relay: true)
+//     if lines.report.relay == .faulty { … }
 
 import CGpiod
 import Core

@@ -1,6 +1,9 @@
-// The boot counter grows at every start, so that (counter, sequence) orders all datagrams of a
-// station for ever. It is on disk before the first datagram leaves. It is at least the time in
-// seconds, so that it grows too when the disk that kept it is lost.
+// BootCounter: a number that grows at every start, so that (counter, sequence) orders all datagrams
+// of a station for ever. It is on disk before the first datagram leaves, where there is a disk to
+// write. It is at least the time in seconds, so that it grows too when the disk that kept it is
+// lost.
+//
+//     let counter = try BootCounter.advance(directory: directory, realtime: realtime)
 
 import Core
 import Settings

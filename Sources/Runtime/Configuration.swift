@@ -1,6 +1,9 @@
-// Configuration: board, station, calibrations and key, read and checked together. Whatever is
-// impossible is refused here, in one sentence, before anything starts; whatever can be recovered
-// from is not.
+// Configuration: board, station, calibrations, relations and key, read and checked together.
+// Whatever is impossible is refused here, in a sentence each, before anything starts; whatever can
+// be recovered from is not.
+//
+//     let configuration = try Configuration(boardPath: board, stationPath: station)
+//     let settings = StationSettings(configuration, bootCounter: counter)
 
 import Board
 import CLinux

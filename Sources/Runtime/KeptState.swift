@@ -1,5 +1,8 @@
 // KeptState: what an earlier run has left in the state directory, as far as it can be read. A
 // station whose disk is lost, full or read-only starts all the same, and says what it cannot do.
+//
+//     let state = KeptState(in: directory, realtime: realtime)
+//     if let problem = state.problem { … }
 
 import Core
 import Settings

@@ -1,5 +1,8 @@
 // ModelFile: a network that the station file names, mapped, checked and tried. A station runs
 // without one.
+//
+//     let file = ModelFile<PickerModel>(path, kernels: kernels)
+//     if let problem = file.problem { … }
 
 import Board
 import Conditioning

@@ -2,6 +2,8 @@
 // the board's format. Time is that of the frames, counted from 2026-01-01T00:00:00Z; nothing of
 // this machine enters, so the datagrams are the same bytes wherever and whenever it runs. For
 // comparing machines and builds, and for looking at what a station would have said.
+//
+//     try Recording.run(configuration, input: Path("frames.raw"), output: Path("out.bin"))
 
 import Board
 import CLinux

@@ -1,7 +1,18 @@
-// Runner: the station's one thread. It waits on the digitizer, the pulse line, the socket and the
-// signal descriptor, does bounded work for whichever is ready, and goes back to waiting. It does
-// what the station asks for and tells it what became of it. After `init` nothing on this path
-// allocates or touches a file system: the scribe does.
+// Runner: the station's loop, on one thread.
+//
+// The digitizer, the pulse line, the socket, the scribe and the signals are each ready at times of
+// their own. A thread for each would need locks, and the picks would wait for whoever holds one. A
+// loop that reads one after the other waits for the slowest, and a flood from one starves the rest.
+//
+// So the runner waits on all of them at once, does bounded work for whichever is ready, and goes
+// back to waiting. It does what the station asks for and tells it what became of it. What may
+// block, disks and name servers, is the scribe's. After `init` nothing on this path allocates or
+// touches a file system, unless a lost card is opened again.
+//
+//     var runner = try Runner(
+//       configuration, hostClock: MachineClock(), signalDescriptor: signals)
+//     while runner.step() != .stopRequested {}
+//     runner.finish()
 
 import Board
 import CLinux

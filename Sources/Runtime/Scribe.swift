@@ -1,11 +1,20 @@
-// Scribe: the station's one side thread. Whatever touches a disk or a name server waits for it: a
-// disk that takes ten seconds for an fsync, an SD card that died, a name server behind a broken
-// modem. The loop puts orders on a desk of fixed size, rings, and goes on; the scribe does one
-// after another and puts what became of them back. Nobody locks, so nobody waits.
+// Scribe: the station's one side thread, for whatever touches a disk or a name server.
 //
-//   desk      the memory that both see; it lies in pages of its own and outlives the thread
+// A disk can take ten seconds for an fsync, an SD card can die, a name server can be behind a
+// broken modem. A loop that stored and looked up by itself would stand still meanwhile, in the
+// middle of an earthquake. A helper that shared a lock with it would make it wait as well.
+//
+// So the loop puts orders on a desk of fixed size, rings, and goes on. The scribe does one after
+// another and puts what became of them back. Nobody locks, so nobody waits. It looks at
+// temperature, memory and free disk as well, about once a second.
+//
+//   desk      the memory that both see; it lies in pages of its own, which stay until the program
+//             ends
 //   order     a value that is to be on disk
-//   outcome   whether it is
+//   outcome   whether that value is on disk
+//
+//     let isTaken = scribe.store(.siteTerm, 10_000)
+//     while let (value, isDone) = scribe.outcome() { station.note(.stored(value, isDone: isDone)) }
 
 import Board
 import CLinux

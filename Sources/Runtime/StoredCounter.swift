@@ -1,4 +1,9 @@
-// A number in a file of the state directory that only grows: no power cut may take it back.
+// StoredCounter: a number above zero in a file of the state directory, which no power cut may take
+// back.
+//
+//     let counter = try StoredCounter("command-counter", in: directory)
+//     let last = try counter.read(largest: .max)
+//     let isStored = counter.store(last + 1)
 
 import CLinux
 import Core

@@ -1,14 +1,20 @@
 // ConfigurationFile: the strict TOML subset of boards, stations and calibrations.
 //
+// These files are written by hand, often at the station. An ordinary TOML reader lets a mistyped
+// key pass, so that a default holds in its place. It stops at the first mistake, and it needs a
+// heap, which the firmware does not have.
+//
+// This reader takes a subset that any TOML tool reads too, and refuses everything beyond it. A key
+// that nobody asked for is an error. Every refusal names the file, the line where there is one, and
+// what would be right. All mistakes of a file are told at once: `finish` throws the last, and
+// `errorsBefore` has the others. The text stays where the caller has it, and the entries lie in
+// fixed tables: nothing is allocated.
+//
 //   file     = { line }
 //   line     = [ section | key "=" value ] [ "#" comment ]     a comment may hold any UTF-8
 //   section  = "[" name "]"               one level, each once and with a key at least
 //   key      = a-z 0-9 _                  each once in its section
 //   value    = integer | decimal | "printable ASCII without \ and quotes" | true
-//
-// Any TOML tool reads such a file; this reader refuses everything beyond it. Every refusal names
-// the file, the line and what would be right; all of a file are told at once, in `finish`. The text
-// stays where the caller has it, and the entries lie in fixed tables: nothing is allocated.
 //
 //     var file = try ConfigurationFile(path: path, bytes: bytes)
 //     let port = file.integer("uplink", "port", in: 1...65_535)
@@ -373,7 +379,7 @@ public struct ConfigurationFile: ~Copyable {
     return result
   }
 
-  /// To be called last: a key that nobody asked for is an error. Throws all that is wrong.
+  /// To be called last: a key that nobody asked for is an error. Throws as `check` does.
   public mutating func finish() throws(Diagnostic) {
     for index in 0..<entryCount where !entries[index].isUsed { noteUnknown(entries[index]) }
     try check()

@@ -1,6 +1,10 @@
 // KnownKeys: which keys a reader has asked for, and what each may be. Somebody who mistypes a key
 // is told the nearest; and the reference of all keys is what the readers ask an empty file for, so
 // that it cannot differ from what they take.
+//
+//     var reference = ConfigurationFile(referenceFor: Path("board.toml"))
+//     _ = try BoardFile(&reference)
+//     for index in 0..<reference.keys.count { print(reference.keys[index].key) }
 
 import Core
 

@@ -1,6 +1,6 @@
-// Estimates and alerts: what the estimator says of the ground goes to the decision, the line is
-// driven, and then both go upstream. An alert says what the line did, so it waits until that is
-// known.
+// Estimates and alerts: an estimate that is due goes upstream, and all that the estimator says of
+// the ground goes to the decision. When that changes the alert, the line is driven before the alert
+// goes upstream. An alert says what the line did, so it waits until that is known.
 
 import Conditioning
 import Core

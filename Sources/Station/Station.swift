@@ -1,7 +1,18 @@
 // Station: the loop's body, a pure function of configuration, blocks, received datagrams, passing
-// time and what became of its actions. It imports no clock, socket, file or device: the same inputs
-// give the same actions on every machine. Runtime feeds it from the hardware, `onset replay` from a
-// record.
+// time and what became of its actions.
+//
+// What a station did in an earthquake must be understood afterwards, and tried again. A loop that
+// reads clocks, files and devices wherever it needs them never does the same twice, cannot be run
+// on a record, and makes its relay wait for its disk.
+//
+// So this module touches no socket, file or device and reads no clock of the machine. What it wants
+// done comes out of one queue, an action at a time, and what became of it goes back in. The same
+// inputs give the same actions on every machine. Runtime feeds it from the hardware, `onset replay`
+// from a record.
+//
+//     station.process(block)
+//     while let action = station.nextAction() { perform(action) }
+//     station.note(.lines(report))
 
 import Clock
 import Conditioning

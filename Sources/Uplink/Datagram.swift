@@ -1,7 +1,19 @@
-// The wire format, version 1: see WIRE-FORMAT.md, which is the contract; this is one
-// implementation.
+// Datagram: one message as it goes over the wire, version 1. WIRE-FORMAT.md is the contract; this
+// is one implementation.
+//
+// An alert goes through networks that lose, repeat and reorder, and anybody can send something to a
+// port. A connection holds an alert back until what was lost before it has come again, and has to
+// be made anew after every outage. A bare datagram can be forged.
+//
+// So every message is a datagram that stands for itself. It names its station, its place among all
+// that the station ever sent (boot counter and sequence) and how good its clock was, and a tag
+// under a shared key covers all of it. A receiver checks the tag before it believes any field.
 //
 //   datagram   header (56 bytes), payload (by type), tag (16 bytes: keyed BLAKE2b of all before it)
+//
+//     let datagram = Datagram(header, key: key) { message.write(to: &$0) }
+//     let opened = try OpenedDatagram(bytes, key: key)
+//     let pick = try PickMessage(opened.payload)
 
 import Core
 

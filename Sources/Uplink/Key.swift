@@ -1,4 +1,7 @@
 // Key: the 32 secret bytes that a station shares with its upstream.
+//
+//     let key = try Key(file: path)
+//     let datagram = Datagram(header, key: key) { message.write(to: &$0) }
 
 import CLinux
 import CSodium

@@ -1,14 +1,22 @@
-// A payload is a list of fields, and the list stands once, in the message's `visit`. To write a
-// message, to read one, to tell it as JSON and to hold WIRE-FORMAT.md to it is to go through that
-// list: what is added to it is in all four.
+// Payload: what a message carries, as one list of fields.
 //
-//     var reader = FieldReader(payload)
-//     message.visit(&reader)
-//     guard reader.isValid else { … }
+// A field has a place on the wire, a range, a row in WIRE-FORMAT.md and, in health, a name in JSON.
+// Where writing, reading, telling and documenting have a list each, the four drift apart, and a
+// field that one of them forgets shifts all that come after it.
+//
+// So the list stands once, in the message's `visit`. To write a message, to read one, to tell
+// health as JSON and to hold WIRE-FORMAT.md to it is to go through that list: what is added to it
+// is in all of them.
+//
+//     mutating func visit(_ v: inout some FieldVisitor) {
+//       v.number(&nonce, "nonce", "", "chosen by whoever asks, at random, new for every ping")
+//     }
+//     message.write(to: &writer)
+//     let message = try PingMessage(datagram.payload)
 
 import Core
 
-/// One row of WIRE-FORMAT.md, but for offset and type, which follow from where and what the field
+/// One row of WIRE-FORMAT.md, except offset and type, which follow from where and what the field
 /// is.
 public struct WireField: Sendable {
   public let name: StaticString

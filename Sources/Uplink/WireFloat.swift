@@ -1,3 +1,8 @@
+// WireFloat: a physical quantity that may be unknown, as messages carry it.
+//
+//     message.tauC = WireFloat(estimate.tauC)
+//     let seconds = message.tauC.value
+
 import Core
 
 /// Four bytes of a physical quantity that is not negative. By its bits, so that messages compare.

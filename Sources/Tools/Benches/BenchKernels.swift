@@ -1,5 +1,7 @@
-// bench kernels: what the convolution kernels do in a second, each variant beside the others and
-// beside what this core can do at most, measured in the same run.
+// KernelBenchmark: what the convolution kernels do in a second, each variant beside the others and
+// beside what this core can do at most, measured in the same run (`onset bench kernels`).
+//
+//     print(KernelBenchmark.table(KernelBenchmark().run()))
 
 import CKernels
 import CLinux

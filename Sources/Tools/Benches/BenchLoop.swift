@@ -1,5 +1,7 @@
-// bench loop: what a second of signal costs the station's loop, and how the cost of a block is
-// spread.
+// LoopBenchmark: what a second of signal costs the station's loop, and how the cost of a block is
+// spread (`onset bench loop`).
+//
+//     print(LoopBenchmark.table(LoopBenchmark().run()))
 
 import CLinux
 import Clock

@@ -1,10 +1,14 @@
-// bench picker: what networks of known shapes cost. Their weights are random, since the time does
-// not depend on them; batch normalization is folded, as it is everywhere at run time.
+// NetworkBenchmark: what networks of known shapes cost (`onset bench picker`). Their weights are
+// random, since the time does not depend on them; batch normalization is folded, as it is
+// everywhere at run time.
 //
 //   tcn32, tcn64    a dense dilated network for streams: strided stem to a quarter of the rate, six
 //                   residual layers of 32 or 64 channels, logits of three classes for four steps
 //   phasenet        Zhu & Beroza (2019), window of 3001 rows, 7-bit activations
 //   phasenet-int16  the same with 16-bit activations: what model import makes of its weights
+//
+//     let benchmark = NetworkBenchmark()
+//     print(benchmark.table(try benchmark.run()))
 
 import CLinux
 import Core

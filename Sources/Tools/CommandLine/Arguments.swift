@@ -1,4 +1,8 @@
-// A command line: --name value, --flag, and the rest, as a table of options allows it.
+// CommandLineArguments: a command line: --name value, --flag, and the rest, as a table of options
+// allows it.
+//
+//     let parsed = try CommandLineArguments(["--rate", "100", "a.mseed"], options: [rate])
+//     let hertz = try parsed.number("--rate")
 
 public struct CommandLineArguments {
   public private(set) var values: [String: String] = [:]

@@ -3,7 +3,8 @@
 // differ.
 //
 //     let rate = CommandOption(
-//       "--rate", value: "HERTZ", in: .real(20...1000), unit: "Hz", "Turns records into this rate.")
+//       "--rate", value: "HERTZ", in: .real(20...1000), unit: "Hz",
+//       "Turns records into this rate.")
 //     let parsed = try CommandLineArguments(arguments, options: [rate])
 //     let hertz = try parsed.number("--rate")
 

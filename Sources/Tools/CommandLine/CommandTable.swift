@@ -1,5 +1,8 @@
 // CommandTable: every command of `onset` with all that it takes. Parser, help and completion read
 // it.
+//
+//     let (command, rest) = try CommandTable.find(arguments)
+//     let parsed = try CommandLineArguments(rest, options: command.options)
 
 import Board
 import Decision

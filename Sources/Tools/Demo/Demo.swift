@@ -3,6 +3,9 @@
 // station's runner conditions, picks, signs and sends over UDP on the loopback; a receiver decodes
 // and verifies. Only the clock is not the machine's: it moves with the frames, so that a minute
 // takes a moment.
+//
+//     let demo = try Demo(DemoOptions())
+//     print(demo.story(try demo.run()))
 
 import CAlsa
 import CLinux

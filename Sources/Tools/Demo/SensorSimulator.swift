@@ -1,4 +1,10 @@
-// A sensor and its digitizer: ground acceleration to counts, for demonstrations and tests.
+// SensorSimulator: a sensor and its digitizer: ground acceleration to counts, for demonstrations
+// and tests.
+//
+//     var sensor = SensorSimulator(
+//       quantity: .acceleration, countsPerUnit: 1e6, corner: nil, rateHertz: 100,
+//       maximumCounts: 8_388_607)
+//     let frame = sensor.step(earthquake.next())
 
 import Conditioning
 import Core

@@ -1,5 +1,5 @@
-// A deterministic earthquake: the stochastic ω² method (Hanks and McGuire 1981; Boore 2003,
-// doi:10.1007/PL00012553) in the time domain, sample by sample.
+// SyntheticEarthquake: an earthquake that a seed decides: the stochastic ω² method (Hanks and
+// McGuire 1981; Boore 2003, doi:10.1007/PL00012553) in the time domain, sample by sample.
 //
 // White noise under a window is shaped by recursive filters: two first-order high-passes at the
 // corner frequency make the ω² acceleration spectrum (2πf)²Ω₀ / (1 + (f/fc)²) exactly in magnitude;
@@ -9,6 +9,9 @@
 //
 //   M0   seismic moment, N·m                 fc   corner frequency, Hz
 //   Ω₀   low-frequency displacement level    t*   κ₀ + travel time / Q, s
+//
+//     var earthquake = SyntheticEarthquake(SyntheticSettings(), rateHertz: 100)
+//     let acceleration = earthquake.next()
 
 import Core
 

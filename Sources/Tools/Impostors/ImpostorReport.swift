@@ -1,5 +1,8 @@
 // What stations said of impostors, by kind, and beside it what they said of earthquakes: as a
 // table, and as one JSON object a line.
+//
+//     let report = try ImpostorTrials(ReplayOptions()).report(1000, seed: 1)
+//     print(report.table)
 
 import Core
 import Uplink

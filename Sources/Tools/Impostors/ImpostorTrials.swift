@@ -1,8 +1,16 @@
-// onset evaluate --impostors: a library of what is no earthquake, spread evenly over its kinds,
-// each on a station of its own. How many of each raise the alarm, and why?
+// ImpostorTrials: what is no earthquake, spread evenly over its kinds, each on a station of its own
+// (`onset evaluate --impostors`). How many of each kind raise the alarm, and why?
 //
-//   let trials = ImpostorTrials(options)
-//   print(try trials.report(200_000, seed: 1).table)
+// Days of recorded noise are the obvious test against false alarms. What raises one is rare, so
+// that such days hold hardly any of it. A handful of made-up cases shows only that those few do
+// not.
+//
+// So every trial draws its parameters, its size and its noise by chance, and about one in four
+// comes during an earthquake that itself stays well below the limit. Trial k of a seed is the same
+// alone and among all the others, so that one that raised an alarm can be looked at again (`tell`).
+//
+//     let trials = ImpostorTrials(ReplayOptions())
+//     print(try trials.report(200_000, seed: 1).table)
 
 import Core
 import Dispatch

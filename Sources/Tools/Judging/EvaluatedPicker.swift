@@ -1,4 +1,7 @@
 // EvaluatedPicker: any picker as `onset evaluate` sees it: a record in, picks out.
+//
+//     let picker = try EvaluatedPicker("sta-lta", options: ReplayOptions())
+//     let found = try picker.run(record, file: "record.mseed", conditioned)
 
 import Conditioning
 import Core

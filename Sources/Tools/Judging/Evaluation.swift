@@ -1,8 +1,18 @@
-// onset evaluate: pickers judged on records, by source and over all, in one table.
+// Evaluation: pickers judged on records, by source and over all, in one table (`onset evaluate`).
 //
-// Records with analysts' picks give precision, recall and residuals. Others, where picks of
-// teachers are at hand, give recall of what the teachers agree on, and how many picks a day none of
-// them supports.
+// Which picker is better? What their papers state cannot be compared, because records, rates and
+// tolerances differ from paper to paper. And on continuous records nobody has picked every small
+// event, so that a pick of one would count as wrong.
+//
+// So all pickers run here over the same records, under the same rules, whether they are stations,
+// networks for windows or lists of picks. Records with analysts' picks give precision, recall and
+// residuals. Others, where picks of teachers are at hand, give recall of what the teachers agree
+// on, and how many picks a day none of them supports.
+//
+//     var evaluation = try Evaluation(EvaluationOptions())
+//     let records = try EvaluationIndex.read("INDEX.csv", split: nil)
+//     try evaluation.run(records, complain: { print($0) })
+//     print(evaluation.table)
 
 import Conditioning
 import Core

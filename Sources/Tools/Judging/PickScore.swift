@@ -1,6 +1,10 @@
 // PickScore: how picks compare with what is true, as pickers are judged in the literature (Zhu &
 // Beroza 2019; Mousavi et al. 2020): a hit is a pick within a tolerance of the truth, each truth
 // and each pick used once.
+//
+//     var score = PickScore()
+//     _ = score.add(picks: [12.3], truths: [12.2])
+//     let recall = score.recall(0)
 
 import Foundation
 

@@ -1,5 +1,11 @@
-// onset evaluate --strong-motion: what the station expected, against what came, on records of which
-// the ground motion is known. The truth is the record itself, through the station's own filters.
+// StrongMotion: what the station expected, against what came, on records whose ground motion is
+// known (`onset evaluate --strong-motion`). The truth is the record itself, through the station's
+// own filters.
+//
+//     var evaluation = StrongMotion(ReplayOptions())
+//     let records = try EvaluationIndex.shaking("INDEX.csv", split: nil)
+//     try evaluation.run(records, complain: { print($0) })
+//     print(evaluation.table)
 
 import Conditioning
 import Core

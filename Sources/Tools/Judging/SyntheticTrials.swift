@@ -1,6 +1,10 @@
-// onset evaluate --synthetic: thousands of synthetic earthquakes, each through a station of its
-// own, and days of noise with everything in it that is no earthquake. Does the alarm come when it
-// must, and never else?
+// SyntheticTrials: thousands of synthetic earthquakes, each through a station of its own, and days
+// of noise with spikes, steps, footsteps, blasts and dropouts in it (`onset evaluate --synthetic`).
+// Does the alarm come when it must, and never else?
+//
+//     let trials = SyntheticTrials(ReplayOptions())
+//     print(try trials.earthquakes(1000, seed: 1).text)
+//     print(try trials.quiet(days: 1, seed: 1).text)
 
 import Clock
 import Conditioning

@@ -1,6 +1,10 @@
 // WindowPicker: a network made for windows, such as PhaseNet, run as its users run it: over windows
 // that overlap by half, of each the middle. It tells what such a picker finds, not when: by its
 // nature it is a window late.
+//
+//     let picker = try WindowPicker(path: "phasenet.onet")
+//     let (p, s) = picker.probabilities(conditioned.samples)
+//     let onsets = WindowPicker.peaks(p, threshold: 0.5)
 
 import Conditioning
 import Core

@@ -1,6 +1,9 @@
-// A network in floating point, as its author trained it: what the importer quantizes, and what it
-// holds the result against. A signal is a sequence of steps of `channels` values; signal 0 is the
-// input.
+// FloatNetwork: a network in floating point, as its author trained it: what the importer quantizes,
+// and what it holds the result against. A signal is a sequence of steps of `channels` values;
+// signal 0 is the input.
+//
+//     let signals = network.run(window)
+//     let probabilities = signals[network.signals.count - 1]
 
 import Core
 import Network

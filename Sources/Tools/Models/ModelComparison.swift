@@ -1,4 +1,8 @@
-// model compare: a network file against the probabilities of an independent float implementation.
+// ModelComparison: a network file against the probabilities of an independent float implementation
+// (`onset model compare`).
+//
+//     let comparison = try ModelComparison(file, kernels: .scalar, reference: archive)
+//     print(comparison.report)
 
 import Foundation
 import Kernels
@@ -28,7 +32,7 @@ public struct ModelComparison {
     let inputs = try ModelImport.windows(
       windows, components: try file.plan(maximumRows: 1).header.components.count)
     let runner = try NetworkRunner(file, kernels: kernels, maximumRows: windows.shape[1])
-    // A network that can be planned has an output, and a head that makes it.
+    // A network that can be planned has an output, and a layer that makes it.
     let output = runner.outputs[0]
     let head = (0..<runner.plan.header.layerCount).map { runner.plan.layers[$0] }
       .first { $0.destination == output }!

@@ -1,5 +1,10 @@
-// model import: a description and its arrays to a network file, with the error of every layer and
-// of the output on windows of the calibration set.
+// ModelImport: a description and its arrays to a network file, with the error of every layer and of
+// the output on windows of the calibration set (`onset model import`).
+//
+//     let imported = try ModelImport(
+//       descriptionPath: "network.json", arraysPath: "arrays.npz",
+//       calibrationPath: "windows.npz", rule: .percentile)
+//     try imported.file.write(path: "network.onet")
 
 import Core
 import Foundation

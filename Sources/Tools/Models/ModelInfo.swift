@@ -1,4 +1,6 @@
-// model info: what a network is, layer by layer, and what running it will take.
+// ModelInfo: what a network is, layer by layer, and what running it will take (`onset model info`).
+//
+//     print(try ModelInfo.text(NetworkBytes(path: "network.onet"), maximumRows: nil))
 
 import Core
 import Foundation

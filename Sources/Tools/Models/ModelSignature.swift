@@ -1,4 +1,9 @@
-// model sign and verify: Ed25519 keys in files, 64 bytes secret and 32 bytes public.
+// ModelSignature: Ed25519 keys in files, 64 bytes secret and 32 bytes public (`onset model sign`
+// and `verify`).
+//
+//     print(try ModelSignature.sign(path: "network.onet", keyPath: "signer"))
+//     let key = try ModelSignature.key(path: "signer.pub")
+//     print(try ModelSignature.verify(NetworkBytes(path: "network.onet"), publicKey: key))
 
 import CLinux
 import CSodium

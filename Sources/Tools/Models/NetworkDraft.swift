@@ -1,4 +1,10 @@
-// A network in the making: ordinary arrays, in the natural order, and the file they become.
+// NetworkDraft: a network in the making: ordinary arrays, in the natural order, and the file they
+// become.
+//
+//     var draft = NetworkDraft()
+//     draft.buffers.append(buffer)
+//     draft.layers.append(DraftLayer(record))
+//     try draft.file().write(path: "network.onet")
 
 import Core
 import Foundation

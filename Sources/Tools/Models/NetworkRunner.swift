@@ -1,4 +1,7 @@
-// A network with memory of its own, for tools: float windows in, probabilities out.
+// NetworkRunner: a network with memory of its own, for tools: float windows in, probabilities out.
+//
+//     let runner = try NetworkRunner(file, kernels: .scalar, maximumRows: 100)
+//     let outputs = runner.window(runner.inputRows(values))
 
 import CLinux
 import Core

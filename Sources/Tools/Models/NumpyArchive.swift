@@ -1,5 +1,9 @@
-// Arrays in an .npz file as NumPy's `savez` writes them: a ZIP archive (APPNOTE.TXT 6.3, stored
-// members alone; ZIP64 sizes too) of .npy members (NEP 1), little-endian numbers in C order.
+// NumpyArchive: arrays in an .npz file as NumPy's `savez` writes them: a ZIP archive (APPNOTE.TXT
+// 6.3, stored members alone; ZIP64 sizes too) of .npy members (NEP 1), little-endian numbers in C
+// order.
+//
+//     let archive = try NumpyArchive(path: "windows.npz")
+//     let windows = try archive.array("windows")
 
 import Foundation
 

@@ -1,8 +1,16 @@
-// From a network in floating point to its integers: activation ranges from a calibration set,
-// weights to a scale for each output channel, and where everything lies.
+// Quantizer: from a network in floating point to its integers: activation ranges from a calibration
+// set, weights to a scale for each output channel, and where everything lies.
 //
-// Scales of activations are by channel, which costs nothing, since the weights that read a channel
-// absorb its scale; signals that take part in a residual have one scale for all channels.
+// A station computes with activations of 7 or 16 bits. One scale for a whole layer is the obvious
+// way: a channel that is a hundred times smaller than its neighbours is then left with a code or
+// two. A range that holds the largest value ever seen spends most codes on what hardly ever comes.
+//
+// Scales of activations are by channel instead, which costs nothing, since the weights that read a
+// channel absorb its scale. Signals that take part in a residual have one scale for all channels. A
+// range may cut what is rarest in the calibration set (RangeRule).
+//
+//     var quantizer = try Quantizer(network, windows: windows, rule: .percentile)
+//     let file = try quantizer.draftNetwork().file()
 
 import Core
 import Foundation

@@ -1,9 +1,13 @@
-// A picture of what a station saw and said: the components, the trigger function, the picks, when
-// each was told, the shaking that was expected, and what the event was taken for.
+// Drawing: a picture of what a station saw and said: the components, the trigger function, the
+// picks, when each was told, the shaking that was expected, and what the event was taken for.
 //
 // A record of minutes is drawn in detail. An hour or a day would be a black bar with a thousand
 // labels that way: its picks are marks, and its largest events are drawn again below, thirty
 // seconds each.
+//
+//     let drawing = Drawing(
+//       trace: replay.trace, messages: messages, title: record.code, triggerRatio: 6)
+//     try drawing.svg().write(toFile: "out.svg", atomically: true, encoding: .utf8)
 
 import Core
 import Uplink

@@ -1,4 +1,9 @@
-// Comma-separated values (RFC 4180) with a header line: rows by the names of their columns.
+// CommaSeparated: comma-separated values (RFC 4180) with a header line: rows by the names of their
+// columns.
+//
+//     let table = try CommaSeparated(path: "INDEX.csv")
+//     let column = try table.index(of: "file")
+//     for row in table.rows { print(row[column]) }
 
 import Foundation
 

@@ -1,4 +1,6 @@
-// Clean records made worse with real noise, to a signal-to-noise ratio that is known.
+// Degradation: clean records made worse with real noise, to a signal-to-noise ratio that is known.
+//
+//     options.degradation = Degradation(noisePaths: ["noise.mseed"], decibels: 10, seed: 1)
 
 import Conditioning
 import Core

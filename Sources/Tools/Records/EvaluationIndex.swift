@@ -1,8 +1,11 @@
-// What pickers are judged by: an index of records with what analysts say of them, and picks of
-// others for records without analysts.
+// EvaluationIndex: what pickers are judged by: an index of records with what analysts say of them,
+// and picks of others for records without analysts.
 //
 // A picks file has file, phase, time_s (from the start of the record) and, if it likes,
 // probability.
+//
+//     let records = try EvaluationIndex.read("INDEX.csv", split: nil)
+//     let teachers = try EvaluationIndex.picks("picks.csv")
 
 import Foundation
 

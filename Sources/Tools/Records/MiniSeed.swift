@@ -1,5 +1,17 @@
-// miniSEED records to frames: whatever order, gaps, overlaps and damage the files have, the station
-// gets frames in time order, and the reader gets a report of what was wrong.
+// MiniSeed: miniSEED records to frames.
+//
+// Files hold records of one channel each, in any order, with gaps, overlaps and damage, and with
+// times that drift against the nominal rate. Where the samples of a channel are put one after the
+// other as they come, a gap shifts all that follows, the components come apart, and times counted
+// from the first sample are off by seconds after a day.
+//
+// So records are sorted by time and joined where one goes on from another, and the times at which
+// they begin are kept beside the samples. One component decides where there are frames, and the
+// others are laid beside it by their times. The station gets frames in time order, and the reader
+// gets a report of what was wrong.
+//
+//     let (instruments, report) = try MiniSeed.read([data])
+//     for complaint in report.complaints { print(complaint) }
 
 import CMseed
 import Core

@@ -1,5 +1,7 @@
 // RecordFiles: miniSEED files by name. A file that cannot be read is named in its error, so that
 // whoever reads many can say which it was and go on with the rest.
+//
+//     let (instruments, report) = try RecordFiles.read(paths) { print($0) }
 
 import Foundation
 

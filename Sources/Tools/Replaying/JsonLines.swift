@@ -1,11 +1,13 @@
-// Datagrams as the JSON lines of the design: what `replay`, `decode` and `ping` print.
+// JsonLine: datagrams as JSON lines: what `replay`, `decode`, `listen`, `ping` and `command` print.
+//
+//     print(try JsonLine.text(OpenedDatagram(bytes, key: key)))
 
 import Clock
 import Core
 import Uplink
 
 public enum JsonLine {
-  /// One message as one line without newline. `isAuthentic`: nil where no key was there to tell.
+  /// One message as one line without newline.
   public static func text(_ datagram: OpenedDatagram) throws(DatagramError) -> String {
     let header = datagram.header
     switch header.type {

@@ -1,4 +1,18 @@
 // Replay: a record through the same Station as the firmware's, as fast as it goes or paced.
+//
+// What would the station have said of that earthquake? A picker of its own for whole records would
+// answer for another program: one that knows what comes after each sample, has its own filters, and
+// has never seen a block or a gap.
+//
+// So a record is cut into blocks as a digitizer delivers them, with its gaps and its own time, and
+// goes through Station itself. Datagrams come out, in the order in which they leave. A replay has
+// no relay and no disk, so what is asked of these counts as done. The key is all zeros, because
+// what is replayed is no detection.
+//
+//     var replay = Replay(ReplayOptions())
+//     for record in try RecordFiles.read("record.mseed").instruments {
+//       try replay.run(record) { datagrams.append($0) }
+//     }
 
 import Board
 import Clock

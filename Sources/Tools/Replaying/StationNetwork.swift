@@ -1,5 +1,9 @@
-// The networks of stations in replays, demo and evaluation: those that this program carries, or
-// files.
+// StationNetwork: the networks of stations in replays, demo and evaluation: those that this program
+// carries, or files.
+//
+//     var options = ReplayOptions()
+//     options.network = .standard
+//     options.estimatorNetwork = try StationNetwork<EstimatorModel>(path: "other.onet")
 
 import CModels
 import Conditioning

@@ -1,4 +1,9 @@
 // Command: an authenticated order to a running station, and its answer.
+//
+//     let (line, isDone, _) = try Command(
+//       target: "192.0.2.1:6465", keyPath: "station.key", station: "XX.ONST1.00.EH",
+//       parameter: "drill", value: "1", expirySeconds: 60
+//     ).run()
 
 import CLinux
 import Clock

@@ -1,4 +1,6 @@
-// onset doctor HOST:PORT: what a running station's health says, in plain words and with what to do.
+// HealthFindings: a station's health in plain words, with what to do (`onset doctor HOST:PORT`).
+//
+//     for finding in HealthFindings.of(pong.health, header) { print(finding.line.string) }
 
 import Clock
 import Core

@@ -1,4 +1,6 @@
 // Ping: an authenticated question to a running station, and its answer.
+//
+//     print(try Ping(target: "192.0.2.1:6465", keyPath: "station.key").run())
 
 import Core
 import Doctor
