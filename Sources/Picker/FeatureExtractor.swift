@@ -7,9 +7,11 @@
 //   fine      the signal over its scale, in steps of a sixth, to ten times the scale: the noise,
 //             and what hides in it
 //   coarse    the same in thirds of an octave, to 126 dB: microseisms and strong motion alike
+//   fast      the signal over its mean size of the last second and a half, in tenths, to 6.3 times: an
+//             S in the coda of a loud P, which in the coarse view is a rise of four steps
 //   age       counts down from a start or a gap, so that the network knows what it cannot know yet
 //
-// A component that is missing or broken is blank in both.
+// A component that is missing or broken is blank in all of them.
 //
 //     var features = FeatureExtractor()
 //     features.restart(at: sample.counts, knowsNoise: false)
@@ -19,10 +21,11 @@ import Conditioning
 import Core
 
 public struct FeatureExtractor: Sendable {
-  /// Fine and coarse of the vertical, of north, of east; age; one that is always blank, because
-  /// kernels take channels by fours.
-  public static let channelCount = 8
-  public typealias Codes = SIMD8<UInt8>
+  /// Fine and coarse of the vertical, of north, of east; age; blank; fast of each; blank. Kernels
+  /// take channels by fours, so a network that knows two views takes the first eight.
+  public static let channelCount = 12
+  public static let channelCountOfTwoViews = 8
+  public typealias Codes = SIMD16<UInt8>
 
   /// The code of zero: as far from both ends of 7 bits as can be.
   public static let blank: UInt8 = 64
@@ -48,6 +51,11 @@ public struct FeatureExtractor: Sendable {
   private static let finePerScale = 6.0
   private static let coarsePerOctave = 3.0
   private static let ageShift = 3
+  /// Long beside a period of S, short beside an S − P of three seconds.
+  private static let latelyWeight = 1.0 / 150
+  /// Before an event the noise is what it is compared with, and a little more sensitively.
+  private static let latelyFloor = 0.7
+  private static let perLately = 10.0
 
   private var highPass = Biquad(
     .highPass(cornerHertz: cornerHertz, rateHertz: outputRateHertz))
@@ -55,6 +63,8 @@ public struct FeatureExtractor: Sendable {
   public private(set) var scale = Lanes(repeating: scaleFloorCounts)
   /// Samples that the scale rests on.
   private var learned = Lanes.zero
+  /// The mean size until the sample before.
+  private var lately = Lanes.zero
   private var previous = Lanes.zero
   /// Samples since each lane changed.
   private var still = Lanes.zero
@@ -70,6 +80,7 @@ public struct FeatureExtractor: Sendable {
     _ = highPass.settle(at: counts)
     previous = counts
     still = .zero
+    lately = .zero
     age = 0
     guard !knowsNoise else { return }
     learned = .zero
@@ -83,15 +94,22 @@ public struct FeatureExtractor: Sendable {
     wake(counts)
     learn(size)
     let ratio = size / scale
+    let floor = scale * FeatureExtractor.latelyFloor
+    let recent = size / lately.replacing(with: floor, where: lately .< floor)
+    lately += (size - lately) * FeatureExtractor.latelyWeight
     var codes = Codes(repeating: FeatureExtractor.blank)
     for lane in 0..<3 where lanes.contains(lane: lane) {
       let fine = FeatureExtractor.code(ratio[lane] * FeatureExtractor.finePerScale)
       let coarse = FeatureExtractor.code(
         FeatureExtractor.octaves(1 + ratio[lane]) * FeatureExtractor.coarsePerOctave)
+      let fast = FeatureExtractor.code(recent[lane] * FeatureExtractor.perLately)
       let isDown = filtered[lane] < 0
-      codes[2 * lane] = isDown ? FeatureExtractor.blank - fine : FeatureExtractor.blank + fine
-      codes[2 * lane + 1] =
-        isDown ? FeatureExtractor.blank - coarse : FeatureExtractor.blank + coarse
+      func signed(_ code: UInt8) -> UInt8 {
+        isDown ? FeatureExtractor.blank - code : FeatureExtractor.blank + code
+      }
+      codes[2 * lane] = signed(fine)
+      codes[2 * lane + 1] = signed(coarse)
+      codes[8 + lane] = signed(fast)
     }
     let youth = Int(FeatureExtractor.mostCode) - (age >> FeatureExtractor.ageShift)
     if youth > 0 {
@@ -113,6 +131,7 @@ public struct FeatureExtractor: Sendable {
     still = (still + 1).replacing(with: 0, where: jump .!= 0)
     sum.replace(with: 0, where: wakes)
     learned.replace(with: 0, where: wakes)
+    lately.replace(with: 0, where: wakes)
     hasWoken = wakes[0] || wakes[1] || wakes[2]
   }
 

@@ -42,10 +42,12 @@ public struct PickerModel: NetworkModel {
     let input = plan.buffers[0]
     guard header.sampleRateMillihertz == 100_000, header.windowRows == 0,
       header.normalization == .callers, header.components.equals("ZNE"), input.element == .code,
-      input.width == FeatureExtractor.channelCount, input.blank == FeatureExtractor.blank
+      input.width == FeatureExtractor.channelCount
+        || input.width == FeatureExtractor.channelCountOfTwoViews,
+      input.blank == FeatureExtractor.blank
     else {
       throw fail(
-        "not a picker: it must stream codes of ZNE, 8 channels of blank 64, at 100 samples a second"
+        "not a picker: it must stream codes of ZNE, 8 or 12 channels of blank 64, at 100 samples a second"
       )
     }
     var heads = InlineArray<4, Int>(repeating: 0)

@@ -191,7 +191,9 @@ extension ConfigurationFile {
     var diagnostic = failure(entry, "needs a value: a number, a text in double quotes, or true")
     guard !entry.value.isEmpty else { return diagnostic }
     for index in entry.value
-    where bytes[index] == UInt8(ascii: "\"") || bytes[index] == UInt8(ascii: "\\") {
+    where bytes[index] == UInt8(ascii: "\"") || bytes[index] == UInt8(ascii: "\\")
+      || bytes[index] == 0x09
+    {
       return diagnostic
     }
     diagnostic.text.append("; quote it: \"")

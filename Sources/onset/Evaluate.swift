@@ -29,6 +29,7 @@ func evaluate(_ parsed: CommandLineArguments) throws {
   options.isVerticalAlone = parsed.flags.contains("--vertical")
   if let path = parsed.values["--teachers"] { options.teachers = try EvaluationIndex.picks(path) }
   if let path = parsed.values["--agreed"] { options.agreed = try EvaluationIndex.picks(path) }
+  options.noiseCounts = try parsed.number("--noise-counts")
   options.rateMillihertz = try parsed.number("--rate").map { Int($0 * 1000) }
   let decibels = try parsed.number("--snr")
   let seed = try parsed.wholeNumber("--seed") ?? 1

@@ -250,6 +250,12 @@ import Tools
     #expect(sentence?.hasSuffix("; quote it: \"\(value)\"") == true)
   }
 
+  @Test func whatHasATabIsNotShownQuoted() {
+    let sentence = refusal("[a]\nb = 1\tc") { file throws(Diagnostic) in file.date("a", "b") }
+    #expect(
+      sentence == "t.toml:2: b needs a value: a number, a text in double quotes, or true")
+  }
+
   @Test func aKeyInTheWrongSectionIsShownItsPlace() {
     let sentence = refusal("[a]\nline = 1") { file throws(Diagnostic) in
       _ = file.has("pps", "line")

@@ -58,19 +58,16 @@ struct ConfigurationTarget: Target {
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool {
     var isParsed = false
     var content = Content.board(nil)
+    var others = ""
     do throws(Diagnostic) {
       var file = try ConfigurationFile(path: Path(Self.name), bytes: bytes)
       isParsed = true
-      if file.has(section: "station") {
-        content = .station(try StationFile(&file))
-      } else if file.has(section: "instrument") {
-        content = .calibration(try CalibrationFile(&file))
-      } else if file.has(section: "relations") {
-        content = .relations(try Relations(&file))
-      } else {
-        content = .board(try BoardFile(&file))
+      do throws(Diagnostic) { content = try Self.read(&file) } catch {
+        others = file.errorsBefore.string
+        throw error
       }
     } catch {
+      try Self.check(errorsBefore: others)
       try Self.check(error, isParsed: isParsed, bytes)
       return false
     }
@@ -81,6 +78,13 @@ struct ConfigurationTarget: Target {
     case .relations(let relations): try Self.check(relations)
     }
     return true
+  }
+
+  private static func read(_ file: inout ConfigurationFile) throws(Diagnostic) -> Content {
+    if file.has(section: "station") { return .station(try StationFile(&file)) }
+    if file.has(section: "instrument") { return .calibration(try CalibrationFile(&file)) }
+    if file.has(section: "relations") { return .relations(try Relations(&file)) }
+    return .board(try BoardFile(&file))
   }
 
   private enum Content {
@@ -121,6 +125,18 @@ struct ConfigurationTarget: Target {
       for byte in bytes where byte == UInt8(ascii: "\n") { lines += 1 }
       try require(
         line <= lines && text[index] == UInt8(ascii: ":"), "there is no such line: \(text.string)")
+    }
+  }
+
+  /// Whole lines that name the file, and at last how many more there are.
+  private static func check(errorsBefore text: String) throws {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    try require(lines.last == "", "the last line does not end: \(text)")
+    for (place, line) in lines.dropLast().enumerated() {
+      let isCount = place == lines.count - 2 && line.hasPrefix("and ") && line.hasSuffix(" more")
+      let isPrintable = line.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+      try require(
+        isPrintable && (isCount || line.hasPrefix("\(name):")), "one of the refusals: \(line)")
     }
   }
 

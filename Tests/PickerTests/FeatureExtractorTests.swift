@@ -40,13 +40,13 @@ import Testing
         }
         if sample == 0 { features.restart(at: lanes, knowsNoise: false) }
         let found = features.step(lanes, lanes: LaneSet(rawValue: golden.present))
-        let expected = codes[row..<(row + 8)]
-        guard (0..<8).allSatisfy({ found[$0] == expected[row + $0] }) else {
+        let expected = codes[row..<(row + 12)]
+        guard (0..<12).allSatisfy({ found[$0] == expected[row + $0] }) else {
           Issue.record("case \(number), sample \(sample): \(found), not \(Array(expected))")
           return
         }
         place += 12
-        row += 8
+        row += 12
       }
     }
     #expect(place == counts.count && row == codes.count)

@@ -26,9 +26,9 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     kernels: KernelVariant = KernelVariant.select().variant,
     settings: NetworkPickerSettings = NetworkPickerSettings(),
     baseline: PickerSettings = PickerSettings(),
-    change: (Int, Sample) -> Sample? = { $1 }
+    network: PickerNetwork = .standard, change: (Int, Sample) -> Sample? = { $1 }
   ) throws -> (picks: [(told: UTC, pick: Pick)], p: UTC, s: UTC) {
-    let model = PickerNetwork.standard.model
+    let model = network.model
     var arena = try pickerArena(model)
     var picker = Picker(
       baseline, presentLanes: lanes,
@@ -157,9 +157,17 @@ private func pickerArena(_ model: PickerModel) throws -> Arena {
     #expect(near.isEmpty == isLong)
   }
 
+  /// A network may see two views or three.
+  @Test func aNetworkOfThreeViewsThatIgnoresTheThirdSaysTheSame() throws {
+    let (two, _, _) = try listen(seed: 3)
+    let (three, _, _) = try listen(seed: 3, network: widenedNetwork())
+    #expect(!two.isEmpty && two.map(\.pick) == three.map(\.pick))
+    #expect(two.map(\.told) == three.map(\.told))
+  }
+
   /// Ground that is quieter than a count: zeros, now and then a one, and the monitor calls the lanes
   /// dead. `parts`: of the stream's counts make one of the converter's.
-  @Test(arguments: [1e4, 3e4]) func quietGroundsEventsAreTold(parts: Double) throws {
+  @Test(arguments: [2e4, 4e4]) func quietGroundsEventsAreTold(parts: Double) throws {
     var noise = 0
     var still = Lanes.zero
     var before = Lanes.zero

@@ -181,6 +181,23 @@ import Testing
     }
   }
 
+  /// Noise of a tenth of a count is nearly all zeros; of ten counts it is as it was.
+  @Test(arguments: [0.1, 10]) func coarsenedToTheNoiseThatIsAskedFor(counts: Double) throws {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let data = try Data(contentsOf: folder.appendingPathComponent("one.mseed"))
+    var record = try MiniSeed.read([data]).0[0]
+    let isCoarsened = record.coarsen(noiseCounts: counts, p: 20)
+    #expect(isCoarsened)
+    let vertical = record.segments[0].frames[..<1800].map { Int($0[0]) }
+    if counts < 1 {
+      #expect(vertical.count { $0 == 0 } > 1500)
+    } else {
+      let found = SignalToNoise.energies(record.conditioned(), at: 20).noise.squareRoot()
+      #expect(abs(found / counts - 1) < 0.05)
+    }
+  }
+
   @Test func degradedToTheRatioThatIsAskedFor() throws {
     let folder = try folder()
     defer { try? FileManager.default.removeItem(at: folder) }

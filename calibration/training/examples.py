@@ -4,7 +4,7 @@ The label comes from the clean record and the example from the degraded one, so 
 teachers no longer do. The onset is nowhere special. Half of the batches begin as a station does after a start, without
 a past; the other half have one.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.signal import lfilter
@@ -17,6 +17,7 @@ PAST_SAMPLES = 3000
 SETTLING_SAMPLES, SETTLING_SAMPLES_WITH_PAST = 500, 800
 TARGET_SIGMA_SAMPLES = 7.0
 MASKED_SAMPLES = 120
+WORTH_SAMPLES = 60
 POLARITY_SAMPLES = 10
 EVENT_ROW = 4
 EVENT_SAMPLES_MINIMUM = 400
@@ -49,6 +50,8 @@ class Example:
     motions: list
     start: int
     silent: int = 0  # So many samples at the beginning are zeros.
+    p_worth: list = field(default_factory=list)  # How much each pick counts.
+    s_worth: list = field(default_factory=list)
 
 
 class Source:
@@ -92,15 +95,17 @@ class Source:
         where = np.abs(np.arange(start, start + length))
         where = where % (2 * total)
         where = np.where(where >= total, 2 * total - 1 - where, where)
-        inside = [(phase, sample) for phase in ("p", "s", "doubtful_p", "doubtful_s")
-                  for sample in getattr(record, phase) if start <= sample < start + length]
+        inside = [(phase, place, sample) for phase in ("p", "s", "doubtful_p", "doubtful_s")
+                  for place, sample in enumerate(getattr(record, phase)) if start <= sample < start + length]
         example = Example(record.counts[:, where].astype(np.float64), record.present.copy(), [], [], [], [], start)
-        for phase, sample in inside:
+        for phase, place, sample in inside:
             if phase == "p":
                 example.p.append(sample - start)
+                example.p_worth.append(record.p_worth[place])
                 example.motions.append(self.motions[index][int(sample)])
             elif phase == "s":
                 example.s.append(sample - start)
+                example.s_worth.append(record.s_worth[place])
             else:
                 example.masked.append(sample - start)
         if start < 0 or start + length > total:  # The mirror of an onset is none.
@@ -114,11 +119,10 @@ class Source:
         whole = np.minimum(place.astype(int), example.counts.shape[1] - 2)
         part = place - whole
         counts = example.counts[:, whole] * (1 - part) + example.counts[:, whole + 1] * part
-        kept = [k for k, p in enumerate(example.p) if p / factor < length]
-        return Example(counts, example.present, [example.p[k] / factor for k in kept],
-                       [s / factor for s in example.s if s / factor < length],
-                       [m / factor for m in example.masked if m / factor < length],
-                       [example.motions[k] for k in kept], example.start)
+        example = Example(counts, example.present, [p / factor for p in example.p], [s / factor for s in example.s],
+                          [m / factor for m in example.masked if m / factor < length], example.motions, example.start,
+                          p_worth=example.p_worth, s_worth=example.s_worth)
+        return self._cropped(example, length)
 
     def _place(self, length, earliest):
         """Of an onset: anywhere; more often than by chance soon after the picker has settled."""
@@ -141,15 +145,18 @@ class Source:
         at = int(p * features.RATE_HERTZ)
         loudness = high_passed(motion)[:, at:at + 100].std(axis=1).max() + 1e-30
         example.counts = example.counts + motion * (noise / loudness * 10 ** self.rng.uniform(0, 3))
-        example.p, example.motions = [p * features.RATE_HERTZ], [0]
+        example.p, example.motions, example.p_worth = [p * features.RATE_HERTZ], [0], [1.0]
         example.s = [s * features.RATE_HERTZ] if s * features.RATE_HERTZ < length else []
+        example.s_worth = [1.0] * len(example.s)
         return example
 
     def _cropped(self, example, length):
         example.counts = example.counts[:, :length]
-        example.s = [s for s in example.s if s < length]
+        kept = [k for k, s in enumerate(example.s) if s < length]
+        example.s, example.s_worth = ([values[k] for k in kept] for values in (example.s, example.s_worth))
         kept = [k for k, p in enumerate(example.p) if p < length]
-        example.p, example.motions = [example.p[k] for k in kept], [example.motions[k] for k in kept]
+        example.p, example.motions, example.p_worth = (
+            [values[k] for k in kept] for values in (example.p, example.motions, example.p_worth))
         return example
 
     def noise(self, length):
@@ -244,6 +251,7 @@ class Source:
                 smaller.masked = smaller.masked + smaller.p + smaller.s
                 if smaller is example:
                     example.p, example.s, example.motions = other.p, other.s, other.motions
+                    example.p_worth, example.s_worth = other.p_worth, other.s_worth
                 example.masked = example.masked + other.masked
         else:
             example = self.noise(length)
@@ -283,7 +291,7 @@ class Source:
         return example
 
     def batch(self, size):
-        """Codes [batch][8][SAMPLES]; phase targets [batch][SAMPLES][3] and weights [batch][SAMPLES]; first motion
+        """Codes [batch][12][SAMPLES]; phase targets [batch][SAMPLES][3] and weights [batch][SAMPLES]; first motion
         [batch][SAMPLES] of −1, 0, +1; event targets and weights [batch][rows]."""
         past = PAST_SAMPLES if self._chance(0.5) else 0
         examples = [self.example(past) for _ in range(size)]
@@ -296,10 +304,12 @@ class Source:
         event_weights = np.ones((size, SAMPLES), np.float32)
         time = np.arange(SAMPLES)
         for k, example in enumerate(examples):
-            for phase, samples in ((1, example.p), (2, example.s)):
-                for sample in samples:
+            for phase, samples, worth in ((1, example.p, example.p_worth), (2, example.s, example.s_worth)):
+                for sample, value in zip(samples, worth):
                     bell = np.exp(-0.5 * ((time - (sample - past)) / TARGET_SIGMA_SAMPLES) ** 2)
                     targets[k, :, phase] = np.maximum(targets[k, :, phase], bell)
+                    near = slice(max(0, int(sample) - past - WORTH_SAMPLES), max(0, int(sample) - past + WORTH_SAMPLES))
+                    weights[k, near] = np.minimum(weights[k, near], value)
             for sample in example.masked:
                 at = int(sample) - past
                 weights[k, max(0, at - MASKED_SAMPLES):max(0, at + MASKED_SAMPLES)] = 0

@@ -2,7 +2,7 @@
 """Writes the golden vectors of what the picker's network sees, Tests/Golden/features.
 
 counts.bin holds frames of three little-endian int32 (vertical, north, east), case after case; codes.bin the rows of
-eight codes that features.py makes of them; manifest.json the cases: samples, and a mask of the components there.
+twelve codes that features.py makes of them; manifest.json the cases: samples, and a mask of the components there.
 """
 import json
 from pathlib import Path

@@ -128,6 +128,32 @@ def tensors(batch, device):
     return (codes.float() - features.BLANK) / 8, *others
 
 
+class Average:
+    """The fading mean of the weights. It is what is judged and kept: those of one step follow its thirty-two examples."""
+    SLOWEST = 0.998
+
+    def __init__(self, network, state=None):
+        self.steps, self.values = state or (0, {name: value.detach().clone() for name, value in network.named_parameters()})
+
+    def state(self):
+        return self.steps, self.values
+
+    @torch.no_grad()
+    def step(self, network):
+        self.steps += 1
+        share = 1 - min(self.SLOWEST, self.steps / (self.steps + 10))
+        for name, value in network.named_parameters():
+            self.values[name].lerp_(value, share)
+
+    @torch.no_grad()
+    def exchange(self, network):
+        """The network has the mean, and the mean keeps what the network had; a second call takes it back."""
+        for name, value in network.named_parameters():
+            kept = value.clone()
+            value.copy_(self.values[name])
+            self.values[name].copy_(kept)
+
+
 class Pieces:
     """Records cut into pieces, each with its codes as after a start: what false picks are sought in."""
     SAMPLES = 60_000
@@ -148,7 +174,7 @@ class Pieces:
 
 @torch.no_grad()
 def probabilities(network, codes, device, piece=30000, overlap=4000):
-    """Early P, late P, late S at 100 Hz and events at 25 Hz of a whole record's codes [8][samples]."""
+    """Early P, late P, late S at 100 Hz and events at 25 Hz of a whole record's codes [12][samples]."""
     network.eval()
     parts = []
     for begin in range(0, codes.shape[1], piece):
@@ -232,17 +258,19 @@ def train(name, stage, options, known, held_back):
     device, state_file = options.device, options.state.with_suffix(f".{name}")
     network = layers.Network(stage.plan()).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=stage.rate, weight_decay=1e-2)
-    spent, step, mined, running = 0.0, 0, [], {}
+    spent, step, mined, running, average = 0.0, 0, [], {}, None
     if state_file.exists():
         state = torch.load(state_file, map_location=device, weights_only=False)
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         spent, step, mined = state["spent"], state["step"], state["mined"]
+        average = Average(network, state["average"])
+    average = average or Average(network)
     pieces, held_pieces = (Pieces(known), Pieces(held_back)) if stage.is_judged else (None, None)
 
     def save():
         torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step,
-                    "mined": mined}, state_file)
+                    "mined": mined, "average": average.state()}, state_file)
 
     def batches():
         return iter(torch.utils.data.DataLoader(Batches(known, options.seed + step, mined, stage.takes),
@@ -252,7 +280,9 @@ def train(name, stage, options, known, held_back):
     while (spent := (time.monotonic() - begin) / 60) < stage.minutes:
         progress = spent / stage.minutes
         if progress > 1 - options.quantized_share and not network.is_quantized:
+            average.exchange(network)
             network.quantize()
+            average = Average(network)
         adjust(optimizer, network, stage.rate, progress, options.quantized_share, step)
         batch = tensors(next(loader), device)
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=not network.is_quantized):
@@ -262,23 +292,29 @@ def train(name, stage, options, known, held_back):
         sum(parts.values()).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
+        average.step(network)
         step += 1
         for part, value in parts.items():
             running[part] = 0.98 * running.get(part, value.item()) + 0.02 * value.item()
         if spent - last_said >= 3:
             last_said = spent
+            average.exchange(network)
             judged = scores(network, held_back, held_pieces, device) if stage.is_judged else {}
+            average.exchange(network)
             print(f"{name} {spent:6.1f} min, step {step}{', quantized' if network.is_quantized else ''}: ",
                   {part: round(float(value), 4) for part, value in (running | judged).items()}, flush=True)
             save()
         if stage.is_judged and spent - last_mined >= max(10, stage.minutes / 8):
             last_mined = spent
+            average.exchange(network)
             mined = false_picks(network, known, pieces, device, 0.15)
+            average.exchange(network)
             print(f"{len(mined)} picks that no teacher supports are looked at again", flush=True)
             loader = batches()
+    save()
+    average.exchange(network)
     if not network.is_quantized:
         network.quantize()
-    save()
     return network.eval()
 
 

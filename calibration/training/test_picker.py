@@ -4,6 +4,8 @@ import unittest
 
 import numpy as np
 
+import features
+
 HAS_SCIPY = importlib.util.find_spec("scipy") is not None
 HAS_TORCH = importlib.util.find_spec("torch") is not None and HAS_SCIPY
 if HAS_SCIPY:
@@ -27,22 +29,39 @@ def curve(samples, *picks):
 
 @unittest.skipUnless(HAS_SCIPY, "SciPy is not installed")
 class Teachers(unittest.TestCase):
-    def agreed(self, p, s, other_p=(), other_s=()):
-        return [list(found) for found in records.agreed(
-            np.array([curve(9000, *p), curve(9000, *s)]), np.array([curve(9000, *other_p), curve(9000, *other_s)]))]
+    def judged(self, p, s, other_p=(), other_s=(), manual=((), ())):
+        return records.judged(np.array([curve(90_000, *p), curve(90_000, *s)]),
+                              np.array([curve(90_000, *other_p), curve(90_000, *other_s)]), manual)
 
-    def test_a_supported_pick_is_sure(self):
-        p, s, doubtful_p, _ = self.agreed([(1000, 0.9)], [], [(1030, 0.4)])
-        self.assertEqual((p, s, doubtful_p), ([1000], [], []))
+    def test_the_second_teachers_pick_has_the_firsts_time(self):
+        known, doubtful = self.judged([(10_000, 0.3)], [], [(10_030, 0.4)])
+        self.assertEqual((known, doubtful), (({10_000: "both"}, {}), [[], []]))
+        self.assertEqual(self.judged([], [], [(10_030, 0.4)])[0], ({10_030: "second"}, {}))
+        self.assertEqual(self.judged([], [], [(10_030, 0.2)]), (({}, {}), [[10_030], []]), "it is not sure")
 
-    def test_one_alone_is_doubtful(self):
-        self.assertEqual(self.agreed([(1000, 0.9)], [])[:3], [[], [], [1000]])
-        self.assertEqual(self.agreed([], [], [(1000, 0.9)])[:3], [[], [], [1000]])
+    def test_the_first_alone_says_nothing_and_far_from_all_it_says_no(self):
+        known, doubtful = self.judged([(10_000, 0.9), (50_000, 0.9)], [], [(12_000, 0.8)])
+        self.assertEqual((known, doubtful), (({12_000: "second"}, {}), [[10_000], []]))
 
-    def test_an_s_behind_it_supports_a_p(self):
-        p, s, doubtful_p, doubtful_s = self.agreed([(1000, 0.9)], [(1800, 0.8)])
-        self.assertEqual((p, s, doubtful_p, doubtful_s), ([1000], [1800], [], []))
-        self.assertEqual(self.agreed([(1000, 0.9)], [(900, 0.8)])[0], [], "one before it does not")
+    def test_a_pair_counts_within_a_sequence_alone(self):
+        p, s = [(10_000, 0.9)], [(10_800, 0.8)]
+        self.assertEqual(self.judged(p, s)[0], ({}, {}))
+        known, _ = self.judged(p, s, [(30_000, 0.9)])
+        self.assertEqual(known, ({10_000: "pair", 30_000: "second"}, {10_800: "pair"}))
+        self.assertEqual(self.judged(p, [(9_500, 0.8)], [(30_000, 0.9)])[0][1], {}, "an S before it does not make one")
+
+    def test_an_analyst_outranks_both(self):
+        known, doubtful = self.judged([(10_000, 0.9)], [], [(10_000, 0.9)], manual=([10_040], [11_000]))
+        self.assertEqual((known, doubtful), (({10_040: "manual"}, {11_000: "manual"}), [[], []]))
+        _, doubtful = self.judged([], [], manual=([10_000], []))
+        self.assertTrue(doubtful[1] and min(doubtful[1]) >= 10_030, "an S may be there that nobody has sought")
+
+    def test_what_the_first_alone_sees_is_quiet(self):
+        first, second = np.zeros((2, 90_000)), np.zeros((2, 90_000))
+        first[0, 50_000] = 0.9
+        self.assertEqual(records.loudest(first, second, *records.judged(first, second)).max(), 0)
+        second[0, 50_010] = 0.15
+        self.assertAlmostEqual(records.loudest(first, second, *records.judged(first, second)).max(), 0.9)
 
 
 def record(seed=1, samples=20_000):
@@ -67,13 +86,22 @@ class Examples(unittest.TestCase):
 
     def test_shapes_and_ranges(self):
         codes, targets, weights, motions, events, event_weights = examples.Source([record()], 6).batch(24)
-        self.assertEqual(codes.shape, (24, 8, examples.SAMPLES))
+        self.assertEqual(codes.shape, (24, features.CHANNELS, examples.SAMPLES))
         self.assertLessEqual(codes.max(), 127)
         self.assertTrue(np.allclose(targets.sum(axis=2), 1, atol=1e-5))
         self.assertEqual(events.shape, (24, examples.SAMPLES // 4))
         self.assertTrue((weights[:, :examples.SETTLING_SAMPLES] == 0).all())
         self.assertTrue(set(np.unique(motions)) <= {-1, 0, 1} and set(np.unique(event_weights)) <= {0, 1})
         self.assertGreater(targets[:, :, 1].max(axis=1).mean(), 0.4)
+
+    def test_a_pick_counts_what_it_is_worth(self):
+        less = record()
+        less.p_worth, less.s_worth = np.array([0.5]), np.array([0.5])
+        whole, half = (examples.Source([one], 11).batch(32) for one in (record(), less))
+        at = whole[1][:, :, 1] > 0.9
+        self.assertTrue((half[2][at] < whole[2][at]).any() and (half[2] <= whole[2]).all())
+        self.assertTrue(set(np.unique(half[2])) == {0, 0.5, 1}, "a synthetic event's pick counts in full")
+        self.assertTrue((whole[1] == half[1]).all(), "the target is the same")
 
     def test_onsets_are_nowhere_special(self):
         _, targets, weights, _, _, _ = examples.Source([record()], 7).batch(64)
@@ -120,14 +148,14 @@ class Plans(unittest.TestCase):
         for plan in (picker.plan(), picker.motion_plan()):
             network = layers.Network(plan)
             network.train()
-            network(torch.randn(2, 8, 800))
+            network(torch.randn(2, features.CHANNELS, 800))
             network.quantize()
             yield network.eval()
 
     def test_two_networks_in_one_file_say_what_they_said_apart(self):
         import integer
         first, second = (network.export() for network in self.networks())
-        rows = np.random.default_rng(3).integers(0, 128, (600, 8)).astype(np.uint8)
+        rows = np.random.default_rng(3).integers(0, 128, (600, features.CHANNELS)).astype(np.uint8)
         apart = [values for network in (first, second) for values in
                  (integer.windowed(network, rows)[buffer] for buffer in network.outputs)]
         both = picker.joined(first, second)
@@ -137,10 +165,25 @@ class Plans(unittest.TestCase):
             self.assertTrue((expected == together[buffer]).all())
         onet.decode(onet.encode(both))
 
+    def test_the_mean_of_the_weights_is_lent_and_given_back(self):
+        network = layers.Network(picker.motion_plan())
+        average = picker.Average(network)
+        first = {name: value.detach().clone() for name, value in network.named_parameters()}
+        with torch.no_grad():
+            for value in network.parameters():
+                value += 1
+        average.step(network)
+        average.exchange(network)
+        for name, value in network.named_parameters():
+            between = (value - first[name]).mean().item()
+            self.assertTrue(0 < between < 1, "between what it was and what it is")
+        average.exchange(network)
+        self.assertTrue(all(torch.allclose(value, first[name] + 1) for name, value in network.named_parameters()))
+
     def test_what_is_learnt_of_first_motions(self):
         batch = examples.Source([record()], 9).batch(32)
         codes, motions = picker.around_motions(batch)
-        self.assertEqual(codes.shape[1:], (8, picker.MOTION_SAMPLES))
+        self.assertEqual(codes.shape[1:], (features.CHANNELS, picker.MOTION_SAMPLES))
         self.assertTrue((motions != 0).any(axis=1).all())
 
 

@@ -190,6 +190,9 @@ public enum CommandTable {
       "What teachers suspect on records without analysts: other picks there count as wrong."),
     CommandOption(
       "--agreed", value: "PICKS.csv", "What those teachers agree on, which is to be found."),
+    CommandOption(
+      "--noise-counts", value: "COUNTS", in: .real(0.001...1e6), unit: "counts rms",
+      "Turns records into those of a converter on which the noise before P is so large."),
     CommandOption("--vertical", "Leaves the horizontal components out."),
     CommandOption(
       "--rate", value: "HERTZ", in: .real(20...1000), unit: "Hz", default: "the record's own",

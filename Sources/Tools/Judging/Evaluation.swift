@@ -27,6 +27,8 @@ public struct EvaluationOptions {
   public var agreed: [String: [ListedPick]] = [:]
   public var isVerticalAlone = false
   public var degradation: Degradation?
+  /// The noise before P, rms, that a coarser converter makes of each record; nil for its own.
+  public var noiseCounts: Double?
   /// The rate of a digitizer that records are turned into; nil for their own.
   public var rateMillihertz: Int?
   public var replay = ReplayOptions()
@@ -96,6 +98,9 @@ public struct Evaluation {
     if options.isVerticalAlone { instrument.keepVerticalAlone() }
     if noise != nil, let p = analyst.p {
       guard noise!.degrade(&instrument, p: p) else { return }
+    }
+    if let counts = options.noiseCounts, let p = analyst.p {
+      guard instrument.coarsen(noiseCounts: counts, p: p) else { return }
     }
     if let rate = options.rateMillihertz {
       instrument = instrument.resampled(rateMillihertz: rate)

@@ -56,6 +56,28 @@ enum SignalToNoise {
   }
 }
 
+extension InstrumentRecord {
+  /// As if the converter had been so coarse that the vertical's noise before the P at `p` seconds,
+  /// from 2 to 20 Hz, were `counts` rms. False where there was no noise.
+  mutating func coarsen(noiseCounts counts: Double, p: Double) -> Bool {
+    let noise = SignalToNoise.energies(conditioned(), at: p).noise.squareRoot()
+    guard noise > 0 else { return false }
+    for segment in segments.indices {
+      // An offset would leave the range of 32 bits, where records become larger.
+      let first = segments[segment].frames.first ?? .zero
+      for index in segments[segment].frames.indices {
+        let frame = segments[segment].frames[index]
+        for lane in 0..<3 where presentLanes.contains(lane: lane) {
+          let value = (Double(frame[lane]) - Double(first[lane])) * (counts / noise)
+          segments[segment].frames[index][lane] = Int32(
+            max(-2_147_483_647, min(2_147_483_647, value.rounded())))
+        }
+      }
+    }
+    return true
+  }
+}
+
 struct NoiseSource {
   private let degradation: Degradation
   private var random: RandomGenerator

@@ -27,10 +27,13 @@ public final class StationNetwork<Model: NetworkModel>: @unchecked Sendable {
     }
   }
 
-  public init(path: String) throws {
-    let bytes = try NetworkBytes(path: path)
+  public convenience init(path: String) throws {
+    try self.init(NetworkBytes(path: path), named: path)
+  }
+
+  public init(_ bytes: NetworkBytes, named name: String) throws {
     do throws(NetworkError) { model = try Model(bytes.raw) } catch {
-      throw ToolError("\(path): \(error.description.string)")
+      throw ToolError("\(name): \(error.description.string)")
     }
     self.bytes = bytes
   }
