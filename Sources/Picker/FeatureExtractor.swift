@@ -44,9 +44,12 @@ public struct FeatureExtractor: Sendable {
   /// A converter's own rounding: on ground that is quieter than a count the scale rests here, so
   /// that an event of five counts is far above it.
   private static let scaleFloorCounts = 0.1
-  /// A lane that stood still for a second and wakes with a jump was padding or a cable that was off:
-  /// its scale is sought anew. Quiet ground wakes by a count or a few.
+  /// A lane that stood still for a second, and a tenth of a second later is far away, was padding or
+  /// a cable that was off: its scale is sought anew. Quiet ground wakes by a count or a few.
   private static let stillSamples = 100.0
+  /// Filters do not come to rest to the last bit.
+  private static let stillCounts = 0.01
+  private static let wakingSamples = 10.0
   private static let wakingCounts = 32.0
   private static let finePerScale = 6.0
   private static let coarsePerOctave = 3.0
@@ -68,7 +71,10 @@ public struct FeatureExtractor: Sendable {
   private var previous = Lanes.zero
   /// Samples since each lane changed.
   private var still = Lanes.zero
-  /// A lane woke with a jump in the last sample.
+  /// Where each lane stood, and for how many samples more it may wake.
+  private var rested = Lanes.zero
+  private var waking = Lanes.zero
+  /// A lane woke in the last sample, and from padding.
   public private(set) var hasWoken = false
   private var age = 0
 
@@ -80,6 +86,7 @@ public struct FeatureExtractor: Sendable {
     _ = highPass.settle(at: counts)
     previous = counts
     still = .zero
+    waking = .zero
     lately = .zero
     age = 0
     guard !knowsNoise else { return }
@@ -122,13 +129,19 @@ public struct FeatureExtractor: Sendable {
   public mutating func flushTinyStates() { highPass.flushTinyStates() }
 
   private mutating func wake(_ counts: Lanes) {
-    let difference = counts - previous
+    let step = counts - previous
+    let isSame =
+      step.replacing(with: -step, where: step .< 0)
+      .<= Lanes(repeating: FeatureExtractor.stillCounts)
+    let ends = .!isSame .& (still .>= Lanes(repeating: FeatureExtractor.stillSamples))
+    rested.replace(with: previous, where: ends)
+    waking.replace(with: Lanes(repeating: FeatureExtractor.wakingSamples), where: ends)
+    let difference = counts - rested
+    let far = difference.replacing(with: -difference, where: difference .< 0)
+    let wakes = (waking .> 0) .& (far .> Lanes(repeating: FeatureExtractor.wakingCounts))
+    waking = (waking - 1).replacing(with: 0, where: wakes .| (waking .< 1))
+    still = (still + 1).replacing(with: 0, where: .!isSame)
     previous = counts
-    let jump = difference.replacing(with: -difference, where: difference .< 0)
-    let wakes =
-      (still .>= Lanes(repeating: FeatureExtractor.stillSamples))
-      .& (jump .> Lanes(repeating: FeatureExtractor.wakingCounts))
-    still = (still + 1).replacing(with: 0, where: jump .!= 0)
     sum.replace(with: 0, where: wakes)
     learned.replace(with: 0, where: wakes)
     lately.replace(with: 0, where: wakes)
@@ -146,9 +159,10 @@ public struct FeatureExtractor: Sendable {
     scale = tracked.replacing(with: sum / count, where: isMean)
     let floor = Lanes(repeating: FeatureExtractor.scaleFloorCounts)
     scale.replace(with: floor, where: scale .< floor)
-    // What the filter makes of a record's first sample is zero, and no sign of quiet ground.
+    // What filters make of a record's first samples is next to nothing, and no sign of quiet ground.
     let isBeginning =
-      (learned .== 0) .& (size .== 0) .& (still .< Lanes(repeating: FeatureExtractor.stillSamples))
+      (learned .== 0) .& (size .<= floor)
+      .& (still .< Lanes(repeating: FeatureExtractor.stillSamples))
     learned = count.replacing(with: 0, where: isBeginning)
   }
 

@@ -27,6 +27,7 @@ public struct NetworkPicker: ~Copyable {
   /// behind a longer stillness that ends with a jump are padding and dead cables. The flags have
   /// taken a second of it.
   private static let longStillSamples = 400
+  private static let revivalSamples = 20
   /// Two picks of one phase are no closer: two events closer than this are one to any network of
   /// this rate.
   private static let separationSamples = 60
@@ -71,6 +72,8 @@ public struct NetworkPicker: ~Copyable {
   /// When something came again after all lanes had long been still: it looks like an onset.
   private var revived = longAgo
   private var stillSamples = 0
+  private var lastStill = longAgo
+  private var lastWoken = longAgo / 2
   /// A sample can give rise to several: one confirmed, all that were pending before a gap.
   private var outbox = FixedQueue<Pick, 16>()
   public private(set) var pickCount: UInt32 = 0
@@ -118,13 +121,16 @@ public struct NetworkPicker: ~Copyable {
     settled += 1
     let lanes = presentLanes.subtracting(sample.flags.silent)
     var codes = features.step(sample.counts, lanes: lanes)
+    if features.hasWoken { lastWoken = place }
     if lanes.isEmpty {
       stillSamples += 1
     } else {
-      let wasLong = stillSamples >= NetworkPicker.longStillSamples
-      if wasLong && features.hasWoken { revived = place }
+      if stillSamples >= NetworkPicker.longStillSamples { lastStill = place }
       stillSamples = 0
     }
+    // The flags come every tenth of a second: the one may come before the other.
+    let isRevival = (lastStill - lastWoken).magnitude <= NetworkPicker.revivalSamples
+    if isRevival && max(lastStill, lastWoken) == place { revived = place }
     isLive =
       settled >= NetworkPicker.settlingSamples
       && place - revived >= NetworkPicker.settlingSamples

@@ -52,6 +52,27 @@ import Testing
     #expect(place == counts.count && row == codes.count)
   }
 
+  /// What wakes with a start was padding or a cable that was off; quiet ground wakes by a count.
+  @Test(arguments: [(1000.0, true), (0.4, false)]) func aStillLaneWakes(
+    noise: Double, isRevival: Bool
+  ) {
+    var features = FeatureExtractor()
+    var random = RandomGenerator(seed: 5)
+    features.restart(at: .zero, knowsNoise: false)
+    for _ in 0..<300 {
+      _ = features.step(.zero, lanes: .components)
+      #expect(!features.hasWoken)
+    }
+    var woken: [Int] = []
+    for index in 0..<500 {
+      _ = features.step(
+        Lanes(repeating: (noise * random.gaussian()).rounded()), lanes: .components)
+      if features.hasWoken { woken.append(index) }
+    }
+    #expect(woken.isEmpty == !isRevival && woken.count <= 1 && (woken.first ?? 0) < 10)
+    if isRevival { #expect((300...1200).contains(features.scale[0])) }
+  }
+
   @Test func afterAShortGapTheNoiseIsStillKnown() {
     var features = FeatureExtractor()
     var random = RandomGenerator(seed: 4)

@@ -17,7 +17,8 @@ RATE_MINIMUM = 0.002
 RATE_FIRST = 3.0
 SCALE_FLOOR_COUNTS = 0.1
 STILL_SAMPLES = 100
-WAKING_COUNTS = 32
+STILL_COUNTS = 0.01
+WAKING_SAMPLES, WAKING_COUNTS = 10, 32
 FINE_PER_SCALE = 6.0
 COARSE_PER_OCTAVE = 3.0
 LATELY_SAMPLES = 150
@@ -65,19 +66,25 @@ def filtered_and_scale(counts):
         z1 = (b1 * x[n] - a1 * y) + z2
         z2 = b2 * x[n] - a2 * y
         output[n] = y
-    total, learned, still, lately = (np.zeros(x.shape[1:]) for _ in range(4))
+    total, learned, still, waking, lately = (np.zeros(x.shape[1:]) for _ in range(5))
+    rested = x[0]
     scale = np.full(x.shape[1:], SCALE_FLOOR_COUNTS)
-    sizes, jumps = np.abs(output), np.abs(np.diff(x, axis=0, prepend=x[:1]))
+    sizes, before = np.abs(output), np.concatenate([x[:1], x[:-1]])
     for n in range(len(x)):
-        wakes = (still >= STILL_SAMPLES) & (jumps[n] > WAKING_COUNTS)
-        still = np.where(jumps[n] == 0, still + 1, 0.0)
+        is_same = np.abs(x[n] - before[n]) <= STILL_COUNTS
+        ends = ~is_same & (still >= STILL_SAMPLES)
+        rested = np.where(ends, before[n], rested)
+        waking = np.where(ends, WAKING_SAMPLES, waking)
+        wakes = (waking > 0) & (np.abs(x[n] - rested) > WAKING_COUNTS)
+        waking = np.where(wakes, 0.0, np.maximum(waking - 1, 0.0))
+        still = np.where(is_same, still + 1, 0.0)
         total, learned, lately = (np.where(wakes, 0.0, value) for value in (total, learned, lately))
         is_mean = learned < MEAN_SAMPLES
         total = np.where(is_mean, total + sizes[n], total)
         rate = np.maximum(RATE_MINIMUM, RATE_FIRST / (learned + 1))
         tracked = scale * np.where(sizes[n] > scale, 1 + rate, 1 - rate)
         scale = np.maximum(np.where(is_mean, total / (learned + 1), tracked), SCALE_FLOOR_COUNTS)
-        learned = np.where((learned == 0) & (sizes[n] == 0) & (still < STILL_SAMPLES), 0.0, learned + 1)
+        learned = np.where((learned == 0) & (sizes[n] <= SCALE_FLOOR_COUNTS) & (still < STILL_SAMPLES), 0.0, learned + 1)
         scales[n], latelies[n] = scale, lately
         lately = lately + (sizes[n] - lately) * (1 / LATELY_SAMPLES)
     return tuple(np.moveaxis(values, 0, -1) for values in (output, scales, latelies))
