@@ -51,7 +51,7 @@ public struct Estimator: ~Copyable {
   // Not public: what reads a value that cannot be copied from another module takes memory for it.
   private var witness: GroundWitness
 
-  /// Makes one in the arena, of which it takes `arenaByteCount(model)` bytes and which must outlive
+  /// Makes one in the arena, which gives `arenaByteCount(model)` bytes and must outlive
   /// it. nil where counts mean nothing: what is not known of the ground is not estimated.
   public static func make(
     _ relations: Relations, model: EstimatorModel? = nil, kernels: KernelVariant = .scalar,

@@ -21,7 +21,7 @@ public struct GroundVerdict: Equatable, Sendable {
   public var isConfirmed = false
   /// A tenth of a second, since the motion began.
   public static let exceedingSamplesMinimum = 10
-  /// 0.24 s at least; one hard blow is shorter.
+  /// 0.22 s from the first excess to the last; one hard blow is shorter.
   private static let spanSamplesMinimum = 22
   /// What exceeds the limit in one swing alone is slow, and has long begun.
   private static let activeSamplesOfOneSwing = 100

@@ -83,7 +83,7 @@ public struct NetworkPicker: ~Copyable {
     var pick: Pick?
   }
 
-  /// Makes one in the arena, of which it takes `model.arenaByteCount` bytes and which must outlive
+  /// Makes one in the arena, which gives `model.arenaByteCount` bytes and must outlive
   /// it. By its pointer: an optional of something this large is moved out and back at every touch.
   public static func make(
     _ model: PickerModel, kernels: KernelVariant, settings: NetworkPickerSettings,

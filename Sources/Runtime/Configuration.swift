@@ -59,7 +59,7 @@ public struct Configuration: Sendable {
     }
   }
 
-  /// Apart from `read`, of which the firmware has a copy for each kind of file.
+  /// Apart from `read`, because the firmware has a copy of that for each kind of file.
   @inline(never)
   private static func open(
     _ path: Path, _ arena: inout Arena

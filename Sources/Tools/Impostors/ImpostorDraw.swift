@@ -12,7 +12,7 @@ struct ImpostorDraw {
 
   mutating func seed() -> UInt64 { random.next() }
 
-  // MARK: Unnamed: details of which there are many
+  // MARK: Unnamed: details that are many
 
   mutating func between(_ range: ClosedRange<Double>) -> Double {
     range.lowerBound + (range.upperBound - range.lowerBound) * random.uniform()

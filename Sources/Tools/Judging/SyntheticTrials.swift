@@ -24,7 +24,8 @@ public struct SyntheticTrials: Sendable {
   /// An alarm is in time this long after P, or when the limits can have been measured if that is
   /// later.
   private static let secondsAfterP = 3.0
-  /// Shaking is measured when it has lasted a tenth of a second; blocks take as long again.
+  /// An alarm on measured shaking may come this long after the limit was exceeded for a tenth of a
+  /// second: one blow is waited out for 0.22 s, and the decision follows each 0.05 s.
   static let measuringSeconds = 0.3
 
   /// What became of events whose shaking reaches the limit or does not.

@@ -1,4 +1,4 @@
-// SVG: the few shapes of which a picture is made, and where times and labels lie on it.
+// SVG: the few shapes that a picture is made of, and where times and labels lie on it.
 
 import Core
 import Foundation
@@ -107,7 +107,7 @@ struct TimeScale {
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200,
   ]
 
-  /// Seconds between marks, of which there are ten at most.
+  /// Seconds between marks; there are ten marks at most.
   var step: Double {
     let days = (seconds / 86_400 / 10).rounded(.up)
     return TimeScale.steps.first { seconds / $0 <= 10 } ?? days * 86_400

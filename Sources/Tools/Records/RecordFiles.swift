@@ -18,7 +18,7 @@ public enum RecordFiles {
   }
 
   /// All files together, because an instrument's components may lie in several. `refuse` gets a
-  /// sentence for each file of which nothing can be used.
+  /// sentence for each file that gives nothing.
   public static func read(
     _ paths: [String], refuse: (String) -> Void
   ) throws -> (instruments: [InstrumentRecord], report: MiniSeedReport) {
