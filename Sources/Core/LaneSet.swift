@@ -15,6 +15,9 @@ public struct LaneSet: BitSet, ExpressibleByIntegerLiteral {
   @inlinable public static var components: LaneSet { LaneSet(rawValue: 0b0111) }
   @inlinable public static var all: LaneSet { LaneSet(rawValue: 0b1111) }
 
+  /// What the lanes are called, between bars.
+  public static let names: StaticString = "Z|N|E|auxiliary"
+
   @inlinable @inline(__always)
   public init(lane: Int) { self.init(rawValue: 1 << UInt8(truncatingIfNeeded: lane)) }
 

@@ -12,7 +12,12 @@ public enum AlertReason: UInt8, Sendable {
 }
 
 /// Where the relay stands.
-public enum RelayState: UInt8, Sendable { case none, atRest, actuated, faulty }
+public enum RelayState: UInt8, Sendable {
+  case none, atRest, actuated, faulty
+
+  /// What JSON calls them, between bars.
+  public static let names: StaticString = "none|at rest|actuated|faulty"
+}
 
 public struct AlertMessage: Payload, Equatable, Sendable {
   public static let type = MessageType.alert

@@ -150,7 +150,7 @@ extension HealthMessage {
     v.number(&reopenings, "reopenings", "", "times that the digitizer was opened again after it was lost")
     v.number(&clippedFrames, "clipped_frames", "", "frames with a lane at the converter's full scale")
     v.number(&spikes, "spikes", "", "single-sample spikes removed, over all lanes")
-    let lanes: StaticString = "Z|N|E|auxiliary"
+    let lanes = LaneSet.names
     v.words(&clippedLanes, of: .all, "clipped_lanes", "at full scale since the last health message", lanes, json: "clipped")
     v.words(&spikedLanes, of: .all, "spiked_lanes", "a spike was removed since the last health message", lanes, json: "spiked")
     v.words(&stuckLanes, of: .all, "stuck_lanes", "the same value, not zero, for a second or longer", lanes, json: "stuck")
@@ -177,7 +177,7 @@ extension HealthMessage {
 
   // swift-format-ignore
   private mutating func visitAlarm(_ v: inout some FieldVisitor) {
-    v.word(&relay, "relay", "0 none fitted, 1 at rest, 2 actuated, 3 faulty", "none|at rest|actuated|faulty")
+    v.word(&relay, "relay", "0 none fitted, 1 at rest, 2 actuated, 3 faulty", RelayState.names)
     v.number(&alarmState, "alarm_state", "", "0 quiet, 1 watch, 2 alarm, 3 an alarm that stands while the digitizer is lost", to: 3, json: "alarm", as: .word("quiet|watch|alarm|blind"))
     v.truths(&isLatched, &losesState, "keeping", "bit 0: an alarm stands until a command releases it; bit 1: the disk does not take, or did not give back, what outlives a boot; others 0", json: "latch|state_lost")
     v.number(&inhibit, "inhibit", "", "the switch that keeps the relay open: 0 there is none, 1 off, 2 on, 3 cannot be read, and is taken for on", to: 3, as: .word("none|off|on|unreadable"))

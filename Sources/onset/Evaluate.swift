@@ -53,12 +53,23 @@ func evaluate(_ parsed: CommandLineArguments) throws {
   let sources = list("--sources")
   let records = try EvaluationIndex.read(parsed.rest[0], split: parsed.values["--split"])
     .filter { sources?.contains($0.source) ?? true }
+  try tell(of: records.count) { complain in
+    try evaluation.run(
+      records, complain: complain, remark: remark, progress: StandardError.note)
+    return parsed.flags.contains("--json") ? evaluation.json : evaluation.table
+  }
+}
+
+/// What was read of a record in part.
+private func remark(_ sentence: String) { say("onset: \(sentence)") }
+
+/// Prints what a judgement says; a record that it could not read is named, and counted in the end.
+private func tell(
+  of count: Int, _ judgement: (_ complain: (String) -> Void) throws -> String
+) throws {
   var refused = Refused()
-  try evaluation.run(
-    records, complain: { refused.say($0) }, remark: { say("onset: \($0)") },
-    progress: StandardError.note)
-  print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
-  try refused.throwIfAny(of: records.count, "records")
+  print(try judgement { refused.say($0) })
+  try refused.throwIfAny(of: count, "records")
 }
 
 /// The network of `--pickers`, which is one here; thresholds, relations and alarm of `--station`.
@@ -99,12 +110,11 @@ private func evaluateStrongMotion(_ index: String, _ parsed: CommandLineArgument
   }
   var evaluation = StrongMotion(try trialOptions(parsed))
   let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
-  var refused = Refused()
-  try evaluation.run(
-    records, complain: { refused.say($0) }, remark: { say("onset: \($0)") },
-    progress: StandardError.note)
-  print(parsed.flags.contains("--json") ? evaluation.json : evaluation.table)
-  try refused.throwIfAny(of: records.count, "records")
+  try tell(of: records.count) { complain in
+    try evaluation.run(
+      records, complain: complain, remark: remark, progress: StandardError.note)
+    return parsed.flags.contains("--json") ? evaluation.json : evaluation.table
+  }
 }
 
 /// What is no earthquake, and beside it what is one.
@@ -143,7 +153,7 @@ private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
     let records = try EvaluationIndex.shaking(index, split: parsed.values["--split"])
     recordCount = records.count
     try evaluation.run(
-      records, complain: { refused.say($0) }, remark: { say("onset: \($0)") },
+      records, complain: { refused.say($0) }, remark: remark,
       progress: StandardError.note)
     report.earthquakes += evaluation.rows
   }

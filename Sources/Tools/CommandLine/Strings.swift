@@ -32,6 +32,15 @@ extension UTC {
   }
 }
 
+extension CalendarDate {
+  /// "2014-05-01"
+  var iso8601: String {
+    var text = Text<16>()
+    text.append(self)
+    return text.string
+  }
+}
+
 /// What a tool cannot do, in one sentence.
 public struct ToolError: Error, Equatable, CustomStringConvertible {
   public let description: String

@@ -56,7 +56,7 @@ extension JsonLine {
   }
 
   static func text(_ alert: AlertMessage, _ header: Header) -> String {
-    let relays = ["\"none\"", "\"at rest\"", "\"actuated\"", "\"faulty\""]
+    let relay = words(RelayState.names)[Int(alert.relay.rawValue)]
     return object(
       [
         ("type", "\"alert\""), ("station", quoted(header.station)), ("id", "\(alert.id)"),
@@ -65,7 +65,7 @@ extension JsonLine {
         (
           "pick_time", alert.pickTime == AlertMessage.noTime ? "null" : time(alert.pickTime)
         ),
-        ("decided", time(alert.decided)), ("relay", relays[Int(alert.relay.rawValue)]),
+        ("decided", time(alert.decided)), ("relay", "\"\(relay)\""),
         ("drill", alert.isDrill ? "true" : "false"), ("repeat", "\(alert.repeat)"),
         ("evidence", names(alert.evidence, evidence)),
       ] + origin(header))

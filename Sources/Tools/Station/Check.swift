@@ -89,7 +89,7 @@ public enum Check {
   private static func board(_ board: BoardFile) -> String {
     let digitizer = board.digitizer
     let rate = Double(digitizer.sampleRateMillihertz) / 1000
-    let names = ["Z", "N", "E", "auxiliary"]
+    let names = words(LaneSet.names)
     let lanes = (0..<4).filter { digitizer.lanes[$0].channel >= 0 }.map {
       "\(names[$0]) on channel \(digitizer.lanes[$0].channel)"
     }
