@@ -1,12 +1,14 @@
 // The last 1024 samples of the picker's trace, and what is measured on them when something has
 // happened: energies, the onset by Akaike's criterion, the sign of the first motion.
 
+import Conditioning
 import Core
 
 struct History: ~Copyable {
   static let capacity = 1024
   private var filtered = InlineArray<1024, Float>(repeating: 0)
   private var horizontal = InlineArray<1024, Float>(repeating: 0)
+  private var lanes = InlineArray<1024, SIMD4<Float>>(repeating: .zero)
   private var broadband = InlineArray<1024, Float>(repeating: 0)
   private var times = InlineArray<1024, Int64>(repeating: 0)
   /// Index of the next sample; samples before `first` are not there.
@@ -16,11 +18,14 @@ struct History: ~Copyable {
   mutating func restart() { first = end }
 
   @inline(__always)
-  mutating func append(filtered f: Double, broadband b: Double, horizontal h: Double, time: UTC) {
+  mutating func append(
+    filtered f: Double, broadband b: Double, horizontal h: Double, lanes l: Lanes, time: UTC
+  ) {
     let slot = end & (History.capacity - 1)
     filtered[slot] = Float(f)
     broadband[slot] = Float(b)
     horizontal[slot] = Float(h)
+    lanes[slot] = SIMD4<Float>(l)
     times[slot] = time.nanoseconds
     end += 1
     if end - first > History.capacity { first = end - History.capacity }
@@ -59,6 +64,16 @@ struct History: ~Copyable {
       sum += value * value
     }
     return sum / Double(there.count)
+  }
+
+  /// The same of one lane, of a range that is there.
+  func energy(ofLane lane: Int, _ range: Range<Int>) -> Double {
+    var sum = 0.0
+    for index in range {
+      let value = Double(lanes[index & (History.capacity - 1)][lane])
+      sum += value * value
+    }
+    return sum / Double(range.count)
   }
 
   /// The same of both horizontals together.

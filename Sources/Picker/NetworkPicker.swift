@@ -330,7 +330,9 @@ public struct NetworkPicker: ~Copyable {
       quality: PickQuality(
         sigmaSeconds: sigma, isClipped: lastClipped >= index - 10,
         usesHorizontals: !presentLanes.contains(lane: 0)),
-      isSeenByBaseline: trace.pointee.hasOnset(near: index, samples: NetworkPicker.sameSamples))
+      isSeenByBaseline: trace.pointee.hasOnset(near: index, samples: NetworkPicker.sameSamples),
+      fingerprint: status == .confirmed && phase == .p
+        ? trace.pointee.fingerprint(at: index) : nil)
   }
 }
 

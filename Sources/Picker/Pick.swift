@@ -30,11 +30,14 @@ public struct Pick: Equatable, Sendable {
   public var quality: PickQuality
   /// By an energy trigger beside the network; nil where that is the picker.
   public var isSeenByBaseline: Bool?
+  /// Of a confirmed P: what repeats of its event have in common (Fingerprint.swift).
+  public var fingerprint: UInt64?
 
   public init(
     id: UInt32, status: PickStatus, phase: PickPhase, time: UTC, timeSigmaSeconds: Double,
     probability: Double?, firstMotion: FirstMotion, firstMotionProbability: Double?,
-    signalToNoiseDecibels: Double, quality: PickQuality, isSeenByBaseline: Bool? = nil
+    signalToNoiseDecibels: Double, quality: PickQuality, isSeenByBaseline: Bool? = nil,
+    fingerprint: UInt64? = nil
   ) {
     self.id = id
     self.status = status
@@ -47,5 +50,6 @@ public struct Pick: Equatable, Sendable {
     self.signalToNoiseDecibels = signalToNoiseDecibels
     self.quality = quality
     self.isSeenByBaseline = isSeenByBaseline
+    self.fingerprint = fingerprint
   }
 }

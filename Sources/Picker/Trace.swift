@@ -76,7 +76,7 @@ struct Trace: ~Copyable {
     let value = usesHorizontals ? horizontal : lanes[0]
     history.append(
       filtered: value, broadband: usesHorizontals ? 0 : sample.counts[0], horizontal: horizontal,
-      time: sample.time)
+      lanes: lanes, time: sample.time)
     if sample.number % 100 == 0 {
       highPass.flushTinyStates()
       lowPass.flushTinyStates()
@@ -160,6 +160,10 @@ struct Trace: ~Copyable {
     return 10
       * Elementary.logarithm10(
         (signal + Trace.energyFloor) / (noiseEnergy + Trace.energyFloor))
+  }
+
+  func fingerprint(at onset: Int) -> UInt64? {
+    history.fingerprint(onset: onset, lanes: presentLanes)
   }
 
   func noiseEnergy(before place: Int) -> Double? {

@@ -305,6 +305,7 @@ public struct Station: ~Copyable {
       Elementary.nearestInteger(min(pick.timeSigmaSeconds, 4000) * 1e6))
     message.probability = Station.wire(probability: pick.probability)
     message.firstMotionProbability = Station.wire(probability: pick.firstMotionProbability)
+    message.fingerprint = pick.fingerprint ?? 0
     message.signalToNoiseCentidecibels = Int16(
       clamping: Elementary.nearestInteger(pick.signalToNoiseDecibels * 100))
     message.picker = picker.hasNetwork ? 2 : 1

@@ -4,7 +4,7 @@ import Core
 
 public struct PickMessage: Payload, Equatable, Sendable {
   public static let type = MessageType.pick
-  public static let byteCount = 28
+  public static let byteCount = 36
   public var id: UInt32 = 0
   /// 1 provisional, 2 confirmed, 3 retracted
   public var status: UInt8 = 1
@@ -24,10 +24,16 @@ public struct PickMessage: Payload, Equatable, Sendable {
   public var picker: UInt8 = 1
   /// STA/LTA has triggered within half a second of a network's pick.
   public var isSeenByBaseline = false
+  /// 0 for none.
+  public var fingerprint: UInt64 = 0
   public init() {}
 
-  /// Only a network's pick can be seen by STA/LTA as well.
-  public var isConsistent: Bool { !isSeenByBaseline || picker == 2 }
+  /// Only a network's pick can be seen by STA/LTA as well, and only a P that it has confirmed has a
+  /// fingerprint.
+  public var isConsistent: Bool {
+    (!isSeenByBaseline || picker == 2)
+      && (fingerprint == 0 || (picker == 2 && status == 2 && phase == 1))
+  }
 
   // swift-format-ignore
   public mutating func visit(_ v: inout some FieldVisitor) {
@@ -43,5 +49,6 @@ public struct PickMessage: Payload, Equatable, Sendable {
     v.number(&signalToNoiseCentidecibels, "snr_centidecibels", "0.01 dB", "signal-to-noise ratio; hundredths of a decibel")
     v.number(&picker, "picker", "", "1 STA/LTA, 2 network", from: 1, to: 2)
     v.truth(&isSeenByBaseline, "flags", "bit 0: STA/LTA has triggered within half a second of a network's pick; others 0, and all of STA/LTA's own")
+    v.number(&fingerprint, "fingerprint", "mask", "of a network's confirmed P, else 0: bit 21 · lane + k is 1 where the k-th 0.14 s after the onset have more energy than a straight decay of that lane over 2.94 s; repeats at one station differ in few bits", to: UInt64(Int64.max))
   }
 }

@@ -210,6 +210,8 @@ extension DatagramTarget {
     pick.timeSigmaMicroseconds = 21_000
     pick.firstMotionProbability = 9500
     pick.signalToNoiseCentidecibels = 2345
+    pick.picker = 2
+    pick.fingerprint = 0x0F0F_3C3C_0102_0304
     let health = makeHealth()
     var command = CommandMessage()
     command.parameter = CommandParameter.triggerRatio.rawValue

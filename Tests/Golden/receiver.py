@@ -9,8 +9,8 @@ HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHH", """clock_offset_ns clock_rate_ppb 
     send_failures datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model
     relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions none"""
 PAYLOADS = {
-    "pick": ("IBBbBqIHHhBB", """id status phase first_motion quality time_ns sigma_us probability
-        first_motion_probability snr_centidecibels picker pick_flags"""),
+    "pick": ("IBBbBqIHHhBBQ", """id status phase first_motion quality time_ns sigma_us probability
+        first_motion_probability snr_centidecibels picker pick_flags fingerprint"""),
     "estimate": ("IHBBqHhHHIHH6fHHHhffhH", """pick_id after_p_ms event_class estimate_flags pick_time_ns class_probability
         magnitude magnitude_sigma distance_sigma_log10 distance_m back_azimuth back_azimuth_sigma tau_c_s pd_m pa_ms2
         pv_ms pga_ms2 pgv_ms pga_sigma_log10 pgv_sigma_log10 mmi jma observed_pga_ms2 observed_pgv_ms observed_jma none"""),
@@ -27,7 +27,7 @@ UNKNOWN = {name: value for value, names in {
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "none": (0, 0), "status": (1, 3),
           "phase": (1, 2), "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000),
           "first_motion_probability": (0, 10_000), "class_probability": (0, 10_000), "picker": (1, 2),
-          "pick_flags": (0, 1), "state": (0, 15), "counter": (1, 2**63 - 1), "result": (0, 5), "event_class": (0, 6),
+          "pick_flags": (0, 1), "fingerprint": (0, 2**63 - 1), "state": (0, 15), "counter": (1, 2**63 - 1), "result": (0, 5), "event_class": (0, 6),
           "estimate_flags": (0, 15), "back_azimuth": (0, 35_999), "back_azimuth_sigma": (0, 18_000), "mmi": (0, 1200),
           "alert_id": (1, 2**32 - 1), "level": (1, 3), "reason": (1, 10), "relay": (0, 3), "drill": (0, 1),
           "ring_fill_per_mille": (0, 1000), "alarm_state": (0, 3), "keeping": (0, 3), "inhibit": (0, 3), "evidence": (0, 63),

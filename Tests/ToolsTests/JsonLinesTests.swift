@@ -45,9 +45,19 @@ import Uplink
         {"type":"pick","id":7,"status":"confirmed","station":"XX.ONST1.00.EH","phase":"P",\
         "time":"2020-03-01T00:00:12.345678Z","time_sigma_s":0.042,"probability":null,\
         "polarity":"up","polarity_probability":0.9312,"snr_db":23.5,"quality":"A",\
-        "picker":"sta-lta","sta_lta":null,"boot":3,"sequence":12,"clock":"locked",\
+        "picker":"sta-lta","sta_lta":null,"fingerprint":null,"boot":3,"sequence":12,"clock":"locked",\
         "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
+  }
+
+  /// Sixteen digits, as text: a number of 63 bits is not safe in JSON.
+  @Test func aFingerprint() throws {
+    var pick = Self.pick()
+    pick.picker = 2
+    pick.fingerprint = 0x0123_4567_89AB_CDEF
+    let line = try Self.line(
+      Datagram(Self.header(.pick), key: Self.key) { pick.write(to: &$0) })
+    #expect(line.contains(#""sta_lta":false,"fingerprint":"0123456789abcdef","boot""#))
   }
 
   /// A value in the operator's unit, whatever the wire counts in.
@@ -93,7 +103,7 @@ import Uplink
         {"type":"pick","id":7,"status":"provisional","station":"XX.ONST1.00.EH","phase":"S",\
         "time":"2020-03-01T00:00:12.345678Z","time_sigma_s":0.042,"probability":1.0000,\
         "polarity":null,"polarity_probability":null,"snr_db":-1.5,"quality":"D",\
-        "picker":"network","sta_lta":false,"boot":3,"sequence":12,"clock":"unsynchronised",\
+        "picker":"network","sta_lta":false,"fingerprint":null,"boot":3,"sequence":12,"clock":"unsynchronised",\
         "clock_uncertainty_s":null,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }

@@ -24,7 +24,7 @@ enum Golden {
   static var pick: PickMessage {
     var pick = PickMessage()
     pick.id = 17
-    pick.status = 1
+    pick.status = 2
     pick.phase = 1
     pick.firstMotion = 1
     pick.quality = 1
@@ -32,7 +32,8 @@ enum Golden {
     pick.timeSigmaMicroseconds = 30_000
     pick.firstMotionProbability = 8800
     pick.signalToNoiseCentidecibels = 1720
-    pick.picker = 1
+    pick.picker = 2
+    pick.fingerprint = 0x7020_4081_0203_0405
     return pick
   }
 

@@ -56,6 +56,7 @@ import Tools
     #expect(lines[0]["probability"] is NSNull)
     #expect(lines[0]["first_motion_probability"] as? Double == 0.88)
     #expect(lines[0]["snr_centidecibels"] as? Int == 1720)
+    #expect(lines[0]["fingerprint"] as? Int == 0x7020_4081_0203_0405)
     for line in [lines[1], lines[3]] {
       #expect(line["frames"] as? Int == 28_800_000_123)
       #expect(line["noise_counts"] as? Double == 61.5)

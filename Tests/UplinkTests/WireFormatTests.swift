@@ -8,7 +8,7 @@ import Tools
 @Suite struct WireFormatTests {
   /// Sizes are part of the contract: a field that is added or lost breaks every receiver.
   @Test func layoutsHaveTheirSizes() {
-    #expect(Golden.datagram(.pick).count == 100)
+    #expect(Golden.datagram(.pick).count == 108)
     #expect(Golden.datagram(.health).count == 280)
     #expect(Golden.datagram(.ping).count == 80)
     #expect(Golden.datagram(.pong).count == 288)
@@ -84,9 +84,12 @@ import Tools
   }
 
   @Test func payloadFieldsOutsideTheirRangeAreRefused() {
-    let payload = Golden.datagram(.pick).withBytes { Array($0[56..<84]) }
-    // 27: a flag of a network's pick, but this is STA/LTA's.
-    for (offset, value) in [(4, 0), (4, 4), (5, 3), (6, 2), (7, 0), (7, 5), (26, 0), (27, 1)] {
+    let payload = Golden.datagram(.pick).withBytes { Array($0[56..<92]) }
+    // 4, 5, 26: a fingerprint is that of a network's confirmed P. 35: it has 63 bits.
+    for (offset, value) in [
+      (4, 0), (4, 1), (4, 3), (4, 4), (5, 2), (5, 3), (6, 2), (7, 0), (7, 5), (26, 0), (26, 1),
+      (27, 2), (35, 0x80),
+    ] {
       var bytes = payload
       bytes[offset] = UInt8(value)
       #expect(throws: DatagramError.malformed) {

@@ -32,6 +32,7 @@ LOGIT_UNIT = math.log(2) / 256
 SAMPLE_HEADROOM = 1.5  # Sixteen bits can spare half a bit for signals larger than any in training.
 RELU = {"": 0, "inner": INNER_RELU, "outer": OUTER_RELU, "both": INNER_RELU | OUTER_RELU}
 OBSERVED_VALUES = 65536
+ADOPTED_UNIT = 1 / 16  # Of a file's codes, which have none: 127 of them are a usual signal's largest values.
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,33 @@ class Convolution(nn.Module):
             y = y + residual
         return y.relu() if self.layer.flags & OUTER_RELU else y
 
+    def adopt(self, given, blank, source_unit, unit):
+        """Weights and bias of a file's layer, in place of the batch norm, which leaves them alone."""
+        weight = torch.from_numpy(given.weights).permute(0, 2, 1).double()
+        scale = torch.from_numpy(given.scale).double() * unit
+        bias = (torch.from_numpy(given.bias) + blank * torch.from_numpy(given.weights).sum(dim=(1, 2))).double() * scale
+        self.weight.zero_()
+        self.weight[:, :weight.shape[1]] = (weight * scale[:, None, None] / source_unit).float()
+        if self.bias is not None:
+            self.bias.copy_(bias)
+            return
+        norm = self.batch_norm
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1 - norm.eps)
+        norm.weight.fill_(1)
+        norm.bias.copy_(bias[:len(norm.bias)])
+
+    def normalize(self, values):
+        """The same function with the statistics of `values`, what the convolution gives, and weights of usual size."""
+        norm = self.batch_norm
+        mean, variance = values.mean(dim=(0, 2)), values.var(dim=(0, 2), unbiased=False)
+        factor = variance.clamp(min=0.01).rsqrt()
+        norm.bias.add_(mean)
+        norm.weight.copy_(1 / factor)
+        norm.running_mean.copy_(mean * factor)
+        norm.running_var.copy_(variance * factor ** 2)
+        self.weight.mul_(factor.repeat(self.layer.rows_per_step)[:, None, None])
+
     def folded(self):
         """Weights and bias with the batch norm's running statistics in them."""
         if self.batch_norm is None:
@@ -369,6 +397,38 @@ class Network(nn.Module):
         if not (units == units[0]).all():
             raise ValueError("a residual must come from one layer: its channels have different units")
         return units[0]
+
+    # From integers to float
+
+    @torch.no_grad()
+    def adopt(self, file, layers, examples):
+        """Begins as `layers` of a network file, which may see fewer of the input's channels: floating, and the same
+        function but for the roundings. Batch norms take the statistics of `examples`."""
+        if self.is_quantized or [layer.kind for layer in layers] != [layer.kind for layer in self.plan.layers]:
+            raise ValueError("what the file has are not the layers of this plan, or the plan is quantized already")
+        units = {0: self.plan.input_unit}
+        for index, (layer, given) in enumerate(zip(self.plan.layers, layers)):
+            if layer.kind == onet.UPSAMPLING:
+                units[layer.destination] = units[layer.source]
+            elif layer.kind == onet.CONVOLUTION:
+                unit = ADOPTED_UNIT
+                if layer.destination in self.plan.logit_buffers:
+                    unit = LOGIT_UNIT
+                elif layer.flags & RESIDUAL:
+                    unit = units[layer.residual] / given.residual_scale
+                units[layer.destination] = unit
+                self.convolutions[str(index)].adopt(given, file.buffers[given.source].blank, units[layer.source], unit)
+        was_training = self.training
+        self.eval()
+        for index in self.convolutions:  # One after the other: each sees what the ones before it give.
+            convolution = self.convolutions[index]
+            if convolution.batch_norm is not None:
+                seen = []
+                hook = convolution.batch_norm.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+                self.signals(examples)
+                hook.remove()
+                convolution.normalize(seen[0])
+        self.train(was_training)
 
     # From float to integers
 

@@ -30,7 +30,8 @@ PHASE_WEIGHT = 3.0
 MOTION_SAMPLES = 160
 BATCH = 32
 PICKER_SHARE = 0.92
-HELD_BACK = ("2C.KAP01", "2C.THU04", "2C.NUP27", "ON.SKEGG", "PR34_20170909_060000", "CH_LAVEY")
+ADOPTED_RATE = 0.4  # Of the usual rate, for weights that have been trained.
+HELD_BACK = ("2C.KAP01", "2C.THU04", "2C.NUP27", "ON.SKEGG", "PR34_20170909_060000", "CH_LAVEY", "CM.YOT", "_WZ20")
 
 
 def plan():
@@ -223,6 +224,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True, help="where training goes on when it is started again")
+    parser.add_argument("--begin", type=Path, help="a picker of an earlier training, to go on from its weights")
     parser.add_argument("--minutes", type=float, default=180, help="of training in all, over all starts")
     parser.add_argument("--quantized-share", type=float, default=0.25, help="of that time, at the end")
     parser.add_argument("--device", default="cpu")
@@ -236,10 +238,15 @@ def main():
     everything = records.read(options.data, "train")
     held_back = [record for record in everything if any(name in record.file for name in HELD_BACK)]
     known = [record for record in everything if not any(name in record.file for name in HELD_BACK)]
-    stages = {"picker": Stage(plan, losses, lambda batch: batch, options.minutes * PICKER_SHARE, 2.5e-3, True),
+    share = 1 if options.begin else PICKER_SHARE
+    stages = {"picker": Stage(plan, losses, lambda batch: batch, options.minutes * share, 2.5e-3, True),
               "motion": Stage(motion_plan, motion_losses, around_motions, options.minutes * (1 - PICKER_SHARE), 2e-3,
                               False)}
+    if options.begin:
+        del stages["motion"]
     networks = [train(name, stage, options, known, held_back).export() for name, stage in stages.items()]
+    if options.begin:
+        networks.append(motion_of(onet.read(options.begin)))
     onet.write(joined(*networks), options.output)
 
 
@@ -256,8 +263,12 @@ class Stage:
 def train(name, stage, options, known, held_back):
     """One of the two networks, from where it was left to the end."""
     device, state_file = options.device, options.state.with_suffix(f".{name}")
-    network = layers.Network(stage.plan()).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=stage.rate, weight_decay=1e-2)
+    network = layers.Network(stage.plan())
+    if options.begin and not state_file.exists():
+        begun(network, onet.read(options.begin), known)
+    network = network.to(device)
+    rate = stage.rate * (ADOPTED_RATE if options.begin else 1)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
     spent, step, mined, running, average = 0.0, 0, [], {}, None
     if state_file.exists():
         state = torch.load(state_file, map_location=device, weights_only=False)
@@ -283,7 +294,7 @@ def train(name, stage, options, known, held_back):
             average.exchange(network)
             network.quantize()
             average = Average(network)
-        adjust(optimizer, network, stage.rate, progress, options.quantized_share, step)
+        adjust(optimizer, network, rate, progress, options.quantized_share, step)
         batch = tensors(next(loader), device)
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=not network.is_quantized):
             outputs = network(batch[0])
@@ -316,6 +327,28 @@ def train(name, stage, options, known, held_back):
     if not network.is_quantized:
         network.quantize()
     return network.eval()
+
+
+def begun(network, file, known):
+    """The network as in a file of an earlier training, where the picker's layers come first."""
+    codes = np.concatenate([examples.Source(known, [0, part]).batch(BATCH)[0] for part in range(4)])
+    network.adopt(file, file.layers[:len(network.plan.layers)], (torch.from_numpy(codes).float() - features.BLANK) / 8)
+
+
+def motion_of(file):
+    """The first motion's network of a file of an earlier training, as it is but for views that it does not look at."""
+    count = len(motion_plan().layers)
+    begin = min(layer.destination for layer in file.layers[-count:])
+    taken = onet.Network(file.header, [motion_plan().buffers[0], *file.buffers[begin:]], file.layers[-count:])
+    for layer in taken.layers:
+        layer.source = max(0, layer.source - begin + 1)
+        layer.destination -= begin - 1
+        layer.residual = max(0, layer.residual - begin + 1) if layer.flags & onet.RESIDUAL else 0
+    first = taken.layers[0]
+    first.weights = np.pad(first.weights, ((0, 0), (0, 0), (0, features.CHANNELS - first.source_channels)))
+    first.source_channels = features.CHANNELS
+    onet.check(taken)
+    return taken
 
 
 def adjust(optimizer, network, rate, progress, quantized_share, step):

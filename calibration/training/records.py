@@ -5,11 +5,12 @@ The second teacher sees 164 s and an event as a whole: on ground that neither te
 
     manual       an analyst's, whatever the teachers say
     both         the second teacher's from LABEL on, at the time of the first one's peak
-    second       the same where the first has no peak; worth less, the less sure the teacher is
+    second       the second teacher's from SURE on where the first has no peak
     pair         a P and an S of the first in order, within a sequence that the second teacher sees
 
-What only the first suspects is noise where the second sees nothing for a minute, and teaches to say no. All other
-suspicions teach nothing: their surroundings are left out of the loss.
+What only the first suspects, alone, is noise where the second sees nothing for minutes, and teaches to say no; so is
+everything in records of towns, where both hear footsteps and engines. All other suspicions teach nothing: their
+surroundings are left out of the loss.
 """
 import argparse
 import collections
@@ -24,9 +25,11 @@ RATE_HERTZ = 100
 AGREEMENT_SAMPLES = 50
 LABEL, SURE, DOUBTFUL, NOTHING = 0.25, 0.5, 0.2, 0.05
 S_MINUS_P_SAMPLES = (30, 3000)
-# A first teacher's pair counts this near to an event of the second; its lone suspicions count for nothing this far from
-# anything that the second one sees.
-SEQUENCE_SAMPLES, LONELY_SAMPLES = 30_000, 6000
+# A first teacher's pair counts this near to an event of the second; its lone suspicions are noise this far from anything
+# that the second one sees: in swarms they are events more often than not.
+SEQUENCE_SAMPLES = 30_000
+# Ambient vibration, recorded for the resonance of the ground: minutes long, in streets.
+TOWNS = ("hvsr_sprit", "hvsr_hvsrpy")
 WORTH = {"manual": 1.0, "both": 1.0, "second": 0.7, "pair": 0.6}
 
 
@@ -75,6 +78,8 @@ def judged(first, second, manual=((), ())):
         for sample in peaks(second[phase], LABEL):
             if nearest(known[phase], sample, 2 * AGREEMENT_SAMPLES) is None:
                 sharper = nearest(mine[phase], sample)
+                if sharper is None and second[phase][sample] < SURE:
+                    continue
                 known[phase][int(sample if sharper is None else sharper)] = "second" if sharper is None else "both"
     seen = np.array(sorted({*known[0], *known[1]}))
     likely = [np.array([sample for sample in samples if one[sample] >= SURE], np.int64)
@@ -99,7 +104,9 @@ def judged(first, second, manual=((), ())):
         for sample in mine[phase]:
             place = np.searchsorted(anything, sample)
             around = anything[max(0, place - 1):place + 1]
-            if len(around) and np.abs(around - sample).min() <= LONELY_SAMPLES:
+            apart = np.array(mine[1 - phase]) - sample if phase == 0 else sample - np.array(mine[1 - phase])
+            has_partner = len(apart) and ((apart >= shortest) & (apart <= longest)).any()
+            if has_partner or (len(around) and np.abs(around - sample).min() <= SEQUENCE_SAMPLES):
                 suspected.append(sample)
         doubtful.append(sorted({int(sample) for sample in suspected + hidden[phase] if nearest(known[phase], sample) is None}))
     return known, doubtful
@@ -148,6 +155,13 @@ def waveform(path, row):
     return counts.astype(np.float32), present
 
 
+def judged_of(first, second, row):
+    """`judged`, of a row of the index."""
+    if row["source"] in TOWNS:
+        return ({}, {}), ([], [])
+    return judged(first, second, analyst(row))
+
+
 def teachers_of(path):
     """[P, S] probabilities at 100 Hz of the first teacher and of the second."""
     arrays = np.load(path)
@@ -171,12 +185,13 @@ def read(folder, split, sources=None):
         first, second = teachers_of(teacher)
         length = min(counts.shape[1], first.shape[1])
         first, second = first[:, :length], second[:, :length]
-        known, doubtful = judged(first, second, analyst(row))
+        known, doubtful = judged_of(first, second, row)
         picks = [np.array(sorted(phase), np.int64) for phase in known]
         worth = [np.array([WORTH[phase[sample]] for sample in sorted(phase)]) for phase in known]
         result.append(Record(row["file"], row["source"], counts[:, :length], present, *picks,
                              *(np.array(samples, np.int64) for samples in doubtful),
-                             (255 * loudest(first, second, known, doubtful)).astype(np.uint8), *worth))
+                             (255 * loudest(first, 0 * second if row["source"] in TOWNS else second, known,
+                                            doubtful)).astype(np.uint8), *worth))
     return result
 
 
@@ -192,7 +207,7 @@ def main():
             teacher = options.data / "waveforms" / (row["file"][:-len(".mseed")] + ".teacher.npz")
             if row["split"] != options.split or not teacher.exists():
                 continue
-            known, doubtful = judged(*teachers_of(teacher), analyst(row))
+            known, doubtful = judged_of(*teachers_of(teacher), row)
             source = counts.setdefault(row["source"], collections.Counter())
             for phase, name in enumerate("PS"):
                 source.update(f"{name} {rule}" for rule in known[phase].values())

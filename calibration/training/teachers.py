@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Writes what the teachers of a data folder say as lists of picks, for `onset evaluate`.
 
-    teachers.py --data ../shared/data --split dev --suspected suspected.csv --agreed agreed.csv
+    teachers.py --data ../shared/data --split dev --suspected suspected.csv --agreed agreed.csv --second seist.csv
 
 suspected: wherever a teacher gives P or S a tenth, one row a second at least. agreed: picks of the first teacher, at a
-half and above, that the second supports with 0.3 within half a second.
+half and above, that the second supports with 0.3 within half a second. second: what the second one picks, from its
+own threshold on, to be judged beside others.
 """
 import argparse
 import csv
@@ -27,24 +28,23 @@ def suspected(probability):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--data", "--suspected", "--agreed"):
+    for name in ("--data", "--suspected", "--agreed", "--second"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--split", required=True)
     options = parser.parse_args()
     folder = options.data / "waveforms"
     with open(folder / "index.csv", newline="") as file:
         files = sorted({row["file"] for row in csv.DictReader(file) if row["split"] == options.split})
-    with open(options.suspected, "w", newline="") as first, open(options.agreed, "w", newline="") as second:
-        lists = csv.writer(first), csv.writer(second)
+    with (open(options.suspected, "w", newline="") as first, open(options.agreed, "w", newline="") as second,
+          open(options.second, "w", newline="") as third):
+        lists = csv.writer(first), csv.writer(second), csv.writer(third)
         for rows in lists:
             rows.writerow(["file", "phase", "time_s", "probability"])
         for name in files:
             path = folder / (name[:-len(".mseed")] + ".teacher.npz")
             if not path.exists():
                 continue
-            arrays = np.load(path)
-            one = arrays["phasenet_ps"] / 255
-            other = np.repeat(arrays["seist_dps"][1:], 2, axis=1) / 255
+            one, other = records.teachers_of(path)
             for phase, letter in enumerate("PS"):
                 for curve in (one[phase], other[phase]):
                     for sample in suspected(curve):
@@ -54,6 +54,9 @@ def main():
                     if near.max(initial=0) >= SUPPORT:
                         lists[1].writerow([name, letter, sample / records.RATE_HERTZ,
                                            round(float(one[phase][sample]), 3)])
+                for sample in records.peaks(other[phase], SUPPORT):
+                    lists[2].writerow([name, letter, sample / records.RATE_HERTZ,
+                                       round(float(other[phase][sample]), 3)])
 
 
 if __name__ == "__main__":

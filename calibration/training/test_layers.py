@@ -16,9 +16,9 @@ else:
     torch.set_num_threads(1)  # Tensors this small are slower on two.
 
 
-def temporal():
+def temporal(input_channels=4):
     """The streaming picker's shape: residuals with inner ReLU, centred and causal, four rows a step."""
-    plan = layers.Plan("temporal", 100, "ENZA", input_unit=1 / 2048)
+    plan = layers.Plan("temporal", 100, "ENZA", input_unit=1 / 2048, input_channels=input_channels)
     h = plan.convolution(plan.input, 16, taps=7, stride=2, before=5, relu="outer")
     h = plan.convolution(h, 32, taps=5, stride=2, before=3, relu="outer")
     for exponent in range(6):
@@ -149,6 +149,21 @@ class Agreement(unittest.TestCase):
             for layer, ours in zip(heads, probabilities):
                 theirs = values[layer.destination].reshape(-1, len(layer.classes))[:ours.shape[1]] / 32768
                 self.assertLess(np.abs(ours[0].numpy() - theirs).max(), 1e-4, name)
+
+    def test_what_begins_as_a_file_says_what_the_file_says(self):
+        _, network, file, rows = self.networks[0]
+        begun = layers.Network(temporal(input_channels=6))
+        x = torch.cat([signals(8, rows, 5), torch.randn(8, 2, rows)], dim=1)
+        begun.adopt(file, file.layers, x)
+        with torch.no_grad():
+            theirs = network.eval().probabilities(x[:, :4])[0]
+            for mode in (begun.eval, begun.train):  # By the statistics that it keeps, and by the batch's own.
+                mode()
+                self.assertLess((begun.probabilities(x)[0] - theirs).abs().mean(), 0.02)
+            others = layers.Network(temporal(input_channels=6)).eval().probabilities(x)[0]
+        self.assertGreater((others - theirs).abs().mean(), 0.1, "a network that begins by chance says something else")
+        with self.assertRaisesRegex(ValueError, "are not the layers"):
+            begun.adopt(file, file.layers[1:], x)
 
     def test_quantized_resembles_float(self):
         for name, network, exported, rows in self.networks:

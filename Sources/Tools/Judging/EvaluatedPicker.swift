@@ -25,6 +25,8 @@ public struct JudgedPick {
 
 public struct RecordPicks {
   public var picks: [JudgedPick] = []
+  /// P as they were first told, whatever became of them.
+  public var announced: [JudgedPick] = []
   public var retracted = 0
 }
 
@@ -103,18 +105,20 @@ public final class EvaluatedPicker {
         let pick = try PickMessage(opened.payload)
         let isFirst = firstEmitted[pick.id] == nil
         if isFirst { firstEmitted[pick.id] = opened.header.emitted }
-        if pick.status == 3 { result.retracted += 1 }
-        guard pick.status == 2 else { return }
-        result.picks.append(
-          JudgedPick(
-            phase: pick.phase == 1 ? .p : .s, timeSeconds: Double(pick.time - start) * 1e-9,
-            probability: pick.probability == Wire.noProbability
-              ? 1 : Double(pick.probability) / 10_000,
-            sigmaSeconds: Double(pick.timeSigmaMicroseconds) * 1e-6,
-            quality: Array("ABCD")[Int(pick.quality) - 1],
-            motion: pick.firstMotion == 0 ? nil : Int(pick.firstMotion),
-            delaySeconds: isFirst ? nil : Double(firstEmitted[pick.id]! - pick.time) * 1e-9,
-            wasAnnounced: !isFirst))
+        let told = JudgedPick(
+          phase: pick.phase == 1 ? .p : .s, timeSeconds: Double(pick.time - start) * 1e-9,
+          probability: pick.probability == Wire.noProbability
+            ? 1 : Double(pick.probability) / 10_000,
+          sigmaSeconds: Double(pick.timeSigmaMicroseconds) * 1e-6,
+          quality: Array("ABCD")[Int(pick.quality) - 1],
+          motion: pick.firstMotion == 0 ? nil : Int(pick.firstMotion),
+          delaySeconds: isFirst ? nil : Double(firstEmitted[pick.id]! - pick.time) * 1e-9,
+          wasAnnounced: !isFirst)
+        switch pick.status {
+        case 1: result.announced.append(told)
+        case 2: result.picks.append(told)
+        default: result.retracted += 1
+        }
       }
     }
     return result

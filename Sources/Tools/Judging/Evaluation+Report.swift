@@ -18,7 +18,8 @@ extension Evaluation {
     for row in reported {
       lines.append(
         "\(row.picker), \(row.source): \(row.records) records, \(decimal(row.hours, 2)) h")
-      for (name, score) in [("P", row.p), ("S", row.s)] where score.truths > 0 {
+      for (name, score) in [("announced P", row.announcedP), ("P", row.p), ("S", row.s)]
+      where score.truths > 0 && (score.picks > 0 || name != "announced P") {
         lines.append(Evaluation.text(name, score))
       }
       lines += details(row)
@@ -31,7 +32,8 @@ extension Evaluation {
     for (place, tolerance) in PickScore.tolerancesSeconds.enumerated() {
       parts.append(
         "±\(decimal(tolerance, 1)) s: precision \(percent(score.precision(place))), recall "
-          + "\(percent(score.recall(place))), F1 \(percent(score.f1(place)))")
+          + "\(percent(score.recall(place))), F1 \(percent(score.f1(place)))"
+          + (place == PickScore.tolerancesSeconds.count - 1 ? likely(score) : ""))
     }
     parts.append(
       "mean \(seconds(score.mean)), σ \(seconds(score.deviation)), MAE "
@@ -39,14 +41,20 @@ extension Evaluation {
     return "  \(name) of \(score.truths): " + parts.joined(separator: "; ")
   }
 
+  /// Where 95 of 100 other samples of records would have put F1.
+  private static func interval(_ score: PickScore) -> ClosedRange<Double>? {
+    Bootstrap.f1(score.tallies, draws: 1000, seed: 1)
+  }
+
+  private static func likely(_ score: PickScore) -> String {
+    interval(score).map {
+      " (\(decimal(100 * $0.lowerBound, 1)) to \(decimal(100 * $0.upperBound, 1)))"
+    } ?? ""
+  }
+
   private func details(_ row: Row) -> [String] {
-    var lines: [String] = []
-    if row.p.truths > 0 {
-      let edges = ["below 6", "6 to 12", "12 to 20", "from 20"]
-      let bins = zip(edges, row.byDecibels).filter { $0.1.truths > 0 }
-        .map { "\($0.0) dB \($0.1.hits) of \($0.1.truths)" }
-      lines.append("  P found by signal-to-noise: " + bins.joined(separator: ", "))
-    }
+    var lines = row.breakdowns.filter { !$0.isEmpty }.map { "  found of " + $0.text }
+    lines += row.reliabilities.filter { $0.picks > 0 }.map { "  probability of " + $0.text }
     if row.agreedP.all + row.agreedS.all > 0 {
       lines.append(
         "  of what teachers agree on: P \(row.agreedP.found) of \(row.agreedP.all), S "
@@ -72,9 +80,9 @@ extension Evaluation {
     }
     if !row.covered.isEmpty {
       let parts = row.covered.keys.sorted().map {
-        "\($0) \(row.covered[$0]!.covered) of \(row.covered[$0]!.all)"
+        "\($0) \(row.covered[$0]!.once) (\(row.covered[$0]!.twice)) of \(row.covered[$0]!.all)"
       }
-      lines.append("  stated σ covers: " + parts.joined(separator: ", "))
+      lines.append("  stated σ (1.96 σ) covers: " + parts.joined(separator: ", "))
     }
     return lines
   }
@@ -91,19 +99,23 @@ extension Evaluation {
           + "\"precision\":\(number(score.precision(place))),"
           + "\"recall\":\(number(score.recall(place))),\"f1\":\(number(score.f1(place)))}"
       }
+      let likely = interval(score)
       return "{\"truths\":\(score.truths),\"picks\":\(score.picks),\"at\":["
-        + at.joined(separator: ",") + "],\"mean_s\":\(number(score.mean)),"
+        + at.joined(separator: ",") + "],\"f1_from\":\(number(likely?.lowerBound)),"
+        + "\"f1_to\":\(number(likely?.upperBound)),\"mean_s\":\(number(score.mean)),"
         + "\"sigma_s\":\(number(score.deviation)),\"mae_s\":\(number(score.meanAbsolute)),"
         + "\"mad_s\":\(number(score.medianAbsoluteDeviation))}"
     }
-    let bins = row.byDecibels.map { "{\"truths\":\($0.truths),\"hits\":\($0.hits)}" }
     let covered = row.covered.keys.sorted().map {
-      "\"\($0)\":{\"covered\":\(row.covered[$0]!.covered),\"all\":\(row.covered[$0]!.all)}"
+      "\"\($0)\":{\"covered\":\(row.covered[$0]!.once),\"covered_95\":\(row.covered[$0]!.twice),"
+        + "\"all\":\(row.covered[$0]!.all)}"
     }
     let perDay = row.continuousHours > 0 ? Double(row.unsupported) / row.continuousHours * 24 : nil
     return "{\"picker\":\"\(row.picker)\",\"source\":\"\(row.source)\",\"records\":\(row.records),"
       + "\"hours\":\(decimal(row.hours, 3)),\"p\":\(score(row.p)),\"s\":\(score(row.s)),"
-      + "\"p_by_snr\":[\(bins.joined(separator: ","))],"
+      + "\"announced\":\(score(row.announcedP)),"
+      + "\"breakdowns\":[\(row.breakdowns.map(\.json).joined(separator: ","))],"
+      + "\"reliability\":[\(row.reliabilities.map(\.json).joined(separator: ","))],"
       + "\"agreed_p\":{\"found\":\(row.agreedP.found),\"all\":\(row.agreedP.all)},"
       + "\"agreed_s\":{\"found\":\(row.agreedS.found),\"all\":\(row.agreedS.all)},"
       + "\"unsupported_p_a_day\":\(number(perDay)),\"confirmed_p\":\(row.confirmed),"

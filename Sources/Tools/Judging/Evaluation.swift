@@ -40,7 +40,6 @@ public struct Evaluation {
   static let settlingSeconds = 5.0
   /// A teacher who suspects something within this supports a pick.
   private static let supportSeconds = 1.0
-  static let decibelEdges = [6.0, 12, 20]
 
   public struct Row {
     public var picker: String
@@ -49,9 +48,20 @@ public struct Evaluation {
     public var hours = 0.0
     public var p = PickScore()
     public var s = PickScore()
-    /// P by signal-to-noise ratio: truths and hits at the widest tolerance.
-    public var byDecibels = [(truths: Int, hits: Int)](
-      repeating: (0, 0), count: decibelEdges.count + 1)
+    /// P as they were announced, whatever became of them.
+    public var announcedP = PickScore()
+    /// Truths by what they are, and whether they were found.
+    public var breakdowns = [
+      Breakdown("P by signal-to-noise", "dB", edges: [6, 12, 20, 35, 50]),
+      Breakdown("S by P's signal-to-noise", "dB", edges: [6, 12, 20, 35, 50]),
+      Breakdown("P by S − P", "s", edges: [1, 2, 5, 10, 20]),
+      Breakdown("S by S − P", "s", edges: [1, 2, 5, 10, 20]),
+      Breakdown("P by magnitude", edges: [1, 2, 3, 4, 5]),
+      Breakdown("S by magnitude", edges: [1, 2, 3, 4, 5]),
+    ]
+    public var reliabilities = [
+      Reliability("announced P"), Reliability("confirmed P"), Reliability("confirmed S"),
+    ]
     public var motionsRight = 0
     public var motionsSaid = 0
     public var motionsKnown = 0
@@ -59,12 +69,20 @@ public struct Evaluation {
     public var confirmed = 0
     public var announced = 0
     public var retracted = 0
-    /// Hits whose stated σ covers their residual, by quality.
-    public var covered: [Character: (covered: Int, all: Int)] = [:]
+    /// Hits, by quality.
+    public var covered: [Character: Coverage] = [:]
     public var agreedP = (found: 0, all: 0)
     public var agreedS = (found: 0, all: 0)
     public var unsupported = 0
     public var continuousHours = 0.0
+  }
+
+  /// Hits whose stated σ, and nearly twice of it, covers their residual: 68 and 95 of a hundred.
+  public struct Coverage: Equatable {
+    public static let most = 1.96
+    public var all = 0
+    public var once = 0
+    public var twice = 0
   }
 
   public private(set) var rows: [Row] = []
@@ -129,7 +147,8 @@ public struct Evaluation {
     row.announced += p.filter(\.wasAnnounced).count
     row.retracted += found.retracted
     if analyst.p != nil || analyst.s != nil {
-      judgeAnalyst(p, s, analyst, conditioned, &row)
+      let announced = found.announced.filter { $0.timeSeconds >= settling }
+      judgeAnalyst(p, s, announced: announced, analyst, conditioned, &row)
     } else if let teachers = options.teachers[file] {
       row.continuousHours += conditioned.hours
       let suspected = teachers.map(\.timeSeconds)
@@ -152,19 +171,26 @@ public struct Evaluation {
   }
 
   private func judgeAnalyst(
-    _ p: [JudgedPick], _ s: [JudgedPick], _ analyst: AnalystPicks,
+    _ p: [JudgedPick], _ s: [JudgedPick], announced: [JudgedPick], _ analyst: AnalystPicks,
     _ conditioned: ConditionedRecord, _ row: inout Row
   ) {
     let truthP = analyst.p.map { $0 >= Evaluation.settlingSeconds ? [$0] : [] } ?? []
     let truthS = analyst.s.map { $0 >= Evaluation.settlingSeconds ? [$0] : [] } ?? []
     let hits = row.p.add(picks: p.map(\.timeSeconds), truths: truthP)
-    _ = row.s.add(picks: s.map(\.timeSeconds), truths: truthS)
-    for truth in truthP {
-      let decibels = SignalToNoise.decibels(conditioned, at: truth)
-      let bin =
-        Evaluation.decibelEdges.firstIndex { decibels < $0 } ?? Evaluation.decibelEdges.count
-      row.byDecibels[bin].truths += 1
-      row.byDecibels[bin].hits += hits.contains { $0 != nil } ? 1 : 0
+    let hitsOfS = row.s.add(picks: s.map(\.timeSeconds), truths: truthS)
+    let early = row.announcedP.add(picks: announced.map(\.timeSeconds), truths: truthP)
+    for (place, said) in [(announced, early), (p, hits), (s, hitsOfS)].enumerated() {
+      for (pick, truth) in zip(said.0, said.1) {
+        row.reliabilities[place].add(pick.probability, isRight: truth != nil)
+      }
+    }
+    let found = [hits, hitsOfS].map { $0.contains { $0 != nil } }
+    let decibels = truthP.first.map { SignalToNoise.decibels(conditioned, at: $0) }
+    let interval = analyst.p.flatMap { p in analyst.s.map { $0 - p } }
+    for phase in 0..<2 where !(phase == 0 ? truthP : truthS).isEmpty {
+      for (place, value) in [decibels, interval, analyst.magnitude].enumerated() {
+        if let value { row.breakdowns[2 * place + phase].add(value, isHit: found[phase]) }
+      }
     }
     for (pick, truth) in zip(p, hits) {
       guard let truth else { continue }
@@ -172,9 +198,10 @@ public struct Evaluation {
         row.delays.append(delay + pick.timeSeconds - truthP[truth])
       }
       if let sigma = pick.sigmaSeconds, let quality = pick.quality {
-        let isCovered = abs(pick.timeSeconds - truthP[truth]) <= sigma
-        let old = row.covered[quality] ?? (0, 0)
-        row.covered[quality] = (old.covered + (isCovered ? 1 : 0), old.all + 1)
+        let error = abs(pick.timeSeconds - truthP[truth])
+        row.covered[quality, default: Coverage()].all += 1
+        row.covered[quality]!.once += error <= sigma ? 1 : 0
+        row.covered[quality]!.twice += error <= Coverage.most * sigma ? 1 : 0
       }
       if let motion = analyst.motion {
         row.motionsKnown += 1
@@ -192,9 +219,12 @@ public struct Evaluation {
       sum.hours += row.hours
       sum.p.add(row.p)
       sum.s.add(row.s)
-      for bin in sum.byDecibels.indices {
-        sum.byDecibels[bin].truths += row.byDecibels[bin].truths
-        sum.byDecibels[bin].hits += row.byDecibels[bin].hits
+      sum.announcedP.add(row.announcedP)
+      for place in sum.breakdowns.indices {
+        sum.breakdowns[place].add(row.breakdowns[place])
+      }
+      for place in sum.reliabilities.indices {
+        sum.reliabilities[place].add(row.reliabilities[place])
       }
       sum.motionsRight += row.motionsRight
       sum.motionsSaid += row.motionsSaid
@@ -204,8 +234,9 @@ public struct Evaluation {
       sum.announced += row.announced
       sum.retracted += row.retracted
       for (quality, count) in row.covered {
-        let old = sum.covered[quality] ?? (0, 0)
-        sum.covered[quality] = (old.covered + count.covered, old.all + count.all)
+        sum.covered[quality, default: Coverage()].all += count.all
+        sum.covered[quality]!.once += count.once
+        sum.covered[quality]!.twice += count.twice
       }
       sum.agreedP = (sum.agreedP.found + row.agreedP.found, sum.agreedP.all + row.agreedP.all)
       sum.agreedS = (sum.agreedS.found + row.agreedS.found, sum.agreedS.all + row.agreedS.all)

@@ -17,6 +17,8 @@ public struct PickScore {
   public private(set) var hits = [Int](repeating: 0, count: tolerancesSeconds.count)
   /// Pick minus truth, of hits at the widest tolerance.
   public private(set) var residuals: [Double] = []
+  /// One a record, at the widest tolerance.
+  public private(set) var tallies: [Bootstrap.Tally] = []
 
   /// Counts one record's picks of one phase. Returns, for each pick, the truth that it hits at the
   /// widest tolerance.
@@ -29,6 +31,9 @@ public struct PickScore {
       hits[place] += pairs.compactMap { $0 }.count
       widest = pairs
     }
+    tallies.append(
+      Bootstrap.Tally(
+        picks: times.count, truths: known.count, hits: widest.count { $0 != nil }))
     for (pick, truth) in widest.enumerated() {
       if let truth { residuals.append(times[pick] - known[truth]) }
     }
@@ -60,6 +65,7 @@ public struct PickScore {
     picks += other.picks
     for place in hits.indices { hits[place] += other.hits[place] }
     residuals += other.residuals
+    tallies += other.tallies
   }
 
   public func precision(_ place: Int) -> Double? { ratio(hits[place], picks) }

@@ -28,10 +28,10 @@ enum IndexColumn: String, CaseIterable {
     case .fs: "samples a second of p_sample and s_sample, if not the record's own"
     case .p: "an analyst's P, in samples from the record's start"
     case .s: "an analyst's S, likewise"
-    case .polarity: "the first motion of that P: up or down"
+    case .polarity: "the first motion of that P: up or down, U or D"
     case .kind: "for --strong-motion: \"acceleration\" is judged, and all where there is no kind"
     case .countsPerUnit: "needed for --strong-motion: counts per m/s²"
-    case .magnitude: "for --strong-motion: the event's"
+    case .magnitude: "the event's"
     case .distance: "for --strong-motion: kilometres to the hypocentre"
     }
   }
@@ -95,11 +95,13 @@ public struct EvaluationRecord {
   var rateHertz: Double?
   /// +1 up, −1 down
   var motion: Int?
+  var magnitude: Double?
 
   func analyst(rateMillihertz: Int) -> AnalystPicks {
     let hertz = rateHertz ?? Double(rateMillihertz) / 1000
     return AnalystPicks(
-      p: sampleOfP.map { $0 / hertz }, s: sampleOfS.map { $0 / hertz }, motion: motion)
+      p: sampleOfP.map { $0 / hertz }, s: sampleOfS.map { $0 / hertz }, motion: motion,
+      magnitude: magnitude)
   }
 }
 
@@ -109,6 +111,7 @@ struct AnalystPicks {
   var s: Double?
   /// +1 up, −1 down
   var motion: Int?
+  var magnitude: Double?
 }
 
 /// A pick of somebody's.
@@ -144,6 +147,9 @@ public enum EvaluationIndex {
     do { return try body(table) } catch { throw ToolError("\(path): \(error)") }
   }
 
+  /// As bulletins write them.
+  private static let motions = ["up": 1, "u": 1, "down": -1, "d": -1]
+
   private static func records(
     _ table: CommaSeparated, folder: URL, split: String?
   ) throws -> [EvaluationRecord] {
@@ -166,7 +172,8 @@ public enum EvaluationIndex {
           file: file, path: index.path(row), source: index.text(row, .source) ?? "unnamed",
           sampleOfP: try sample(.p), sampleOfS: try sample(.s),
           rateHertz: index.text(row, .fs).flatMap(Double.init),
-          motion: index.text(row, .polarity).flatMap { ["up": 1, "down": -1][$0] }))
+          motion: index.text(row, .polarity).flatMap { motions[$0.lowercased()] },
+          magnitude: index.text(row, .magnitude).flatMap(Double.init)))
     }
     guard !records.isEmpty else {
       throw ToolError("no record" + (split.map { " of split \($0)" } ?? ""))

@@ -100,6 +100,7 @@ public enum JsonLine {
         ("quality", "\"\(["A", "B", "C", "D"][Int(pick.quality) - 1])\""),
         ("picker", pick.picker == 1 ? "\"sta-lta\"" : "\"network\""),
         ("sta_lta", pick.picker == 1 ? "null" : pick.isSeenByBaseline ? "true" : "false"),
+        ("fingerprint", pick.fingerprint == 0 ? "null" : "\"\(hex(pick.fingerprint))\""),
       ] + origin(header))
   }
 
