@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
-TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev
+TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev libsqlite3-dev
 TEST_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
@@ -60,6 +60,8 @@ test-firmware: firmware
 	swift build -c release --product asound_module_pcm_onset
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
+	swift build -c release --product onset-collector
+	python3 Tests/System/test_collector.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release
 

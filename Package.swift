@@ -118,6 +118,7 @@ var products: [Product] = [.executable(name: "onsetd", targets: ["onsetd"])]
 if !isFirmware {
   products += [
     .executable(name: "onset", targets: ["onset"]),
+    .executable(name: "onset-collector", targets: ["onset-collector"]),
     .executable(name: "kernel-check", targets: ["KernelCheck"]),
     .library(name: "asound_module_pcm_onset", type: .dynamic, targets: ["CSimulatedCard"]),
   ]
@@ -144,8 +145,16 @@ if !isFirmware {
       name: "Tools",
       dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CModels"]),
     .executableTarget(name: "onset", dependencies: tools, exclude: ["README.md"]),
+    .target(
+      name: "CCollector", path: "Sources/CSystem/Collector",
+      linkerSettings: [.linkedLibrary("sqlite3")]),
+    .target(name: "Collector", dependencies: ["Core", "Uplink", "Tools", "CCollector"]),
     .executableTarget(
-      name: "onset-fuzz", dependencies: tools + ["CMseed", "CSodium", "StationFixture"],
+      name: "onset-collector", dependencies: ["Core", "Uplink", "Tools", "Collector"],
+      exclude: ["README.md"]),
+    .executableTarget(
+      name: "onset-fuzz",
+      dependencies: tools + ["Collector", "CMseed", "CSodium", "StationFixture"],
       path: "Tests/Fuzz"),
     // What the tests of a station and of what surrounds it have in common.
     .target(name: "StationFixture", dependencies: tools, path: "Tests/Fixture"),
@@ -176,6 +185,7 @@ if !isFirmware {
     .testTarget(
       name: "RuntimeTests", dependencies: tools + ["CAllocationGuard", "CLinux", "StationFixture"]),
     .testTarget(name: "ToolsTests", dependencies: tools + ["CMseed"]),
+    .testTarget(name: "CollectorTests", dependencies: tools + ["Collector", "StationFixture"]),
   ]
 }
 

@@ -14,7 +14,7 @@ import Tools
 import Uplink
 
 struct DatagramTarget: Target, ~Copyable {
-  private static let keyBytes: [UInt8] = (0..<32).map { 7 &* $0 &+ 1 }
+  static let keyBytes: [UInt8] = (0..<32).map { 7 &* $0 &+ 1 }
   private let key: Key
   private var station: Station
   private var relayTests = 0
@@ -139,6 +139,10 @@ struct DatagramTarget: Target, ~Copyable {
     try require(told <= (isObeyed ? 2 : 0), "\(told) messages upstream")
     // The counter of one command would keep those below it from being obeyed.
     if isObeyed { station = Self.makeStation(key) }
+  }
+
+  func isSigned(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    (try? Self.encode(try OpenedDatagram(bytes, key: key), key)) != nil
   }
 
   private static func isSame(

@@ -26,23 +26,19 @@ def suspected(probability):
         yield from sorted({peak, *range(begin, end, records.RATE_HERTZ)})
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--data", "--suspected", "--agreed", "--second"):
-        parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--split", required=True)
-    options = parser.parse_args()
-    folder = options.data / "waveforms"
-    with open(folder / "index.csv", newline="") as file:
-        files = sorted({row["file"] for row in csv.DictReader(file) if row["split"] == options.split})
-    with (open(options.suspected, "w", newline="") as first, open(options.agreed, "w", newline="") as second,
-          open(options.second, "w", newline="") as third):
+def write(folder, files, suspected_path, agreed_path, second_path, hears=True):
+    """The lists of these files; empty of any that teachers say nothing true of (`hears`), but for one that is far away."""
+    with (open(suspected_path, "w", newline="") as first, open(agreed_path, "w", newline="") as second,
+          open(second_path, "w", newline="") as third):
         lists = csv.writer(first), csv.writer(second), csv.writer(third)
         for rows in lists:
             rows.writerow(["file", "phase", "time_s", "probability"])
         for name in files:
             path = folder / (name[:-len(".mseed")] + ".teacher.npz")
             if not path.exists():
+                continue
+            if not hears:  # Judged all the same: nothing supports what is picked.
+                lists[0].writerow([name, "P", -3600, 0])
                 continue
             one, other = records.teachers_of(path)
             for phase, letter in enumerate("PS"):
@@ -57,6 +53,18 @@ def main():
                 for sample in records.peaks(other[phase], SUPPORT):
                     lists[2].writerow([name, letter, sample / records.RATE_HERTZ,
                                        round(float(other[phase][sample]), 3)])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("--data", "--suspected", "--agreed", "--second"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--split", required=True)
+    options = parser.parse_args()
+    folder = options.data / "waveforms"
+    with open(folder / "index.csv", newline="") as file:
+        files = sorted({row["file"] for row in csv.DictReader(file) if row["split"] == options.split})
+    write(folder, files, options.suspected, options.agreed, options.second)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,155 @@
+// Database: SQLite as the collector uses it: one connection, prepared statements, values that are
+// whole numbers, decimals, texts or nothing.
+//
+// What is committed is on disk: write-ahead log, and a sync at every commit (synchronous = FULL),
+// because a station that has been told so forgets.
+//
+//     let database = try Database(path: "onset.sqlite", patienceMilliseconds: 5000)
+//     let insert = try database.prepare("INSERT INTO t VALUES (?, ?)")
+//     try insert.run([.integer(1), .text("a")])
+
+import CCollector
+import Tools
+
+enum SqlValue: Equatable {
+  case null
+  case integer(Int64)
+  case real(Double)
+  case text(String)
+}
+
+/// What SQLite refused, and why.
+struct DatabaseError: Error, CustomStringConvertible {
+  let code: Int32
+  let description: String
+}
+
+final class Database {
+  private let handle: OpaquePointer
+  private let path: String
+
+  init(path: String, patienceMilliseconds: Int32) throws {
+    var opened: OpaquePointer?
+    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
+    let code = sqlite3_open_v2(path, &opened, flags, nil)
+    guard code == SQLITE_OK, let opened else {
+      sqlite3_close(opened)
+      throw ToolError(
+        "\(path): \(String(cString: sqlite3_errstr(code))): name a file in a folder that can be "
+          + "written")
+    }
+    handle = opened
+    self.path = path
+    sqlite3_busy_timeout(handle, patienceMilliseconds)
+  }
+
+  deinit { sqlite3_close_v2(handle) }
+
+  func execute(_ sql: String) throws {
+    let code = sqlite3_exec(handle, sql, nil, nil, nil)
+    guard code == SQLITE_OK else { throw failure(code) }
+  }
+
+  func prepare(_ sql: String) throws -> Statement {
+    var statement: OpaquePointer?
+    let code = sqlite3_prepare_v3(
+      handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+    guard code == SQLITE_OK, let statement else { throw failure(code) }
+    return Statement(statement, of: self)
+  }
+
+  /// One number.
+  func number(_ sql: String) throws -> Int64 {
+    try prepare(sql).rows([]).first?.first.flatMap {
+      if case .integer(let value) = $0 { value } else { nil }
+    } ?? 0
+  }
+
+  /// All of it, or nothing.
+  func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+    try execute("BEGIN IMMEDIATE")
+    do {
+      let result = try body()
+      try execute("COMMIT")
+      return result
+    } catch {
+      // After some failures SQLite has already done so.
+      try? execute("ROLLBACK")
+      throw error
+    }
+  }
+
+  /// Rows that the last statement added, changed or took away.
+  var changes: Int { Int(sqlite3_changes(handle)) }
+
+  fileprivate func failure(_ code: Int32) -> DatabaseError {
+    let primary = code & 0xFF
+    let remedy =
+      switch primary {
+      case SQLITE_FULL: ": make room on its disk"
+      case SQLITE_BUSY, SQLITE_LOCKED: ": another program holds it"
+      case SQLITE_READONLY: ": it, or its folder, cannot be written"
+      case SQLITE_CORRUPT, SQLITE_NOTADB: ": move it away, and restore a backup if there is one"
+      default: ""
+      }
+    return DatabaseError(
+      code: primary, description: "\(path): \(String(cString: sqlite3_errmsg(handle)))\(remedy)")
+  }
+}
+
+final class Statement {
+  private let statement: OpaquePointer
+  private let database: Database
+
+  fileprivate init(_ statement: OpaquePointer, of database: Database) {
+    (self.statement, self.database) = (statement, database)
+  }
+
+  deinit { sqlite3_finalize(statement) }
+
+  /// How many rows it changed.
+  @discardableResult
+  func run(_ values: [SqlValue]) throws -> Int {
+    defer { sqlite3_reset(statement) }
+    try bind(values)
+    let code = sqlite3_step(statement)
+    guard code == SQLITE_DONE || code == SQLITE_ROW else { throw database.failure(code) }
+    return database.changes
+  }
+
+  func rows(_ values: [SqlValue]) throws -> [[SqlValue]] {
+    defer { sqlite3_reset(statement) }
+    try bind(values)
+    var rows: [[SqlValue]] = []
+    while true {
+      let code = sqlite3_step(statement)
+      if code == SQLITE_DONE { return rows }
+      guard code == SQLITE_ROW else { throw database.failure(code) }
+      rows.append((0..<sqlite3_column_count(statement)).map(column))
+    }
+  }
+
+  private func bind(_ values: [SqlValue]) throws {
+    for (index, value) in values.enumerated() {
+      let place = Int32(index + 1)
+      let code =
+        switch value {
+        case .null: sqlite3_bind_null(statement, place)
+        case .integer(let value): sqlite3_bind_int64(statement, place, value)
+        case .real(let value): sqlite3_bind_double(statement, place, value)
+        case .text(let value):
+          ccollector_bind_text(statement, place, value, Int32(value.utf8.count))
+        }
+      guard code == SQLITE_OK else { throw database.failure(code) }
+    }
+  }
+
+  private func column(_ place: Int32) -> SqlValue {
+    switch sqlite3_column_type(statement, place) {
+    case SQLITE_INTEGER: .integer(sqlite3_column_int64(statement, place))
+    case SQLITE_FLOAT: .real(sqlite3_column_double(statement, place))
+    case SQLITE_TEXT: .text(String(cString: sqlite3_column_text(statement, place)))
+    default: .null
+    }
+  }
+}

@@ -1,0 +1,129 @@
+// MessageTable: a table for each kind of message, whose columns are the message's own list of
+// fields.
+//
+// Columns of a table and fields of a message are the same thing said twice. Said twice they drift
+// apart, as soon as a field joins. So the list that writes and reads a message also makes its
+// table and fills it: names and units are those of WIRE-FORMAT.md, what is unknown is NULL.
+//
+//     let table = try MessageTable<PickMessage>("pick", in: database)
+//     let isNew = try table.insert(message, [.integer(station), …])
+
+import Core
+import Tools
+import Uplink
+
+/// Names and kinds of a message's columns.
+private struct Columns: FieldVisitor {
+  var declared: [String] = []
+  var names: [String] = []
+
+  mutating func visit<Value: FixedWidthInteger>(
+    _ value: inout Value, from least: Value, to most: Value, unknown: Value?, _ field: WireField
+  ) {
+    let kind = if case .float = field.telling { "REAL" } else { "INTEGER" }
+    add(field, kind)
+  }
+
+  mutating func visit<let capacity: Int>(_ text: inout Text<capacity>, _ field: WireField) {
+    add(field, "TEXT")
+  }
+
+  mutating func refuse() {}
+
+  private mutating func add(_ field: WireField, _ kind: String) {
+    guard field.isTold else { return }
+    names.append("\"\(field.name)\"")
+    declared.append("\"\(field.name)\" \(kind)")
+  }
+}
+
+/// A message's values, in the order of its columns.
+private struct Values: FieldVisitor {
+  var values: [SqlValue] = []
+
+  mutating func visit<Value: FixedWidthInteger>(
+    _ value: inout Value, from least: Value, to most: Value, unknown: Value?, _ field: WireField
+  ) {
+    guard field.isTold else { return }
+    if value == unknown {
+      values.append(.null)
+    } else if case .float = field.telling {
+      let decimal = Double(Float(bitPattern: UInt32(truncatingIfNeeded: value)))
+      values.append(decimal.isNaN ? .null : .real(decimal))
+    } else {
+      values.append(.integer(Int64(truncatingIfNeeded: value)))
+    }
+  }
+
+  mutating func visit<let capacity: Int>(_ text: inout Text<capacity>, _ field: WireField) {
+    guard field.isTold else { return }
+    values.append(.text(text.string))
+  }
+
+  mutating func refuse() {}
+}
+
+extension WireField {
+  fileprivate var isTold: Bool { "\(name)" != "reserved" }
+}
+
+/// Whose message it is, when it left and when it came.
+struct Provenance {
+  static let columns = [
+    "station INTEGER NOT NULL REFERENCES station(id)", "boot INTEGER NOT NULL",
+    "sequence INTEGER NOT NULL", "received_ns INTEGER NOT NULL", "emitted_ns INTEGER NOT NULL",
+    "clock_state INTEGER NOT NULL", "clock_source INTEGER NOT NULL",
+    "clock_uncertainty_ns INTEGER",
+  ]
+  static let names = columns.map { String($0.prefix { $0 != " " }) }
+
+  let station: Int64
+  let header: Header
+  let received: UTC
+
+  var values: [SqlValue] {
+    [
+      .integer(station), .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
+      .integer(received.nanoseconds), .integer(header.emitted.nanoseconds),
+      .integer(Int64(header.clockState)), .integer(Int64(header.clockSource)),
+      header.clockUncertaintyNanoseconds == .max
+        ? .null : .integer(Int64(header.clockUncertaintyNanoseconds)),
+    ]
+  }
+}
+
+final class MessageTable<Message: Payload> {
+  private let insertion: Statement
+  private let search: Statement
+
+  init(_ name: String, in database: Database) throws {
+    var (columns, message) = (Columns(), Message())
+    message.visit(&columns)
+    let declared = Provenance.columns + columns.declared
+    try database.execute(
+      "CREATE TABLE IF NOT EXISTS \(name) (\(declared.joined(separator: ", ")), "
+        + "UNIQUE (station, boot, sequence))")
+    try database.execute(
+      "CREATE INDEX IF NOT EXISTS \(name)_by_time ON \(name) (received_ns)")
+    let names = Provenance.names + columns.names
+    let places = names.map { _ in "?" }.joined(separator: ", ")
+    insertion = try database.prepare(
+      "INSERT INTO \(name) (\(names.joined(separator: ", "))) VALUES (\(places)) "
+        + "ON CONFLICT DO NOTHING")
+    search = try database.prepare(
+      "SELECT 1 FROM \(name) WHERE station = ? AND boot = ? AND sequence = ?")
+  }
+
+  /// Whether it was not there before.
+  func insert(_ message: Message, _ provenance: Provenance) throws -> Bool {
+    var (values, message) = (Values(), message)
+    message.visit(&values)
+    return try insertion.run(provenance.values + values.values) == 1
+  }
+
+  func has(station: Int64, _ header: Header) throws -> Bool {
+    try !search.rows([
+      .integer(station), .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
+    ]).isEmpty
+  }
+}

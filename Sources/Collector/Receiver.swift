@@ -1,0 +1,126 @@
+// Receiver: the collector's socket and its rhythm: what is there is taken at once, with one call
+// for up to 256 datagrams, and committed when nothing has come for a moment, or after some
+// milliseconds in any case.
+//
+//     let receiver = try Receiver(port: 6464)
+//     receiver.run(intake) { isStopped }
+
+import CCollector
+import Core
+import Foundation
+import Tools
+import Uplink
+
+public final class Receiver {
+  /// A commit syncs the disk, which takes milliseconds itself: alerts do not wait for it, and what
+  /// is stored may be this much late.
+  private static let gatherNanoseconds: Int64 = 5_000_000
+  private static let gatherMilliseconds: Int32 = 5
+  private static let idleMilliseconds: Int32 = 1000
+  /// After a commit that failed.
+  private static let retryNanoseconds: Int64 = 1_000_000_000
+  private static let nanosecondsPerDay: Int64 = 86_400_000_000_000
+
+  private let socket: Int32
+  private let batch = UnsafeMutablePointer<ccollector_batch>.allocate(capacity: 1)
+
+  /// Port 0 lets the system choose one.
+  public init(port: UInt16) throws {
+    socket = ccollector_open(port)
+    guard socket >= 0 else {
+      let reason = String(cString: strerror(-socket))
+      throw ToolError("UDP port \(port) cannot be had (\(reason)): is another program on it?")
+    }
+  }
+
+  deinit {
+    close(socket)
+    batch.deallocate()
+  }
+
+  public var port: UInt16 { ccollector_port(socket) }
+
+  /// `reportSeconds`: how often it tells how it is. Until `isStopped`; what has come is stored
+  /// then.
+  public func run(
+    _ intake: Intake, reportSeconds: Double, retentionDays: Double,
+    tell: (String) -> Void, complain: (String) -> Void, isStopped: () -> Bool
+  ) {
+    var firstWaiting: Int64?
+    var retryAt: Int64 = 0
+    var nextReport = Receiver.monotonic() + Int64(reportSeconds * 1e9)
+    var nextForgetting = Receiver.monotonic()
+    while !isStopped() {
+      let wait =
+        intake.hasWaiting ? Receiver.gatherMilliseconds : Receiver.idleMilliseconds
+      let count = ccollector_receive(socket, batch, wait)
+      let now = Receiver.monotonic()
+      if count < 0 { complain("nothing can be received: \(String(cString: strerror(-count)))") }
+      take(Int(max(count, 0)), intake)
+      if intake.hasWaiting { firstWaiting = firstWaiting ?? now }
+      let isDue =
+        count <= 0 || firstWaiting.map { now - $0 >= Receiver.gatherNanoseconds } ?? false
+      if isDue && now >= retryAt {
+        retryAt = intake.commit(at: Receiver.utc()) ? 0 : now + Receiver.retryNanoseconds
+        firstWaiting = nil
+      }
+      if now >= nextReport {
+        tell(intake.report(at: Receiver.utc()))
+        nextReport = now + Int64(reportSeconds * 1e9)
+      }
+      if now >= nextForgetting {
+        nextForgetting = now + forget(intake, retentionDays, complain)
+      }
+    }
+    intake.commit(at: Receiver.utc())
+  }
+
+  /// When to look again, nanoseconds: soon while there is more.
+  private func forget(
+    _ intake: Intake, _ days: Double, _ complain: (String) -> Void
+  ) -> Int64 {
+    let day = Receiver.utc() + -Int64(days * Double(Receiver.nanosecondsPerDay))
+    do {
+      return try intake.forgetHealth(before: day) ? 100_000_000 : 3_600_000_000_000
+    } catch {
+      complain("old health is not deleted: \(error)")
+      return 60_000_000_000
+    }
+  }
+
+  private func take(_ count: Int, _ intake: Intake) {
+    let now = Receiver.utc()
+    for index in 0..<count {
+      let length = Int(
+        withUnsafeBytes(of: &batch.pointee.length) {
+          $0.load(fromByteOffset: 4 * index, as: UInt32.self)
+        })
+      withUnsafeBytes(of: &batch.pointee.bytes) { all in
+        let begin = index * CCOLLECTOR_BYTES
+        let bytes = UnsafeRawBufferPointer(rebasing: all[begin..<(begin + length)])
+        intake.take(bytes.assumingMemoryBound(to: UInt8.self), at: now) { sender(index) }
+      }
+    }
+  }
+
+  private func sender(_ index: Int) -> String {
+    withUnsafeBytes(of: &batch.pointee.sender) { all in
+      var text = [CChar](repeating: 0, count: CCOLLECTOR_ADDRESS)
+      let address = all.bindMemory(to: sockaddr_in6.self)
+      ccollector_address(address.baseAddress! + index, &text)
+      return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+    }
+  }
+
+  private static func monotonic() -> Int64 {
+    nanoseconds(of: CLOCK_MONOTONIC)
+  }
+
+  static func utc() -> UTC { UTC(nanoseconds: nanoseconds(of: CLOCK_REALTIME)) }
+}
+
+private func nanoseconds(of clock: clockid_t) -> Int64 {
+  var time = timespec()
+  clock_gettime(clock, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

@@ -1,0 +1,95 @@
+// onset-collector: the other end of the uplink. It receives what stations send, verifies each
+// datagram with its station's key, tells it as a JSON line and stores it, once.
+//
+//     onset-collector --keys keys --database onset.sqlite
+
+import Collector
+import Core
+import Foundation
+import Synchronization
+import Tools
+
+let usage = """
+  onset-collector: receives, verifies and stores what stations send
+
+    onset-collector --keys FOLDER --database FILE [OPTION…]
+
+    --keys FOLDER
+        A key a station, 32 bytes each, named after it: XX.ONST1.00.EH.key. What joins the
+        folder counts within seconds.
+    --database FILE
+        SQLite; it is made where there is none. Its tables are the messages of WIRE-FORMAT.md.
+    --port N
+        UDP, IPv4 and IPv6; 0 lets the system choose. (default 6464)
+    --health-days DAYS
+        How long health is kept; detections are kept for ever. (1 to 36500; default 400)
+    --report SECONDS
+        How often it tells how it is itself. (1 to 86400; default 60)
+
+  Each message is one JSON line on standard output, once it is on disk; an alert at once. What is
+  refused is counted by cause, in the reports and in the table "refusal", and never answered.
+  """
+
+let isStopped = Atomic<Bool>(false)
+
+func complain(_ sentence: String) {
+  FileHandle.standardError.write(Data("onset-collector: \(sentence)\n".utf8))
+}
+
+func tell(_ line: String) {
+  FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
+func number(_ name: String, _ text: String, in range: ClosedRange<Double>) throws -> Double {
+  guard let value = Double(text), range.contains(value) else {
+    throw ToolError(
+      "\(name) \(text): a number from \(decimal(range.lowerBound, 0)) to "
+        + decimal(range.upperBound, 0))
+  }
+  return value
+}
+
+func run(_ arguments: [String]) throws {
+  var values = ["--port": "6464", "--health-days": "400", "--report": "60"]
+  let names = ["--keys", "--database"] + values.keys
+  var rest = arguments[...]
+  while let name = rest.popFirst() {
+    guard names.contains(name) else {
+      throw ToolError("\(name) is no option: see onset-collector --help")
+    }
+    guard let value = rest.popFirst() else { throw ToolError("\(name) needs a value") }
+    values[name] = value
+  }
+  guard let folder = values["--keys"], let path = values["--database"] else {
+    throw ToolError("--keys FOLDER and --database FILE are needed: see onset-collector --help")
+  }
+  let port = try number("--port", values["--port"]!, in: 0...65_535)
+  let days = try number("--health-days", values["--health-days"]!, in: Intake.retentionDays)
+  let report = try number("--report", values["--report"]!, in: 1...86_400)
+  let keys = try KeyFolder(folder, complain: complain)
+  let intake = try Intake(databasePath: path, keys: keys, tell: tell, complain: complain)
+  let receiver = try Receiver(port: UInt16(port))
+  complain(
+    "listens at UDP port \(receiver.port) for stations of \(keys.count) keys, stores in \(path)")
+  receiver.run(
+    intake, reportSeconds: report, retentionDays: days, tell: tell, complain: complain
+  ) {
+    isStopped.load(ordering: .relaxed)
+  }
+  tell(intake.report(at: UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))))
+}
+
+if CommandLine.arguments.contains("--help") {
+  print(usage)
+  exit(0)
+}
+signal(SIGPIPE, SIG_IGN)
+for number in [SIGINT, SIGTERM] {
+  signal(number) { _ in isStopped.store(true, ordering: .relaxed) }
+}
+do {
+  try run(Array(CommandLine.arguments.dropFirst()))
+} catch {
+  complain("\(error)")
+  exit(error is ToolError ? 2 : 1)
+}

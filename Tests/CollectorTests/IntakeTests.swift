@@ -1,0 +1,235 @@
+// What comes in is told once and stored once, whatever comes twice, from strangers, or while the
+// database takes nothing.
+
+import Core
+import Foundation
+import Testing
+import Tools
+import Uplink
+
+@testable import Collector
+
+@Suite struct IntakeTests {
+  private static let station = "XX.ONST1.00.EH"
+  private static let now = UTC(nanoseconds: 1_800_000_000_000_000_000)
+
+  /// A folder with one station's key, a database in it, and what was told and complained of.
+  private final class World {
+    let folder: URL
+    let key: Key
+    var told: [String] = []
+    var complaints: [String] = []
+    private(set) var intake: Intake!
+
+    init() throws {
+      folder = FileManager.default.temporaryDirectory
+        .appendingPathComponent("onset-collector-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      key = try Self.write(folder, IntakeTests.station, byte: 7)
+      try open()
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    @discardableResult
+    static func write(_ folder: URL, _ station: String, byte: UInt8) throws -> Key {
+      let file = folder.appendingPathComponent("\(station).key")
+      try Data(repeating: byte, count: 32).write(to: file)
+      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+      return try Key(file: Text<256>(file.path))
+    }
+
+    var databasePath: String { folder.appendingPathComponent("onset.sqlite").path }
+
+    /// As after a restart.
+    func open() throws {
+      intake = nil
+      intake = try Intake(
+        databasePath: databasePath,
+        keys: try KeyFolder(folder.path) { [unowned self] in complaints.append($0) },
+        patienceMilliseconds: 0, tell: { [unowned self] in told.append($0) },
+        complain: { [unowned self] in complaints.append($0) })
+    }
+
+    func take(_ datagram: Datagram, at now: UTC = IntakeTests.now) {
+      datagram.withBytes { intake.take($0, at: now) { "192.0.2.7:6464" } }
+    }
+
+    func count(_ table: String) throws -> Int64 {
+      try Database(path: databasePath, patienceMilliseconds: 0)
+        .number("SELECT count(*) FROM \(table)")
+    }
+  }
+
+  private static func datagram(
+    _ type: MessageType = .pick, key: Key, sequence: UInt32, boot: UInt32 = 3,
+    station: String = station
+  ) -> Datagram {
+    let header = Header(
+      type: type, station: Text(station), bootCounter: boot, sequence: sequence, emitted: now,
+      clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
+    return Datagram(header, key: key) { writer in
+      switch type {
+      case .pick:
+        var pick = PickMessage()
+        pick.id = sequence
+        pick.time = now
+        pick.write(to: &writer)
+      case .alert:
+        var alert = AlertMessage()
+        alert.id = 1
+        alert.level = .alarm
+        alert.write(to: &writer)
+      case .health: HealthMessage().write(to: &writer)
+      default: PingMessage(nonce: 1).write(to: &writer)
+      }
+    }
+  }
+
+  @Test func whatComesTwiceIsToldAndStoredOnce() throws {
+    let world = try World()
+    for sequence in [0, 1, 1, 0, 2] as [UInt32] {
+      world.take(Self.datagram(key: world.key, sequence: sequence))
+    }
+    #expect(world.told.isEmpty, "nothing is told before it is on disk")
+    #expect(world.intake.commit(at: Self.now))
+    world.take(Self.datagram(key: world.key, sequence: 1))
+    #expect(world.intake.commit(at: Self.now))
+    try world.open()
+    world.take(Self.datagram(key: world.key, sequence: 2))
+    world.take(Self.datagram(key: world.key, sequence: 2, boot: 4))
+    #expect(world.intake.commit(at: Self.now))
+    #expect(world.told.count == 4)
+    #expect(try world.count("pick") == 4)
+    #expect(world.intake.counts.doubles == 1 && world.intake.counts.stored == 1)
+    #expect(try world.count("boot WHERE boot = 3 AND highest = 2 AND received = 3") == 1)
+    #expect(try world.count("station") == 1)
+  }
+
+  /// People wait for it; and they are not to be told again after a restart.
+  @Test func anAlertIsToldAtOnceAndOnce() throws {
+    let world = try World()
+    let alert = Self.datagram(.alert, key: world.key, sequence: 5)
+    world.take(alert)
+    #expect(world.told.count == 1 && world.told[0].contains("\"type\":\"alert\""))
+    world.take(alert)
+    #expect(world.intake.commit(at: Self.now))
+    world.take(alert)
+    try world.open()
+    world.take(alert)
+    #expect(world.intake.commit(at: Self.now))
+    #expect(world.told.count == 1)
+    #expect(try world.count("alert") == 1)
+  }
+
+  @Test func strangersAreCountedByCauseAndChangeNothing() throws {
+    let world = try World()
+    let other = try World.write(
+      FileManager.default.temporaryDirectory, "XX.OTHER-\(UUID().uuidString)", byte: 9)
+    world.take(Self.datagram(key: other, sequence: 0))
+    world.take(Self.datagram(key: world.key, sequence: 0, station: "XX.NONE.00.EH"))
+    world.take(Self.datagram(.ping, key: world.key, sequence: 0))
+    var damaged = Self.datagram(key: world.key, sequence: 0).withBytes { Array($0) }
+    damaged[60] ^= 1
+    damaged.withUnsafeBufferPointer { world.intake.take($0, at: Self.now) { "a" } }
+    damaged[0..<30].withUnsafeBufferPointer { world.intake.take($0, at: Self.now) { "b" } }
+    #expect(world.intake.commit(at: Self.now))
+    #expect(world.told.isEmpty)
+    #expect(try world.count("station") == 0)
+    #expect(
+      world.intake.counts.refused == [
+        "is not signed with this key": 2, "is of a station that has no key in the folder": 1,
+        "is a ping or an answer to one, which is not for a collector": 1,
+        "is shorter than a header and a tag, 72 bytes": 1,
+      ])
+    #expect(try world.count("refusal WHERE count = 2 AND sender = 'a'") == 1)
+  }
+
+  @Test func aKeyThatJoinsTheFolderCounts() throws {
+    let world = try World()
+    let station = "XX.LATER.00.EH"
+    let key = try World.write(world.folder, station, byte: 8)
+    // The folder was read at the start; what is unknown makes it read again, now and then.
+    world.take(Self.datagram(key: key, sequence: 0, station: station))
+    #expect(world.intake.counts.refused.isEmpty)
+    let third = "XX.THIRD.00.EH"
+    let thirdKey = try World.write(world.folder, third, byte: 9)
+    world.take(Self.datagram(key: thirdKey, sequence: 0, station: third))
+    #expect(world.intake.counts.refused.values.reduce(0, +) == 1, "it was read just now")
+    world.take(
+      Self.datagram(key: thirdKey, sequence: 1, station: third), at: Self.now + 5_000_000_000)
+    #expect(world.intake.commit(at: Self.now))
+    #expect(try world.count("pick") == 2)
+    try Data([1]).write(to: world.folder.appendingPathComponent("XX.BAD.key"))
+    try world.open()
+    #expect(world.complaints.count == 1 && world.complaints[0].contains("XX.BAD.key"))
+  }
+
+  /// A backup holds the database, or its disk is full.
+  @Test func whatCannotBeStoredIsKeptAndStoredLater() throws {
+    let world = try World()
+    let holder = try Database(path: world.databasePath, patienceMilliseconds: 0)
+    world.take(Self.datagram(key: world.key, sequence: 0))
+    #expect(world.intake.commit(at: Self.now))
+    try holder.execute("BEGIN IMMEDIATE")
+    for sequence in 1..<40 as Range<UInt32> {
+      world.take(Self.datagram(key: world.key, sequence: sequence))
+      #expect(!world.intake.commit(at: Self.now))
+    }
+    let alert = Self.datagram(.alert, key: world.key, sequence: 40)
+    world.take(alert)
+    world.take(alert)
+    #expect(world.told.count == 2, "the first pick, and the alert")
+    #expect(world.complaints.count == 1 && world.complaints[0].contains("another program"))
+    try holder.execute("ROLLBACK")
+    #expect(world.intake.commit(at: Self.now))
+    #expect(world.complaints.last == "what was kept in memory is stored")
+    #expect(world.told.count == 41)
+    #expect(try world.count("pick") == 40)
+    #expect(world.intake.counts.lost == 0 && world.intake.counts.failures == 39)
+  }
+
+  @Test func aDatabaseOfANewerCollectorIsLeftAlone() throws {
+    let world = try World()
+    try Database(path: world.databasePath, patienceMilliseconds: 0)
+      .execute("PRAGMA user_version = 2")
+    #expect {
+      try world.open()
+    } throws: { "\($0)".contains("newer onset-collector") }
+    try Data("no database, but a long enough text to be looked at".utf8)
+      .write(to: world.folder.appendingPathComponent("text"))
+    #expect {
+      _ = try Intake(
+        databasePath: world.folder.appendingPathComponent("text").path,
+        keys: try KeyFolder(world.folder.path) { _ in }, tell: { _ in }, complain: { _ in })
+    } throws: { "\($0)".contains("move it away") }
+  }
+
+  @Test func oldHealthIsForgottenAndDetectionsAreNot() throws {
+    let world = try World()
+    let day: Int64 = 86_400_000_000_000
+    for (sequence, age) in [(0, 3), (1, 2), (2, 0)] as [(UInt32, Int64)] {
+      world.take(
+        Self.datagram(.health, key: world.key, sequence: sequence), at: Self.now + -age * day)
+    }
+    world.take(Self.datagram(key: world.key, sequence: 3), at: Self.now + -9 * day)
+    #expect(world.intake.commit(at: Self.now))
+    #expect(try world.intake.forgetHealth(before: Self.now + -day) == false)
+    #expect(try world.count("health") == 1)
+    #expect(try world.count("pick") == 1)
+  }
+
+  /// What is unknown on the wire is nothing in the table, and bits of a float are a number.
+  @Test func aRowSaysWhatTheMessageSaid() throws {
+    let world = try World()
+    world.take(Self.datagram(.health, key: world.key, sequence: 0))
+    world.take(Self.datagram(key: world.key, sequence: 1))
+    #expect(world.intake.commit(at: Self.now))
+    let row = try Database(path: world.databasePath, patienceMilliseconds: 0)
+      .prepare("SELECT noise_counts, temperature_centidegrees, software FROM health").rows([])
+    #expect(row == [[.real(0), .null, .text("")]])
+    #expect(
+      try world.count(
+        "pick WHERE time_ns = \(Self.now.nanoseconds) AND probability IS NULL AND id = 1") == 1)
+  }
+}
