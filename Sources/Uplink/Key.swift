@@ -45,6 +45,35 @@ public struct Key: Sendable {
       CLinux.read(descriptor, $0.baseAddress, Key.byteCount)
     }
     guard got == Key.byteCount else { throw refusal(" could not be read to its end") }
+    guard !isZero else { throw refusal(" is all zeros: make one with head -c 32 /dev/urandom") }
+  }
+
+  private var isZero: Bool {
+    for index in 0..<Key.byteCount where bytes[index] != 0 { return false }
+    return true
+  }
+
+  /// The key of one station, of a master key that only its collector has: whoever takes a station
+  /// has that station's key and no other. WIRE-FORMAT.md has the rule.
+  public static func ofStation(_ code: Text<24>, master: Key) -> Key {
+    var text = InlineArray<41, UInt8>(repeating: 0)
+    var span = text.mutableSpan
+    span.withUnsafeMutableBufferPointer { buffer in
+      var writer = ByteWriter(buffer)
+      writer.write(Text<17>("onset station key"))
+      writer.write(code)
+    }
+    var derived = InlineArray<32, UInt8>(repeating: 0)
+    text.span.withUnsafeBufferPointer { message in
+      var place = derived.mutableSpan
+      place.withUnsafeMutableBufferPointer { master.sign(message, into: $0) }
+    }
+    return Key(derived)
+  }
+
+  /// For whoever writes it into a file.
+  public func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    bytes.span.withUnsafeBufferPointer(body)
   }
 
   func sign(

@@ -12,11 +12,13 @@ import Tools
 let usage = """
   onset-collector: receives, verifies and stores what stations send
 
-    onset-collector --keys FOLDER --database FILE [OPTION…]
+    onset-collector --keys FOLDER|--master FILE --database FILE [OPTION…]
 
     --keys FOLDER
         A key a station, 32 bytes each, named after it: XX.ONST1.00.EH.key. What joins the
         folder counts within seconds.
+    --master FILE
+        The key of which `onset key station` has made the stations' keys.
     --database FILE
         SQLite; it is made where there is none. Its tables are the messages of WIRE-FORMAT.md.
     --port N
@@ -51,7 +53,7 @@ func number(_ name: String, _ text: String, in range: ClosedRange<Double>) throw
 
 func run(_ arguments: [String]) throws {
   var values = ["--port": "6464", "--health-days": "400", "--report": "60"]
-  let names = ["--keys", "--database"] + values.keys
+  let names = ["--keys", "--master", "--database"] + values.keys
   var rest = arguments[...]
   while let name = rest.popFirst() {
     guard names.contains(name) else {
@@ -60,17 +62,20 @@ func run(_ arguments: [String]) throws {
     guard let value = rest.popFirst() else { throw ToolError("\(name) needs a value") }
     values[name] = value
   }
-  guard let folder = values["--keys"], let path = values["--database"] else {
-    throw ToolError("--keys FOLDER and --database FILE are needed: see onset-collector --help")
+  let (folder, master) = (values["--keys"], try values["--master"].map(KeyFiles.read))
+  guard folder != nil || master != nil, let path = values["--database"] else {
+    throw ToolError(
+      "--keys FOLDER or --master FILE, and --database FILE are needed: see onset-collector --help")
   }
   let port = try number("--port", values["--port"]!, in: 0...65_535)
   let days = try number("--health-days", values["--health-days"]!, in: Intake.retentionDays)
   let report = try number("--report", values["--report"]!, in: 1...86_400)
-  let keys = try KeyFolder(folder, complain: complain)
+  let keys = try KeyFolder(folder, master: master, complain: complain)
   let intake = try Intake(databasePath: path, keys: keys, tell: tell, complain: complain)
   let receiver = try Receiver(port: UInt16(port))
   complain(
-    "listens at UDP port \(receiver.port) for stations of \(keys.count) keys, stores in \(path)")
+    "listens at UDP port \(receiver.port) for stations of "
+      + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(path)")
   receiver.run(
     intake, reportSeconds: report, retentionDays: days, tell: tell, complain: complain
   ) {

@@ -177,6 +177,19 @@ func check(_ parsed: CommandLineArguments) throws {
   }
 }
 
+func keyNew(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.count == 1 else { throw ToolError("key new needs one FILE") }
+  try KeyFiles.make(parsed.rest[0])
+}
+
+func keyStation(_ parsed: CommandLineArguments) throws {
+  guard !parsed.rest.isEmpty, let master = parsed.values["--master"] else {
+    throw ToolError("key station needs CODE… and --master FILE; `onset key new` makes one")
+  }
+  try KeyFiles.make(
+    ofStations: parsed.rest, master: master, folder: parsed.values["--folder"] ?? ".")
+}
+
 func keys(_ parsed: CommandLineArguments) throws {
   let files = parsed.rest.isEmpty ? KeyReference.files : parsed.rest
   print(try files.map(KeyReference.text).joined(separator: "\n\n"))
@@ -328,7 +341,8 @@ func completion(_ parsed: CommandLineArguments) throws {
 func run(_ arguments: [String]) throws {
   let functions: [String: (CommandLineArguments) throws -> Void] = [
     "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
-    "bench": bench, "check": check, "keys": keys, "doctor": doctor, "ping": ping,
+    "bench": bench, "check": check, "keys": keys, "key new": keyNew,
+    "key station": keyStation, "doctor": doctor, "ping": ping,
     "command": command,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
     "model compare": modelCompare, "model sign": modelSign, "help": help,

@@ -17,6 +17,7 @@ import Uplink
   private final class World {
     let folder: URL
     let key: Key
+    var master: Key?
     var told: [String] = []
     var complaints: [String] = []
     private(set) var intake: Intake!
@@ -46,7 +47,8 @@ import Uplink
       intake = nil
       intake = try Intake(
         databasePath: databasePath,
-        keys: try KeyFolder(folder.path) { [unowned self] in complaints.append($0) },
+        keys: try KeyFolder(folder.path, master: master) { [unowned self] in complaints.append($0)
+        },
         patienceMilliseconds: 0, tell: { [unowned self] in told.append($0) },
         complain: { [unowned self] in complaints.append($0) })
     }
@@ -165,6 +167,24 @@ import Uplink
     #expect(world.complaints.count == 1 && world.complaints[0].contains("XX.BAD.key"))
   }
 
+  /// A station's own key, and what is derived of the master for others; the file comes first.
+  @Test func aMasterKeyIsEnough() throws {
+    let world = try World()
+    let master = try World.write(
+      FileManager.default.temporaryDirectory, "master-\(UUID().uuidString)", byte: 1)
+    world.master = master
+    try world.open()
+    let derived = Key.ofStation(StationCode("XX.TWO.00.EH"), master: master)
+    world.take(Self.datagram(key: derived, sequence: 0, station: "XX.TWO.00.EH"))
+    world.take(Self.datagram(key: derived, sequence: 0, station: "XX.THREE.00.EH"))
+    world.take(Self.datagram(key: world.key, sequence: 0))
+    world.take(
+      Self.datagram(key: Key.ofStation(StationCode(Self.station), master: master), sequence: 1))
+    #expect(world.intake.commit(at: Self.now))
+    #expect(try world.count("pick") == 2)
+    #expect(world.intake.counts.refused == ["is not signed with this key": 2])
+  }
+
   /// A backup holds the database, or its disk is full.
   @Test func whatCannotBeStoredIsKeptAndStoredLater() throws {
     let world = try World()
@@ -201,7 +221,8 @@ import Uplink
     #expect {
       _ = try Intake(
         databasePath: world.folder.appendingPathComponent("text").path,
-        keys: try KeyFolder(world.folder.path) { _ in }, tell: { _ in }, complain: { _ in })
+        keys: try KeyFolder(world.folder.path, master: nil) { _ in }, tell: { _ in },
+        complain: { _ in })
     } throws: { "\($0)".contains("move it away") }
   }
 

@@ -36,7 +36,7 @@ struct CollectorTarget: Target, ~Copyable {
 
     func intake(_ told: Told) throws -> Intake {
       try Intake(
-        databasePath: ":memory:", keys: try KeyFolder(folder.path) { _ in },
+        databasePath: ":memory:", keys: try KeyFolder(folder.path, master: nil) { _ in },
         tell: { told.lines.append($0) }, complain: { _ in })
     }
   }

@@ -134,7 +134,7 @@ class Collector(unittest.TestCase):
         for arguments, said in ((["--keys", "/nowhere", "--database", "x"], "is no folder that can be read"),
                                 (["--keys", str(self.folder), "--database", "/nowhere/x"], "name a file in a folder"),
                                 (["--keys"], "--keys needs a value"), (["--ports", "1"], "--ports is no option"),
-                                ([], "--keys FOLDER and --database FILE are needed"),
+                                ([], "and --database FILE are needed"),
                                 (["--keys", ".", "--database", "x", "--port", "70000"], "a number from 0 to 65535")):
             done = subprocess.run([COLLECTOR, *arguments], capture_output=True, text=True, cwd=self.folder)
             self.assertEqual((done.returncode, done.stdout), (2, ""))

@@ -241,6 +241,23 @@ public enum CommandTable {
         damping, or poles, zeros_at_origin and so many pole_N_real and pole_N_imaginary.
         """),
     CommandDescription(
+      "key new", .run, "a new key of 32 random bytes", forms: ["FILE"],
+      example: "onset key new master.key",
+      notes: """
+        A file that exists is left alone. A master key is for the collector alone: of it, and of each
+        station's code, `key station` makes the stations' keys.
+        """),
+    CommandDescription(
+      "key station", .run, "the keys of stations, of their collector's master key",
+      forms: ["CODE… --master FILE"],
+      options: [
+        CommandOption("--master", value: "FILE", "The collector's master key."),
+        CommandOption(
+          "--folder", value: "FOLDER", default: ".", "Where CODE.key of each station is written."),
+      ],
+      example: "onset key station --master master.key XX.ONST1.00.EH XX.ONST2.00.EH",
+      notes: "The same master and code give the same key. A file that exists is left alone."),
+    CommandDescription(
       "doctor", .run, "what is well and what is not with a station, in plain words",
       forms: ["--board FILE --station FILE", "HOST:PORT --key FILE"],
       options: [

@@ -18,8 +18,7 @@ public struct Listener: ~Copyable {
     guard let number = UInt16(port) else {
       throw ToolError("\(port) is no port: a whole number from 0 to 65535")
     }
-    guard keyPath.utf8.count <= 256 else { throw ToolError("\(keyPath): longer than 256 bytes") }
-    let key = try Key(file: Text<256>(keyPath))
+    let key = try KeyFiles.read(keyPath)
     socket = try UdpEndpoint(listenPort: Int(number))
     self.key = key
   }
