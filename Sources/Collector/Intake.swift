@@ -8,10 +8,11 @@
 // So datagrams are verified as they come, and alerts are told at once. All are kept in memory until
 // the next commit, which takes in everything that has come meanwhile, each under the number that
 // its station gave it, so that what comes twice is stored once: the table itself refuses the
-// second, in the same transaction. What cannot be committed is tried again.
+// second, in the same transaction. Then each station is told what it may forget. What cannot be
+// committed is tried again.
 //
-//     let intake = try Intake(databasePath: path, keys: keys, tell: { print($0) }, complain: …)
-//     intake.take(bytes, at: now) { senderText }
+//     let intake = try Intake(databasePath: path, keys: keys, tell: { print($0) }, …)
+//     intake.take(bytes, at: now, from: sender)
 //     intake.commit(at: now)
 
 import Core
@@ -40,6 +41,7 @@ public final class Intake {
   private struct Waiting {
     let bytes: [UInt8]
     let received: UTC
+    let sender: Sender
     var isTold: Bool
   }
 
@@ -47,6 +49,12 @@ public final class Intake {
     let station: String
     let boot: UInt32
     let sequence: UInt32
+  }
+
+  /// What a station is to be told that it may forget.
+  private struct Stored: Hashable {
+    let station: String
+    let boot: UInt32
   }
 
   /// What a transaction has seen of one station's boot.
@@ -61,6 +69,7 @@ public final class Intake {
   private let keys: KeyFolder
   private let tell: (String) -> Void
   private let complain: (String) -> Void
+  private let acknowledge: (Datagram, Sender) -> Void
   private let picks: MessageTable<PickMessage>
   private let estimates: MessageTable<EstimateMessage>
   private let alerts: MessageTable<AlertMessage>
@@ -74,16 +83,19 @@ public final class Intake {
   private var stations: [String: Int64] = [:]
   private var waiting: [Waiting] = []
   private var toldAlerts: Set<Place> = []
-  private var lastRefused: [String: (sender: String, at: UTC, count: Int)] = [:]
+  private var lastRefused: [String: (sender: Sender, at: UTC, count: Int)] = [:]
   private var lastFailure: String?
 
   /// `patienceMilliseconds`: for so long somebody else may hold the database, a backup for example.
-  /// `tell` gets a JSON line of each message, once; `complain` a sentence where something is wrong.
+  /// `tell` gets a JSON line of each message, once; `complain` a sentence where something is wrong;
+  /// `acknowledge` what a station is to be told.
   public init(
     databasePath: String, keys: KeyFolder, patienceMilliseconds: Int32 = 5000,
-    tell: @escaping (String) -> Void, complain: @escaping (String) -> Void
+    tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
+    acknowledge: @escaping (Datagram, Sender) -> Void
   ) throws {
     (self.keys, self.tell, self.complain) = (keys, tell, complain)
+    self.acknowledge = acknowledge
     database = try Database(path: databasePath, patienceMilliseconds: patienceMilliseconds)
     do {
       try Intake.prepare(database, path: databasePath)
@@ -140,9 +152,9 @@ public final class Intake {
 
   // MARK: What comes in
 
-  /// A datagram. It is answered by nothing, whatever it is.
+  /// A datagram. Only what is right is answered, and only when it is stored.
   public func take(
-    _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC, sender: () -> String
+    _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC, from sender: Sender
   ) {
     counts.received += 1
     var isTold = false
@@ -161,7 +173,7 @@ public final class Intake {
       waiting.removeFirst(Intake.waitingMaximum / 16)
       counts.lost += Intake.waitingMaximum / 16
     }
-    waiting.append(Waiting(bytes: Array(bytes), received: now, isTold: isTold))
+    waiting.append(Waiting(bytes: Array(bytes), received: now, sender: sender, isTold: isTold))
   }
 
   public var hasWaiting: Bool { !waiting.isEmpty }
@@ -190,9 +202,9 @@ public final class Intake {
     return !((try? alerts.has(station: station, header)) ?? false)
   }
 
-  private func refuse(_ cause: String, _ now: UTC, _ sender: () -> String) {
+  private func refuse(_ cause: String, _ now: UTC, _ sender: Sender) {
     counts.refused[cause, default: 0] += 1
-    lastRefused[cause] = (sender(), now, (lastRefused[cause]?.count ?? 0) + 1)
+    lastRefused[cause] = (sender, now, (lastRefused[cause]?.count ?? 0) + 1)
   }
 
   // MARK: What is kept
@@ -209,7 +221,7 @@ public final class Intake {
         for (cause, last) in lastRefused {
           try refusal.run([
             .text(cause), .integer(Int64(last.count)), .integer(last.at.nanoseconds),
-            .text(last.sender),
+            .text("\(last.sender)"),
           ])
         }
       }
@@ -225,6 +237,7 @@ public final class Intake {
       return false
     }
     counts = found
+    acknowledgeWaiting(at: now)
     waiting.removeAll(keepingCapacity: true)
     toldAlerts.removeAll(keepingCapacity: true)
     lastRefused.removeAll()
@@ -234,6 +247,44 @@ public final class Intake {
     }
     lines.forEach(tell)
     return true
+  }
+
+  /// All that waited is on disk: what has come now, and what had come before.
+  private func acknowledgeWaiting(at now: UTC) {
+    var found: [Stored: (numbers: Set<UInt32>, sender: Sender)] = [:]
+    for one in waiting {
+      one.bytes.withUnsafeBufferPointer { bytes in
+        guard let header = try? OpenedDatagram(bytes, key: nil).header else { return }
+        let place = Stored(station: header.station.string, boot: header.bootCounter)
+        // To where the newest came from: an address may change on the way.
+        found[place, default: ([], one.sender)].sender = one.sender
+        found[place]!.numbers.insert(header.sequence)
+      }
+    }
+    for (place, stored) in found {
+      guard let key = keys.key(of: place.station, at: now) else { continue }
+      let header = Header(
+        type: .acknowledgement, station: Text(place.station), bootCounter: 0, sequence: 0,
+        emitted: now, clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: .max)
+      for message in Intake.acknowledgements(of: stored.numbers, boot: place.boot) {
+        acknowledge(Datagram(header, key: key) { message.write(to: &$0) }, stored.sender)
+      }
+    }
+  }
+
+  /// As few messages as these numbers need, the newest first.
+  static func acknowledgements(
+    of numbers: Set<UInt32>, boot: UInt32
+  ) -> [AcknowledgementMessage] {
+    var messages: [AcknowledgementMessage] = []
+    for number in numbers.sorted(by: >) {
+      if let last = messages.last, last.sequence - number < AcknowledgementMessage.reach {
+        messages[messages.count - 1].stored |= 1 << UInt64(last.sequence - number)
+      } else {
+        messages.append(AcknowledgementMessage(boot: boot, sequence: number))
+      }
+    }
+    return messages
   }
 
   private func store(_ counts: inout Counts) throws -> [String] {

@@ -11,6 +11,22 @@ import Foundation
 import Tools
 import Uplink
 
+/// Where a datagram came from.
+public struct Sender: CustomStringConvertible {
+  fileprivate var address: sockaddr_in6
+
+  public init() { address = sockaddr_in6() }
+  fileprivate init(_ address: sockaddr_in6) { self.address = address }
+
+  /// "192.0.2.7:6464"
+  public var description: String {
+    var text = [CChar](repeating: 0, count: CCOLLECTOR_ADDRESS)
+    var address = address
+    ccollector_address(&address, &text)
+    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+  }
+}
+
 public final class Receiver {
   /// A commit syncs the disk, which takes milliseconds itself: alerts do not wait for it, and what
   /// is stored may be this much late.
@@ -98,18 +114,21 @@ public final class Receiver {
       withUnsafeBytes(of: &batch.pointee.bytes) { all in
         let begin = index * CCOLLECTOR_BYTES
         let bytes = UnsafeRawBufferPointer(rebasing: all[begin..<(begin + length)])
-        intake.take(bytes.assumingMemoryBound(to: UInt8.self), at: now) { sender(index) }
+        intake.take(bytes.assumingMemoryBound(to: UInt8.self), at: now, from: sender(index))
       }
     }
   }
 
-  private func sender(_ index: Int) -> String {
-    withUnsafeBytes(of: &batch.pointee.sender) { all in
-      var text = [CChar](repeating: 0, count: CCOLLECTOR_ADDRESS)
-      let address = all.bindMemory(to: sockaddr_in6.self)
-      ccollector_address(address.baseAddress! + index, &text)
-      return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+  private func sender(_ index: Int) -> Sender {
+    withUnsafeBytes(of: &batch.pointee.sender) {
+      Sender($0.bindMemory(to: sockaddr_in6.self)[index])
     }
+  }
+
+  /// What cannot be sent comes again: the station does not forget.
+  public func send(_ datagram: Datagram, to sender: Sender) {
+    var address = sender.address
+    datagram.withBytes { ccollector_send(socket, $0.baseAddress, $0.count, &address) }
   }
 
   private static func monotonic() -> Int64 {

@@ -142,7 +142,8 @@ extension Station {
     message.repeat = alert.repeat
     message.isDrill = isDrill
     message.relay = relayState
-    send(.alert) { message.write(to: &$0) }
+    // Its repeats say the same; what is kept is the first of each level.
+    send(.alert, isKept: alert.repeat == 0) { message.write(to: &$0) }
   }
 
   private var isCalibrationExpired: Bool {
@@ -198,6 +199,7 @@ extension Station {
     if let intensity = estimate.observed.intensity {
       message.observedIntensityHundredths = Int16(clamping: scaled(intensity, by: 100))
     }
-    send(.estimate) { message.write(to: &$0) }
+    // Those of what STA/LTA alone saw have no number to replace one another by.
+    send(.estimate, isKept: true, about: estimate.pickID) { message.write(to: &$0) }
   }
 }

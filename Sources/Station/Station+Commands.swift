@@ -192,6 +192,8 @@ extension Station {
   }
 
   private mutating func send(_ answer: CommandMessage, address: UInt32, port: UInt16) {
-    send(.command, address: address, port: port) { answer.write(to: &$0) }
+    send(.command, address: address, port: port, isKept: address == 0) {
+      answer.write(to: &$0)
+    }
   }
 }

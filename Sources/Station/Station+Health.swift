@@ -160,5 +160,7 @@ extension Station {
       message.drillSeconds = UInt16(clamping: left + 1)
     }
     message.droppedActions = UInt16(clamping: actions.dropped)
+    message.unacknowledged = outbox.isHeard ? UInt16(clamping: outbox.count) : 0
+    message.givenUp = outbox.givenUp
   }
 }

@@ -85,6 +85,7 @@ public struct Station: ~Copyable {
   var picker: Picker
   var clock = ClockReading()
   private var sequence: UInt32 = 0
+  var outbox = Outbox()
   var accepted: UInt32 = 0
   var rejected: UInt32 = 0
   var moment = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
@@ -195,8 +196,14 @@ public struct Station: ~Copyable {
     if let end = drillEnd, moment.monotonicNanoseconds >= end { endDrill() }
     if let end = relayTestEnd, moment.monotonicNanoseconds >= end { relayTestEnd = nil }
     repeatAlert()
+    sendAgain()
     drive(isRetry: true)
     storeSiteTerm()
+  }
+
+  private mutating func sendAgain() {
+    guard let datagram = outbox.due(at: moment.monotonicNanoseconds) else { return }
+    actions.put(.send(datagram), rank: MessageType.health.rank)
   }
 
   /// What became of an action, or what the machine says of itself.
@@ -234,6 +241,14 @@ public struct Station: ~Copyable {
         let command = try CommandMessage(datagram.payload)
         try receive(command, for: header.station, address: address, port: port)
         accepted &+= 1
+      case .acknowledgement:
+        let acknowledgement = try AcknowledgementMessage(datagram.payload)
+        // Of numbers that were never used nobody can have anything.
+        guard header.station.equals(settings.code),
+          acknowledgement.boot == settings.bootCounter, acknowledgement.sequence < sequence
+        else { throw .notOurs }
+        accepted &+= 1
+        outbox.settle(acknowledgement, at: moment.monotonicNanoseconds)
       default: throw .unknownType
       }
     } catch {
@@ -277,19 +292,24 @@ public struct Station: ~Copyable {
     return nil
   }
 
+  /// `isKept`: it is sent again until the upstream has it, or something newer about `subject`.
   mutating func send(
-    _ type: MessageType, address: UInt32 = 0, port: UInt16 = 0,
-    _ payload: (inout ByteWriter) -> Void
+    _ type: MessageType, address: UInt32 = 0, port: UInt16 = 0, isKept: Bool = false,
+    about subject: UInt32 = 0, _ payload: (inout ByteWriter) -> Void
   ) {
     let header = Header(
       type: type, station: settings.code, bootCounter: settings.bootCounter, sequence: sequence,
       emitted: now, clockState: clock.state.rawValue, clockSource: clock.source.rawValue,
       clockUncertaintyNanoseconds: clock.uncertaintyNanoseconds)
-    // An answer goes to whoever asked and uses no number up: a gap upstream is a loss.
-    if address == 0 { sequence &+= 1 }
     var datagram = Datagram(header, key: settings.key, payload: payload)
     datagram.address = address
     datagram.port = port
+    if isKept {
+      outbox.keep(
+        datagram, sequence, about: subject, rank: type.rank, at: moment.monotonicNanoseconds)
+    }
+    // An answer goes to whoever asked and uses no number up: a gap upstream is a loss.
+    if address == 0 { sequence &+= 1 }
     actions.put(.send(datagram), rank: type.rank)
   }
 
@@ -310,7 +330,7 @@ public struct Station: ~Copyable {
       clamping: Elementary.nearestInteger(pick.signalToNoiseDecibels * 100))
     message.picker = picker.hasNetwork ? 2 : 1
     message.isSeenByBaseline = pick.isSeenByBaseline ?? false
-    send(.pick) { message.write(to: &$0) }
+    send(.pick, isKept: pick.status != .provisional) { message.write(to: &$0) }
   }
 
   static func wire(probability: Double?) -> UInt16 {

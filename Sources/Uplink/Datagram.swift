@@ -33,14 +33,6 @@ public enum Wire {
 public enum MessageType: UInt8, Sendable {
   case pick = 1
   case estimate, alert, health, ping, pong, acknowledgement, command
-
-  /// Laid out in the document, not sent or understood by this version.
-  public var isReserved: Bool {
-    switch self {
-    case .acknowledgement: true
-    case .pick, .estimate, .alert, .health, .ping, .pong, .command: false
-    }
-  }
 }
 
 /// What stands before every payload.

@@ -38,7 +38,7 @@ public struct MachineStatus: Sendable {
 
 public struct HealthMessage: Payload, Equatable, Sendable {
   public static let type = MessageType.health
-  public static let byteCount = 208
+  public static let byteCount = 216
   // Clock
   public var clockOffsetNanoseconds: Int64 = 0
   public var clockRatePartsPerBillion: Int32 = 0
@@ -103,6 +103,10 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   public var drillSeconds: UInt16 = 0
   /// What a full queue dropped, since boot.
   public var droppedActions: UInt16 = 0
+  /// Detections that the upstream has not acknowledged; 0 where it acknowledges nothing.
+  public var unacknowledged: UInt16 = 0
+  /// Of those, what was given up because too many waited.
+  public var givenUp: UInt32 = 0
   public init() {}
 
   public static func == (a: HealthMessage, b: HealthMessage) -> Bool {
@@ -186,7 +190,9 @@ extension HealthMessage {
     v.number(&calibrationDays, "calibration_days", "days", "until the first calibration runs out; 0 on its last day, negative after it", unknown: Wire.unknownDays)
     v.number(&drillSeconds, "drill_s", "s", "until the drill ends by itself; 0: no drill")
     v.number(&droppedActions, "dropped_actions", "", "messages and orders to disk that a full queue dropped; 65535: or more", json: "dropped")
-    v.reserved(UInt16.self)
+    v.number(&unacknowledged, "unacknowledged", "", "detections that are sent again until the upstream has them; 0 where it has never acknowledged anything in this boot")
+    v.number(&givenUp, "given_up", "", "detections that were given up because too many waited for the upstream")
+    v.reserved(UInt32.self)
   }
 }
 

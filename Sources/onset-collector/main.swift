@@ -71,8 +71,10 @@ func run(_ arguments: [String]) throws {
   let days = try number("--health-days", values["--health-days"]!, in: Intake.retentionDays)
   let report = try number("--report", values["--report"]!, in: 1...86_400)
   let keys = try KeyFolder(folder, master: master, complain: complain)
-  let intake = try Intake(databasePath: path, keys: keys, tell: tell, complain: complain)
   let receiver = try Receiver(port: UInt16(port))
+  let intake = try Intake(
+    databasePath: path, keys: keys, tell: tell, complain: complain,
+    acknowledge: { receiver.send($0, to: $1) })
   complain(
     "listens at UDP port \(receiver.port) for stations of "
       + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(path)")

@@ -21,6 +21,16 @@ import Uplink
     var told: [String] = []
     var complaints: [String] = []
     private(set) var intake: Intake!
+    var acknowledgements: [AcknowledgementMessage] = []
+
+    private func acknowledged(_ datagram: Datagram, _ sender: Sender) {
+      datagram.withBytes { bytes in
+        guard let opened = try? OpenedDatagram(bytes, key: key),
+          let message = try? AcknowledgementMessage(opened.payload)
+        else { return }
+        acknowledgements.append(message)
+      }
+    }
 
     init() throws {
       folder = FileManager.default.temporaryDirectory
@@ -50,11 +60,12 @@ import Uplink
         keys: try KeyFolder(folder.path, master: master) { [unowned self] in complaints.append($0)
         },
         patienceMilliseconds: 0, tell: { [unowned self] in told.append($0) },
-        complain: { [unowned self] in complaints.append($0) })
+        complain: { [unowned self] in complaints.append($0) },
+        acknowledge: { [unowned self] in acknowledged($0, $1) })
     }
 
     func take(_ datagram: Datagram, at now: UTC = IntakeTests.now) {
-      datagram.withBytes { intake.take($0, at: now) { "192.0.2.7:6464" } }
+      datagram.withBytes { intake.take($0, at: now, from: Sender()) }
     }
 
     func count(_ table: String) throws -> Int64 {
@@ -108,6 +119,33 @@ import Uplink
     #expect(try world.count("station") == 1)
   }
 
+  /// A station that is told so forgets: on disk, and again what comes again.
+  @Test func whatIsStoredIsAcknowledged() throws {
+    let world = try World()
+    for sequence in [2, 70, 66, 3, 300] as [UInt32] {
+      world.take(Self.datagram(key: world.key, sequence: sequence))
+    }
+    world.take(Self.datagram(.alert, key: world.key, sequence: 4, boot: 9))
+    #expect(world.acknowledgements.isEmpty)
+    #expect(world.intake.commit(at: Self.now))
+    func settled(_ boot: UInt32, _ number: UInt32) -> Bool {
+      world.acknowledgements.contains { $0.boot == boot && $0.settles(number) }
+    }
+    for number in [2, 70, 66, 3, 300] as [UInt32] { #expect(settled(3, number), "\(number)") }
+    #expect(settled(9, 4) && !settled(3, 4) && !settled(3, 69) && !settled(3, 299))
+    #expect(world.acknowledgements.count == 4)
+    world.acknowledgements.removeAll()
+    world.take(Self.datagram(key: world.key, sequence: 66))
+    #expect(world.intake.commit(at: Self.now))
+    #expect(settled(3, 66), "the first acknowledgement may be lost")
+    let holder = try Database(path: world.databasePath, patienceMilliseconds: 0)
+    try holder.execute("BEGIN IMMEDIATE")
+    world.acknowledgements.removeAll()
+    world.take(Self.datagram(key: world.key, sequence: 5))
+    #expect(!world.intake.commit(at: Self.now))
+    #expect(world.acknowledgements.isEmpty, "nothing that is not stored")
+  }
+
   /// People wait for it; and they are not to be told again after a restart.
   @Test func anAlertIsToldAtOnceAndOnce() throws {
     let world = try World()
@@ -133,8 +171,8 @@ import Uplink
     world.take(Self.datagram(.ping, key: world.key, sequence: 0))
     var damaged = Self.datagram(key: world.key, sequence: 0).withBytes { Array($0) }
     damaged[60] ^= 1
-    damaged.withUnsafeBufferPointer { world.intake.take($0, at: Self.now) { "a" } }
-    damaged[0..<30].withUnsafeBufferPointer { world.intake.take($0, at: Self.now) { "b" } }
+    damaged.withUnsafeBufferPointer { world.intake.take($0, at: Self.now, from: Sender()) }
+    damaged[0..<30].withUnsafeBufferPointer { world.intake.take($0, at: Self.now, from: Sender()) }
     #expect(world.intake.commit(at: Self.now))
     #expect(world.told.isEmpty)
     #expect(try world.count("station") == 0)
@@ -144,7 +182,7 @@ import Uplink
         "is a ping or an answer to one, which is not for a collector": 1,
         "is shorter than a header and a tag, 72 bytes": 1,
       ])
-    #expect(try world.count("refusal WHERE count = 2 AND sender = 'a'") == 1)
+    #expect(try world.count("refusal WHERE count = 2 AND sender = '[::]:0'") == 1)
   }
 
   @Test func aKeyThatJoinsTheFolderCounts() throws {
@@ -222,7 +260,7 @@ import Uplink
       _ = try Intake(
         databasePath: world.folder.appendingPathComponent("text").path,
         keys: try KeyFolder(world.folder.path, master: nil) { _ in }, tell: { _ in },
-        complain: { _ in })
+        complain: { _ in }, acknowledge: { _, _ in })
     } throws: { "\($0)".contains("move it away") }
   }
 

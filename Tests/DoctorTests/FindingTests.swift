@@ -122,6 +122,7 @@ private func verdicts(
       ("machine", .doubtful, "memory", { h, _ in h.machine.memoryAvailableMebibytes = 49 }),
       ("machine", .doubtful, "too hot", { h, _ in h.machine.temperatureCentidegrees = 80_01 }),
       ("machine", .doubtful, "7 messages were dropped", { h, _ in h.droppedActions = 7 }),
+      ("machine", .doubtful, "3 detections were given up", { h, _ in h.givenUp = 3 }),
       ("state", .bad, "does not take", { h, _ in h.losesState = true }),
       ("calibration", .bad, "ran out 17 days ago", { h, _ in h.calibrationDays = -17 }),
       ("calibration", .doubtful, "runs out in 3 days", { h, _ in h.calibrationDays = 3 }),

@@ -37,7 +37,7 @@ struct CollectorTarget: Target, ~Copyable {
     func intake(_ told: Told) throws -> Intake {
       try Intake(
         databasePath: ":memory:", keys: try KeyFolder(folder.path, master: nil) { _ in },
-        tell: { told.lines.append($0) }, complain: { _ in })
+        tell: { told.lines.append($0) }, complain: { _ in }, acknowledge: { _, _ in })
     }
   }
 
@@ -66,7 +66,7 @@ struct CollectorTarget: Target, ~Copyable {
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool {
     let before = intake.counts
     let now = UTC(nanoseconds: Int64(iteration) * 1_000_000)
-    intake.take(bytes, at: now) { "192.0.2.7:6464" }
+    intake.take(bytes, at: now, from: Sender())
     let refused = intake.counts.refused.values.reduce(0, +)
     let isTaken = refused == before.refused.values.reduce(0, +)
     try require(!isTaken || messages.isSigned(bytes), "what nobody has signed is taken")

@@ -80,7 +80,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .command: payload = CommandMessage.byteCount
     case .estimate: payload = EstimateMessage.byteCount
     case .alert: payload = AlertMessage.byteCount
-    case .acknowledgement: return nil
+    case .acknowledgement: payload = AcknowledgementMessage.byteCount
     }
     return Wire.headerByteCount + payload + Wire.tagByteCount
   }
@@ -175,8 +175,8 @@ struct DatagramTarget: Target, ~Copyable {
       let message = try AlertMessage(datagram.payload)
       return Datagram(datagram.header, key: key) { message.write(to: &$0) }
     case .acknowledgement:
-      let payload = datagram.payload
-      return Datagram(datagram.header, key: key) { $0.write(payload) }
+      let message = try AcknowledgementMessage(datagram.payload)
+      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
     }
   }
 
@@ -231,7 +231,10 @@ extension DatagramTarget {
         Datagram(header(.pong), key: key) {
           PongMessage(nonce: 99, health: health).write(to: &$0)
         }),
-      bytes(Datagram(header(.acknowledgement), key: key) { $0.write(UInt64(1)) }),
+      bytes(
+        Datagram(header(.acknowledgement), key: key) {
+          AcknowledgementMessage(boot: 7, sequence: 12).write(to: &$0)
+        }),
       bytes(Datagram(header(.estimate), key: key) { EstimateMessage().write(to: &$0) }),
       bytes(Datagram(header(.alert), key: key) { AlertMessage().write(to: &$0) }),
       bytes(Datagram(header(.command), key: key) { command.write(to: &$0) }),

@@ -2,12 +2,13 @@
 import hashlib, json, struct, sys
 TYPES = [None, "pick", "estimate", "alert", "health", "ping", "pong", "acknowledgement", "command"]
 HEADER = "<24sIIqBBHI", "station boot sequence emitted_ns clock_state clock_source reserved clock_uncertainty_ns "
-HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHH", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
+HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHHII", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
     forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads suspends reopenings clipped_frames
     spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes loop_median_ns loop_999_ns loop_maximum_ns
     ring_fill_per_mille temperature_centidegrees resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent
     send_failures datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model
-    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions none"""
+    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions
+    unacknowledged given_up none"""
 PAYLOADS = {
     "pick": ("IBBbBqIHHhBBQ", """id status phase first_motion quality time_ns sigma_us probability
         first_motion_probability snr_centidecibels picker pick_flags fingerprint"""),
@@ -16,6 +17,7 @@ PAYLOADS = {
         pv_ms pga_ms2 pgv_ms pga_sigma_log10 pgv_sigma_log10 mmi jma observed_pga_ms2 observed_pgv_ms observed_jma none"""),
     "alert": ("IIqqBBBBBBH", "alert_id pick_id pick_time_ns decided_ns level reason relay drill repeat evidence none"),
     "health": HEALTH, "ping": ("Q", "nonce"), "pong": ("Q" + HEALTH[0], "nonce " + HEALTH[1]),
+    "acknowledgement": ("IIQ", "acknowledged_boot newest stored"),
     "command": ("QIHBBqq", "counter command_id parameter result none value expires_ns")}
 UNKNOWN = {name: value for value, names in {
     0xFFFF: """probability first_motion_probability class_probability magnitude_sigma distance_sigma_log10 back_azimuth
@@ -52,7 +54,7 @@ def message(rest, key):  # what `rest` begins with, and its length; checks in th
     tag = hashlib.blake2b(rest[:length - 16], key=key, digest_size=16).digest()
     require(tag == rest[length - 16:length], "is not signed with this key")
     require(1 <= kind <= 8, "has a type beyond those of version 1")
-    layout, names = PAYLOADS.get(TYPES[kind], (f"{length - 72}x", ""))  # reserved: header only
+    layout, names = PAYLOADS[TYPES[kind]]
     require(struct.calcsize(HEADER[0] + layout) == length - 24)
     values = struct.unpack(HEADER[0] + layout, rest[8:length - 16])
     found = {name: field(name, value) for name, value in zip((HEADER[1] + names).split(), values)}

@@ -111,7 +111,7 @@ class Collector(unittest.TestCase):
         self.assertEqual(len(told), len(set(told)), "told twice")
         self.assertEqual(self.rows("PRAGMA integrity_check"), [("ok",)])
 
-    def test_strangers_are_not_answered(self):
+    def test_what_is_stored_is_acknowledged_and_strangers_are_not_answered(self):
         collector = Running(self.folder)
         self.send(collector.port, b"", b"hello", pick(self.stations[0], 1, secret=bytes(32)), pick("XX.NONE..HH", 1),
                   pick(self.stations[0], 2))
@@ -122,6 +122,11 @@ class Collector(unittest.TestCase):
         self.assertEqual({cause: count for cause, count in self.rows("SELECT cause, count FROM refusal")}, {
             "is shorter than a header and a tag, 72 bytes": 2, "is not signed with this key": 1,
             "is of a station that has no key in the folder": 1})
+        answer = self.socket.recv(500)
+        signed, tag = answer[:-16], answer[-16:]
+        self.assertEqual(hashlib.blake2b(signed, key=key(self.stations[0]), digest_size=16).digest(), tag)
+        self.assertEqual((signed[5], signed[8:32].rstrip(b"\0").decode()), (7, self.stations[0]))
+        self.assertEqual(struct.unpack("<IIQ", signed[56:]), (7, 2, 1))
         self.socket.setblocking(False)
         self.assertRaises(BlockingIOError, self.socket.recv, 100)
 

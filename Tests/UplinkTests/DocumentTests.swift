@@ -7,7 +7,7 @@ import Tools
 
 /// WIRE-FORMAT.md has the rows of the lists that write and read.
 @Suite(.serialized) struct DocumentTests {
-  @Test(arguments: ["Pick", "Estimate", "Alert", "Health", "Command"])
+  @Test(arguments: ["Pick", "Estimate", "Alert", "Health", "Command", "Acknowledgement"])
   func theDocumentsTableIsTheCodes(heading: String) throws {
     let path = Golden.folder.deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Sources/Uplink/WIRE-FORMAT.md")
@@ -28,6 +28,7 @@ import Tools
     case "Pick": DocumentRows.of(PickMessage())
     case "Estimate": DocumentRows.of(EstimateMessage())
     case "Alert": DocumentRows.of(AlertMessage())
+    case "Acknowledgement": DocumentRows.of(AcknowledgementMessage())
     case "Health": DocumentRows.of(HealthMessage())
     default: DocumentRows.of(CommandMessage())
     }

@@ -87,6 +87,8 @@ enum Golden {
     h.calibrationDays = -17
     h.drillSeconds = 1799
     h.droppedActions = 18
+    h.unacknowledged = 5
+    h.givenUp = 70_000
     return h
   }
 
@@ -147,6 +149,12 @@ enum Golden {
     return alert
   }
 
+  static var acknowledgement: AcknowledgementMessage {
+    var acknowledgement = AcknowledgementMessage(boot: 3, sequence: 41)
+    acknowledgement.stored = 1 << 40 | 0b1011
+    return acknowledgement
+  }
+
   static func datagram(_ type: MessageType) -> Datagram {
     Datagram(header(type), key: key) { writer in
       switch type {
@@ -155,6 +163,7 @@ enum Golden {
       case .command: command.write(to: &writer)
       case .estimate: estimate.write(to: &writer)
       case .alert: alert.write(to: &writer)
+      case .acknowledgement: acknowledgement.write(to: &writer)
       case .ping: PingMessage(nonce: nonce).write(to: &writer)
       default: PongMessage(nonce: nonce, health: health).write(to: &writer)
       }

@@ -14,7 +14,9 @@ import Tools
   /// difference.
   @Test func datagramsAreTheGoldenBytes() throws {
     var bytes = Data()
-    for type in [MessageType.pick, .health, .ping, .pong, .command, .estimate, .alert] {
+    for type in [
+      MessageType.pick, .health, .ping, .pong, .command, .estimate, .alert, .acknowledgement,
+    ] {
       Golden.datagram(type).withBytes { bytes.append($0) }
     }
     let file = Golden.folder.appendingPathComponent("datagrams.bin")
@@ -44,7 +46,9 @@ import Tools
     }
     try #require(
       lines.map { $0["type"] as? String }
-        == ["pick", "health", "ping", "pong", "command", "estimate", "alert"])
+        == [
+          "pick", "health", "ping", "pong", "command", "estimate", "alert", "acknowledgement",
+        ])
     for line in lines {
       #expect(line["station"] as? String == "XX.ONST1.00.EH")
       #expect(line["boot"] as? Int == 3)
@@ -57,6 +61,8 @@ import Tools
     #expect(lines[0]["first_motion_probability"] as? Double == 0.88)
     #expect(lines[0]["snr_centidecibels"] as? Int == 1720)
     #expect(lines[0]["fingerprint"] as? Int == 0x7020_4081_0203_0405)
+    #expect(lines[7]["acknowledged_boot"] as? Int == 3 && lines[7]["newest"] as? Int == 41)
+    #expect(lines[7]["stored"] as? Int == 1 << 40 | 0b1011)
     for line in [lines[1], lines[3]] {
       #expect(line["frames"] as? Int == 28_800_000_123)
       #expect(line["noise_counts"] as? Double == 61.5)
@@ -68,6 +74,7 @@ import Tools
       let alarm: [String: Int] = [
         "relay": 1, "alarm_state": 2, "keeping": 1, "inhibit": 3, "incapacity": 24,
         "changed_parameters": 9, "calibration_days": -17, "drill_s": 1799, "dropped_actions": 18,
+        "unacknowledged": 5, "given_up": 70_000,
       ]
       for (name, value) in alarm { #expect(line[name] as? Int == value, "\(name)") }
     }

@@ -9,9 +9,10 @@ import Tools
   /// Sizes are part of the contract: a field that is added or lost breaks every receiver.
   @Test func layoutsHaveTheirSizes() {
     #expect(Golden.datagram(.pick).count == 108)
-    #expect(Golden.datagram(.health).count == 280)
+    #expect(Golden.datagram(.health).count == 288)
     #expect(Golden.datagram(.ping).count == 80)
-    #expect(Golden.datagram(.pong).count == 288)
+    #expect(Golden.datagram(.pong).count == 296)
+    #expect(Golden.datagram(.acknowledgement).count == 88)
     #expect(Golden.datagram(.command).count == 104)
     #expect(Golden.datagram(.estimate).count == 148)
     #expect(Golden.datagram(.alert).count == 104)
@@ -121,10 +122,10 @@ import Tools
     #expect(throws: DatagramError.malformed, "a counter of 0 is above none") {
       try never.withUnsafeBufferPointer { _ = try CommandMessage($0) }
     }
-    let health = Golden.datagram(.health).withBytes { Array($0[56..<264]) }
+    let health = Golden.datagram(.health).withBytes { Array($0[56..<272]) }
     for (offset, value) in [
       (76, 16), (144, 16), (93, 4), (145, 7), (192, 4), (193, 4), (194, 4), (195, 4), (197, 1),
-      (199, 16), (206, 1), (207, 1),
+      (199, 16), (212, 1), (215, 1),
     ] {
       var bytes = health
       bytes[offset] = UInt8(value)
@@ -171,14 +172,14 @@ import Tools
     #expect(WireFloat(0).value == 0 && WireFloat(0.5).value == 0.5)
   }
 
-  @Test func reservedTypesAreOpenedAndNotRead() throws {
-    let header = Golden.header(.acknowledgement)
-    let datagram = Datagram(header, key: Golden.key) { $0.write(UInt64(7)) }
-    try datagram.withBytes { bytes throws in
-      let opened = try OpenedDatagram(bytes, key: Golden.key)
-      #expect(opened.header.type.isReserved)
-      #expect(
-        try JsonLine.text(opened).hasPrefix("{\"type\":\"acknowledgement\",\"payload_bytes\":8,"))
-    }
+  @Test func anAcknowledgementSettlesWhatItNames() {
+    var message = AcknowledgementMessage(boot: 3, sequence: 100)
+    #expect(message.settles(100) && !message.settles(99) && !message.settles(101))
+    message.stored = 1 << 63 | 1 << 5
+    #expect(message.settles(37) && message.settles(95) && !message.settles(100))
+    #expect(!message.settles(36), "beyond what it can speak of")
+    message.sequence = 3
+    message.stored = .max
+    #expect(message.settles(0) && !message.settles(4) && !message.settles(.max))
   }
 }

@@ -54,6 +54,10 @@ int ccollector_receive(int socket, ccollector_batch *batch, int milliseconds) {
   return count;
 }
 
+void ccollector_send(int socket, const uint8_t *bytes, size_t count, const struct sockaddr_in6 *to) {
+  (void)!sendto(socket, bytes, count, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof *to);
+}
+
 void ccollector_address(const struct sockaddr_in6 *sender, char text[CCOLLECTOR_ADDRESS]) {
   char host[INET6_ADDRSTRLEN] = "?";
   int mapped = IN6_IS_ADDR_V4MAPPED(&sender->sin6_addr);

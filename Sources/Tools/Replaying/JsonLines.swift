@@ -27,8 +27,8 @@ public enum JsonLine {
     case .alert: return text(try AlertMessage(datagram.payload), header)
     case .acknowledgement:
       return object(
-        [("type", "\"\(header.type)\""), ("payload_bytes", "\(datagram.payload.count)")]
-          + origin(header))
+        [("type", "\"acknowledgement\""), ("station", quoted(header.station))]
+          + JsonFields.of(try AcknowledgementMessage(datagram.payload)) + origin(header))
     }
   }
 

@@ -189,6 +189,12 @@ public enum HealthFindings {
     if h.machine.memoryAvailableMebibytes < memoryMebibytesMinimum {
       return finding("machine", .doubtful, figures + ": something else eats the memory")
     }
+    if h.givenUp > 0 {
+      return finding(
+        "machine", .doubtful,
+        figures + "; \(h.givenUp) detections were given up that the upstream did not acknowledge: "
+          + "what keeps it from storing them, or the link from carrying them?")
+    }
     if h.droppedActions > 0 {
       return finding(
         "machine", .doubtful,

@@ -21,6 +21,8 @@ int ccollector_open(uint16_t port);
 uint16_t ccollector_port(int socket);
 /// Waits for datagrams, up to so many milliseconds, and takes those that are there; their number, or −errno.
 int ccollector_receive(int socket, ccollector_batch *batch, int milliseconds);
+/// Sends one; what the network does not take is lost.
+void ccollector_send(int socket, const uint8_t *bytes, size_t count, const struct sockaddr_in6 *to);
 /// "192.0.2.7:6464" or "[2001:db8::7]:6464".
 void ccollector_address(const struct sockaddr_in6 *sender, char text[CCOLLECTOR_ADDRESS]);
 

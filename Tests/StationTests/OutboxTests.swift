@@ -1,0 +1,126 @@
+// What must reach the upstream is sent until it is acknowledged, and nothing else is.
+
+import Core
+import StationFixture
+import Testing
+import Uplink
+
+@testable import Station
+
+@Suite struct OutboxTests {
+  private static func datagram(_ number: UInt32) -> Datagram {
+    let header = Header(
+      type: .pick, station: Text<24>("XX.TEST..EH"), bootCounter: 1, sequence: number,
+      emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: 0)
+    return Datagram(header, key: testKey) { PickMessage().write(to: &$0) }
+  }
+
+  private static func number(_ datagram: Datagram) throws -> UInt32 {
+    try datagram.withBytes { bytes throws in
+      try OpenedDatagram(bytes, key: testKey).header.sequence
+    }
+  }
+
+  /// An upstream that acknowledges, and has said so of a number that is none of ours.
+  private static func heard() -> Outbox {
+    var outbox = Outbox()
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 10_000), at: 0)
+    return outbox
+  }
+
+  /// When each number is sent again, looked at every hundredth of a second.
+  private static func sent(
+    _ outbox: inout Outbox, seconds: Double
+  ) throws -> [(at: Double, number: UInt32)] {
+    var sent: [(at: Double, number: UInt32)] = []
+    for step in 0...Int(seconds * 100) {
+      let now = Int64(step) * 10_000_000
+      if let datagram = outbox.due(at: now) {
+        sent.append((Double(step) / 100, try number(datagram)))
+      }
+    }
+    return sent
+  }
+
+  @Test func anUpstreamThatAcknowledgesNothingIsSentNothingTwice() throws {
+    var outbox = Outbox()
+    var (count, givenUp) = (0, 0)
+    for number in 0..<100 as Range<UInt32> {
+      outbox.keep(Self.datagram(number), number, rank: 3, at: 0)
+    }
+    #expect(try Self.sent(&outbox, seconds: 200).isEmpty)
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(givenUp == 0 && count == 64)
+    // One that begins to do so has everything from before.
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 99), at: 0)
+    let numbers = Set(try Self.sent(&outbox, seconds: 60).map(\.number))
+    #expect(numbers == Set(36..<99))
+  }
+
+  @Test func itWaitsTwiceAsLongEachTimeUpToAMinuteInSilence() throws {
+    var outbox = Self.heard()
+    outbox.keep(Self.datagram(7), 7, rank: 3, at: 0)
+    let times = try Self.sent(&outbox, seconds: 400).map(\.at)
+    var expected = 1.0
+    for (before, after) in zip([0] + times, times) {
+      #expect((0.75 * expected...1.26 * expected).contains(after - before), "\(times)")
+      // It was heard at 0.
+      expected = min(2 * expected, after < 60 ? 10 : 60)
+    }
+    #expect(times.count >= 12)
+    var acknowledgement = AcknowledgementMessage(boot: 1, sequence: 20)
+    acknowledgement.stored = 1 << 13
+    outbox.settle(acknowledgement, at: 0)
+    let isSentAgain = outbox.due(at: 1_000 * nanosecondsPerSecond) != nil
+    #expect(!isSentAgain)
+  }
+
+  @Test func whatMattersMostGoesFirstAndTheLinkIsNotFilled() throws {
+    var outbox = Self.heard()
+    for number in 0..<30 as Range<UInt32> {
+      outbox.keep(Self.datagram(number), number, rank: 5, at: 0)
+    }
+    outbox.keep(Self.datagram(50), 50, rank: 2, at: 0)
+    var sent: [UInt32] = []
+    // All are due; one leaves every 50 ms.
+    for step in 0..<31 {
+      let now = 2 * nanosecondsPerSecond + Int64(step) * Outbox.spacing
+      let next = outbox.due(at: now)
+      sent.append(try Self.number(try #require(next)))
+      let isTooEarly = outbox.due(at: now + Outbox.spacing - 1) != nil
+      #expect(!isTooEarly)
+    }
+    #expect(sent == [50] + Array(0..<30))
+  }
+
+  /// Of an event's estimates the newest says all; a full box gives up what matters least.
+  @Test func theNewerReplacesTheOlderAndTheLesserGivesWay() {
+    var outbox = Self.heard()
+    var (count, givenUp) = (0, 0)
+    for number in 0..<20 as Range<UInt32> {
+      outbox.keep(Self.datagram(number), number, about: 4, rank: 5, at: 0)
+    }
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(count == 1 && givenUp == 0)
+    for number in 100..<163 as Range<UInt32> {
+      outbox.keep(Self.datagram(number), number, rank: 3, at: 0)
+    }
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(count == 64 && givenUp == 0)
+    outbox.keep(Self.datagram(200), 200, rank: 2, at: 0)
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(givenUp == 1, "the estimate")
+    outbox.keep(Self.datagram(201), 201, rank: 5, at: 0)
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(givenUp == 2, "the new one, which matters least")
+    outbox.keep(Self.datagram(202), 202, rank: 3, at: 0)
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(givenUp == 3 && count == 64, "the oldest of the picks")
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 200), at: 0)
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(count == 63)
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 100), at: 0)
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(count == 63, "it was given up")
+  }
+}
