@@ -165,7 +165,7 @@ extension HealthMessage {
   private mutating func visitUplink(_ v: inout some FieldVisitor) {
     v.number(&datagramsSent, "datagrams_sent", "", "handed to the kernel", json: "sent")
     v.number(&sendFailures, "send_failures", "", "not taken by the kernel")
-    v.number(&datagramsAccepted, "datagrams_accepted", "", "signed pings and commands that were meant for this station; repeats and what is refused with a result are among them", json: "accepted")
+    v.number(&datagramsAccepted, "datagrams_accepted", "", "signed pings, commands and acknowledgements that were meant for this station; repeats and what is refused with a result are among them", json: "accepted")
     v.number(&datagramsRejected, "datagrams_rejected", "", "all others that came in", json: "rejected")
   }
 
