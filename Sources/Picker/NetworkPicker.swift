@@ -317,7 +317,8 @@ public struct NetworkPicker: ~Copyable {
   ) -> Pick {
     let index = Elementary.nearestInteger(place)
     let decibels = trace.pointee.signalToNoiseDecibels(at: index)
-    let sigma = networkSigmaSeconds(phase: phase, status: status, probability: probability)
+    let sigma = networkSigmaSeconds(
+      phase: phase, status: status, probability: probability, signalToNoiseDecibels: decibels)
     let up = upProbability ?? 0.5
     let certainty = max(up, 1 - up)
     return Pick(

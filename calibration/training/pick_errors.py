@@ -4,9 +4,10 @@ are fitted to, and how well they hold on sources that were left out.
 
     pick_errors.py --data ../shared/data --onset .build/release/onset [--picker NETWORK.onet]
 
-Errors of one source have a mean of their own, which is its analysts' as much as ours: it is told, and taken off half way,
-because nobody knows whose it is. σ² = least² + (emergence · 10^(−dB / 25))² + (doubt · (1 − probability))² is fitted so
-that errors over σ are those of a Laplace distribution, whose tails picks have, and stretched to cover 68 of 100.
+Sources differ more than picks of one source: each counts as the root of its number of picks, because the next station's is
+another one. Their means, which are their analysts' as much as ours, are part of the error. σ² = least² + (emergence ·
+10^(−dB / 25))² + (doubt · (1 − probability))² is fitted so that errors over σ are those of a Laplace distribution, whose tails
+picks have, and stretched to cover 68 of 100.
 """
 import argparse
 import csv
@@ -80,20 +81,18 @@ def main():
         source = np.array([row[0] for row in chosen])
         late, decibels, probability, stated = (np.array([row[place] for row in chosen]) for place in (2, 3, 4, 5))
         print(f"{phase}: {len(chosen)} picks, stated σ covers {covered(late, stated)}")
-        moved = late.copy()
         for name in sorted(set(source)):
             mine = source == name
             middle = np.median(late[mine])
-            moved[mine] -= middle / 2
             print(f"  {name}: {mine.sum()}, median {middle:+.3f} s, {COVERED:.0%} within "
                   f"{np.quantile(np.abs(late[mine] - middle), COVERED):.3f} s of it, stated covers {covered(late[mine], stated[mine])}")
         weight = np.array([1 / np.sqrt((source == name).sum()) for name in source])
-        parameters = fitted(moved, decibels, probability, weight)
+        parameters = fitted(late, decibels, probability, weight)
         print("  fitted: least, emergence, doubt", np.round(np.exp(parameters), 3))
         outside = np.zeros(len(late))
         for name in set(source):
             mine = source == name
-            learnt = fitted(moved[~mine], decibels[~mine], probability[~mine], weight[~mine])
+            learnt = fitted(late[~mine], decibels[~mine], probability[~mine], weight[~mine])
             outside[mine] = sigma(learnt, decibels[mine], probability[mine])
         print(f"  each source left out in turn: covers {covered(late, outside)}; " + ", ".join(
             f"{name} {covered(late[source == name], outside[source == name])}" for name in sorted(set(source))))
