@@ -3,7 +3,7 @@
 // A station sends bare datagrams. Some come twice, some late, some from strangers, and while a disk
 // is full or a backup holds the database they go on coming. To store each as it comes is the
 // obvious way: a commit is a sync of the disk, of which there are some hundred a second, and an
-// alert would wait for it.
+// alert would wait for those of all that came before it.
 //
 // So datagrams are verified as they come, and alerts are told at once. All are kept in memory until
 // the next commit, which takes in everything that has come meanwhile, each under the number that
@@ -23,6 +23,8 @@ import Uplink
 public final class Intake {
   /// How much is kept while nothing can be committed: an hour of a thousand stations' health.
   static let waitingMaximum = 360_000
+  /// What one transaction takes in, so that what comes meanwhile is not kept waiting.
+  static let committedAtOnce = 4096
   private static let schemaVersion: Int64 = 1
   /// Health is kept for four hundred days by default: a year and a comparison.
   public static let retentionDays = 1.0...36_500
@@ -42,24 +44,37 @@ public final class Intake {
     let bytes: [UInt8]
     let received: UTC
     let sender: Sender
+    let type: MessageType
     var isTold: Bool
   }
 
+  /// One datagram of a station. A boot's number may be there twice, where a station has lost both
+  /// its disk and its clock: when it left tells them apart, and is the same in what is sent again.
   private struct Place: Hashable {
     let station: String
     let boot: UInt32
     let sequence: UInt32
+    let emitted: Int64
+
+    init(_ header: Header) {
+      station = header.station.string
+      (boot, sequence, emitted) = (
+        header.bootCounter, header.sequence, header.emitted.nanoseconds
+      )
+    }
   }
 
-  /// What a station is to be told that it may forget.
+  /// What is to be told to one address that it may forget: nobody gets what others sent.
   private struct Stored: Hashable {
     let station: String
     let boot: UInt32
+    let sender: Sender
   }
 
   /// What a transaction has seen of one station's boot.
   private struct Boot {
     var highest: UInt32
+    let first: UTC
     var last: UTC
     var count = 0
   }
@@ -82,15 +97,18 @@ public final class Intake {
   private let refusal: Statement
   private var stations: [String: Int64] = [:]
   private var waiting: [Waiting] = []
-  private var toldAlerts: Set<Place> = []
+  private var waitingPlaces: Set<Place> = []
+  /// Health of before this day has been deleted, and does not come back.
+  private var healthSince = UTC(nanoseconds: .min)
   private var lastRefused: [String: (sender: Sender, at: UTC, count: Int)] = [:]
   private var lastFailure: String?
 
-  /// `patienceMilliseconds`: for so long somebody else may hold the database, a backup for example.
+  /// `patienceMilliseconds`: for so long a commit waits for whoever holds the database; it is tried
+  /// again later anyway, and nothing is received meanwhile.
   /// `tell` gets a JSON line of each message, once; `complain` a sentence where something is wrong;
   /// `acknowledge` what a station is to be told.
   public init(
-    databasePath: String, keys: KeyFolder, patienceMilliseconds: Int32 = 5000,
+    databasePath: String, keys: KeyFolder, patienceMilliseconds: Int32 = 50,
     tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
     acknowledge: @escaping (Datagram, Sender) -> Void
   ) throws {
@@ -106,7 +124,8 @@ public final class Intake {
       commands = try MessageTable("command", in: database)
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
-      seenStation = try database.prepare("UPDATE station SET last_ns = ? WHERE id = ?")
+      seenStation = try database.prepare(
+        "UPDATE station SET last_ns = max(coalesce(last_ns, 0), ?) WHERE id = ?")
       seenBoot = try database.prepare(
         """
         INSERT INTO boot (station, boot, first_ns, last_ns, highest, received)
@@ -157,26 +176,43 @@ public final class Intake {
     _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC, from sender: Sender
   ) {
     counts.received += 1
-    var isTold = false
     do {
       let opened = try verified(bytes, at: now)
+      let header = opened.header
       let line = try JsonLine.text(opened)
-      if opened.header.type == .alert {
-        if isNewAlert(opened.header) { tell(line) }
-        isTold = true
+      guard waitingPlaces.insert(Place(header)).inserted else {
+        counts.doubles += 1
+        return
       }
+      let isAlert = header.type == .alert
+      if isAlert && isNewAlert(header) { tell(line) }
+      if waiting.count >= Intake.waitingMaximum { makeRoom() }
+      waiting.append(
+        Waiting(
+          bytes: Array(bytes), received: now, sender: sender, type: header.type, isTold: isAlert))
     } catch {
       refuse("\(error)", now, sender)
-      return
     }
-    if waiting.count >= Intake.waitingMaximum {
-      waiting.removeFirst(Intake.waitingMaximum / 16)
-      counts.lost += Intake.waitingMaximum / 16
-    }
-    waiting.append(Waiting(bytes: Array(bytes), received: now, sender: sender, isTold: isTold))
   }
 
-  public var hasWaiting: Bool { !waiting.isEmpty }
+  public var waitingCount: Int { waiting.count }
+
+  /// Gives the oldest up, health first: it comes again.
+  private func makeRoom() {
+    var left = Intake.waitingMaximum / 16
+    let hasHealth = waiting.contains { $0.type == .health }
+    waiting.removeAll { one in
+      guard left > 0, one.type == .health || !hasHealth else { return false }
+      left -= 1
+      one.bytes.withUnsafeBufferPointer { bytes in
+        if let header = try? OpenedDatagram(bytes, key: nil).header {
+          waitingPlaces.remove(Place(header))
+        }
+      }
+      return true
+    }
+    counts.lost += Intake.waitingMaximum / 16 - left
+  }
 
   private func verified(
     _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC
@@ -188,17 +224,20 @@ public final class Intake {
     }
     let opened = try OpenedDatagram(bytes, key: key)
     switch opened.header.type {
-    case .pick, .estimate, .alert, .health, .command: return opened
+    case .pick, .estimate, .alert: break
+    case .health:
+      guard opened.header.emitted.nanoseconds >= healthSince.nanoseconds else { throw Refusal.old }
+    case .command:
+      // An operator's own, which somebody has caught on its way.
+      guard try CommandMessage(opened.payload).result != .none else { throw Refusal.notForUs }
     case .ping, .pong, .acknowledgement: throw Refusal.notForUs
     }
+    return opened
   }
 
   private func isNewAlert(_ header: Header) -> Bool {
-    let code = header.station.string
-    let place = Place(station: code, boot: header.bootCounter, sequence: header.sequence)
-    guard toldAlerts.insert(place).inserted else { return false }
     // In doubt an alert is told.
-    guard let station = try? known(code) else { return true }
+    guard let station = try? known(header.station.string) else { return true }
     return !((try? alerts.has(station: station, header)) ?? false)
   }
 
@@ -209,15 +248,16 @@ public final class Intake {
 
   // MARK: What is kept
 
-  /// Stores all that has come, on disk; then tells it. Whether nothing is left waiting.
+  /// Stores what has come, up to so much at once, on disk; then tells it. Whether that was done.
   @discardableResult
   public func commit(at now: UTC) -> Bool {
     guard !waiting.isEmpty || !lastRefused.isEmpty else { return true }
+    let taken = waiting.prefix(Intake.committedAtOnce)
     var lines: [String] = []
     var found = counts
     do {
       try database.transaction {
-        lines = try store(&found)
+        lines = try store(taken, &found)
         for (cause, last) in lastRefused {
           try refusal.run([
             .text(cause), .integer(Int64(last.count)), .integer(last.at.nanoseconds),
@@ -237,9 +277,8 @@ public final class Intake {
       return false
     }
     counts = found
-    acknowledgeWaiting(at: now)
-    waiting.removeAll(keepingCapacity: true)
-    toldAlerts.removeAll(keepingCapacity: true)
+    acknowledge(taken, at: now)
+    waiting.removeFirst(taken.count)
     lastRefused.removeAll()
     if lastFailure != nil {
       complain("what was kept in memory is stored")
@@ -249,25 +288,25 @@ public final class Intake {
     return true
   }
 
-  /// All that waited is on disk: what has come now, and what had come before.
-  private func acknowledgeWaiting(at now: UTC) {
-    var found: [Stored: (numbers: Set<UInt32>, sender: Sender)] = [:]
-    for one in waiting {
+  /// All of these are on disk: what has come now, and what had come before.
+  private func acknowledge(_ taken: ArraySlice<Waiting>, at now: UTC) {
+    var found: [Stored: Set<UInt32>] = [:]
+    for one in taken {
       one.bytes.withUnsafeBufferPointer { bytes in
         guard let header = try? OpenedDatagram(bytes, key: nil).header else { return }
-        let place = Stored(station: header.station.string, boot: header.bootCounter)
-        // To where the newest came from: an address may change on the way.
-        found[place, default: ([], one.sender)].sender = one.sender
-        found[place]!.numbers.insert(header.sequence)
+        waitingPlaces.remove(Place(header))
+        let place = Stored(
+          station: header.station.string, boot: header.bootCounter, sender: one.sender)
+        found[place, default: []].insert(header.sequence)
       }
     }
-    for (place, stored) in found {
+    for (place, numbers) in found {
       guard let key = keys.key(of: place.station, at: now) else { continue }
       let header = Header(
         type: .acknowledgement, station: Text(place.station), bootCounter: 0, sequence: 0,
         emitted: now, clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: .max)
-      for message in Intake.acknowledgements(of: stored.numbers, boot: place.boot) {
-        acknowledge(Datagram(header, key: key) { message.write(to: &$0) }, stored.sender)
+      for message in Intake.acknowledgements(of: numbers, boot: place.boot) {
+        acknowledge(Datagram(header, key: key) { message.write(to: &$0) }, place.sender)
       }
     }
   }
@@ -287,10 +326,10 @@ public final class Intake {
     return messages
   }
 
-  private func store(_ counts: inout Counts) throws -> [String] {
+  private func store(_ taken: ArraySlice<Waiting>, _ counts: inout Counts) throws -> [String] {
     var lines: [String] = []
     var boots: [Int64: [UInt32: Boot]] = [:]
-    for one in waiting {
+    for one in taken {
       try one.bytes.withUnsafeBufferPointer { bytes in
         // It was verified when it came.
         let opened = try OpenedDatagram(bytes, key: nil)
@@ -304,7 +343,8 @@ public final class Intake {
         counts.stored += 1
         if !one.isTold { lines.append(try JsonLine.text(opened)) }
         var boot =
-          boots[station]?[header.bootCounter] ?? Boot(highest: 0, last: one.received)
+          boots[station]?[header.bootCounter]
+          ?? Boot(highest: 0, first: one.received, last: one.received)
         boot.highest = max(boot.highest, header.sequence)
         boot.last = one.received
         boot.count += 1
@@ -315,7 +355,8 @@ public final class Intake {
       for (number, boot) in found {
         let last = SqlValue.integer(boot.last.nanoseconds)
         try seenBoot.run([
-          .integer(station), .integer(Int64(number)), last, last, .integer(Int64(boot.highest)),
+          .integer(station), .integer(Int64(number)), .integer(boot.first.nanoseconds), last,
+          .integer(Int64(boot.highest)),
           .integer(Int64(boot.count)),
         ])
         try seenStation.run([last, .integer(station)])
@@ -354,6 +395,7 @@ public final class Intake {
   /// there may be more.
   public func forgetHealth(before day: UTC) throws -> Bool {
     let atOnce = 10_000
+    healthSince = day
     try database.execute(
       "DELETE FROM health WHERE rowid IN (SELECT rowid FROM health WHERE received_ns < "
         + "\(day.nanoseconds) LIMIT \(atOnce))")
@@ -373,12 +415,13 @@ public final class Intake {
 
 /// Why a datagram that may be right is not taken.
 private enum Refusal: Error, CustomStringConvertible {
-  case noKey, notForUs
+  case noKey, notForUs, old
 
   var description: String {
     switch self {
     case .noKey: "is of a station that has no key in the folder"
-    case .notForUs: "is a ping or an answer to one, which is not for a collector"
+    case .notForUs: "is a question, or its answer, which is not for a collector"
+    case .old: "is health of before what is kept"
     }
   }
 }

@@ -69,7 +69,8 @@ public final class KeyFolder {
         note(error.description)
       }
     }
-    keys = found
+    // What was there at the start stays until the next one.
+    keys.merge(found) { old, _ in old }
   }
 
   private func note(_ complaint: String) {

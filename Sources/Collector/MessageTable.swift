@@ -102,7 +102,7 @@ final class MessageTable<Message: Payload> {
     let declared = Provenance.columns + columns.declared
     try database.execute(
       "CREATE TABLE IF NOT EXISTS \(name) (\(declared.joined(separator: ", ")), "
-        + "UNIQUE (station, boot, sequence))")
+        + "UNIQUE (station, boot, sequence, emitted_ns))")
     try database.execute(
       "CREATE INDEX IF NOT EXISTS \(name)_by_time ON \(name) (received_ns)")
     let names = Provenance.names + columns.names
@@ -111,7 +111,8 @@ final class MessageTable<Message: Payload> {
       "INSERT INTO \(name) (\(names.joined(separator: ", "))) VALUES (\(places)) "
         + "ON CONFLICT DO NOTHING")
     search = try database.prepare(
-      "SELECT 1 FROM \(name) WHERE station = ? AND boot = ? AND sequence = ?")
+      "SELECT 1 FROM \(name) WHERE station = ? AND boot = ? AND sequence = ? "
+        + "AND emitted_ns = ?")
   }
 
   /// Whether it was not there before.
@@ -124,6 +125,7 @@ final class MessageTable<Message: Payload> {
   func has(station: Int64, _ header: Header) throws -> Bool {
     try !search.rows([
       .integer(station), .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
+      .integer(header.emitted.nanoseconds),
     ]).isEmpty
   }
 }

@@ -12,8 +12,18 @@ import Tools
 import Uplink
 
 /// Where a datagram came from.
-public struct Sender: CustomStringConvertible {
+public struct Sender: Hashable, CustomStringConvertible {
   fileprivate var address: sockaddr_in6
+
+  public static func == (a: Sender, b: Sender) -> Bool {
+    withUnsafeBytes(of: a.address) { a in
+      withUnsafeBytes(of: b.address) { b in a.elementsEqual(b) }
+    }
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    withUnsafeBytes(of: address) { hasher.combine(bytes: $0) }
+  }
 
   public init() { address = sockaddr_in6() }
   fileprivate init(_ address: sockaddr_in6) { self.address = address }
@@ -28,8 +38,7 @@ public struct Sender: CustomStringConvertible {
 }
 
 public final class Receiver {
-  /// A commit syncs the disk, which takes milliseconds itself: alerts do not wait for it, and what
-  /// is stored may be this much late.
+  /// A commit syncs the disk, which takes milliseconds itself; what is stored may be this late.
   private static let gatherNanoseconds: Int64 = 5_000_000
   private static let gatherMilliseconds: Int32 = 5
   private static let idleMilliseconds: Int32 = 1000
@@ -45,7 +54,13 @@ public final class Receiver {
     socket = ccollector_open(port)
     guard socket >= 0 else {
       let reason = String(cString: strerror(-socket))
-      throw ToolError("UDP port \(port) cannot be had (\(reason)): is another program on it?")
+      let hint =
+        switch -socket {
+        case EADDRINUSE: "another program is on it"
+        case EACCES: "choose one from 1024 on"
+        default: "it wants IPv6 sockets, which take IPv4 as well"
+        }
+      throw ToolError("UDP port \(port) cannot be had (\(reason)): \(hint)")
     }
   }
 
@@ -64,21 +79,30 @@ public final class Receiver {
   ) {
     var firstWaiting: Int64?
     var retryAt: Int64 = 0
+    var isReceiving = true
     var nextReport = Receiver.monotonic() + Int64(reportSeconds * 1e9)
     var nextForgetting = Receiver.monotonic()
     while !isStopped() {
       let wait =
-        intake.hasWaiting ? Receiver.gatherMilliseconds : Receiver.idleMilliseconds
+        intake.waitingCount > 0 ? Receiver.gatherMilliseconds : Receiver.idleMilliseconds
       let count = ccollector_receive(socket, batch, wait)
       let now = Receiver.monotonic()
-      if count < 0 { complain("nothing can be received: \(String(cString: strerror(-count)))") }
+      if count < 0 {
+        if isReceiving {
+          complain("nothing can be received: \(String(cString: strerror(-count)))")
+        }
+        usleep(UInt32(1000 * Receiver.idleMilliseconds))
+      }
+      isReceiving = count >= 0
       take(Int(max(count, 0)), intake)
-      if intake.hasWaiting { firstWaiting = firstWaiting ?? now }
+      if intake.waitingCount > 0 { firstWaiting = firstWaiting ?? now }
       let isDue =
         count <= 0 || firstWaiting.map { now - $0 >= Receiver.gatherNanoseconds } ?? false
       if isDue && now >= retryAt {
-        retryAt = intake.commit(at: Receiver.utc()) ? 0 : now + Receiver.retryNanoseconds
-        firstWaiting = nil
+        let isDone = intake.commit(at: Receiver.utc())
+        retryAt = isDone ? 0 : Receiver.monotonic() + Receiver.retryNanoseconds
+        // What was too much for one transaction is due at once.
+        firstWaiting = isDone && intake.waitingCount > 0 ? 0 : nil
       }
       if now >= nextReport {
         tell(intake.report(at: Receiver.utc()))
@@ -88,7 +112,7 @@ public final class Receiver {
         nextForgetting = now + forget(intake, retentionDays, complain)
       }
     }
-    intake.commit(at: Receiver.utc())
+    while intake.commit(at: Receiver.utc()) && intake.waitingCount > 0 {}
   }
 
   /// When to look again, nanoseconds: soon while there is more.

@@ -50,6 +50,8 @@ public struct NetworkPicker: ~Copyable {
   var settings: NetworkPickerSettings
   private let heads: PickerModel.Heads
   private let presentLanes: LaneSet
+  /// Of those, the ones that are neither dead nor stuck.
+  private var soundLanes = LaneSet()
   private var network: Network
   private var features = FeatureExtractor()
   private var lastNumber: Int64 = -1
@@ -120,6 +122,7 @@ public struct NetworkPicker: ~Copyable {
     lastNumber = sample.number
     settled += 1
     let lanes = presentLanes.subtracting(sample.flags.silent)
+    soundLanes = lanes
     var codes = features.step(sample.counts, lanes: lanes)
     if features.hasWoken { lastWoken = place }
     if lanes.isEmpty {
@@ -333,7 +336,7 @@ public struct NetworkPicker: ~Copyable {
         usesHorizontals: !presentLanes.contains(lane: 0)),
       isSeenByBaseline: trace.pointee.hasOnset(near: index, samples: NetworkPicker.sameSamples),
       fingerprint: status == .confirmed && phase == .p
-        ? trace.pointee.fingerprint(at: index) : nil)
+        ? trace.pointee.fingerprint(at: index, lanes: soundLanes) : nil)
   }
 }
 

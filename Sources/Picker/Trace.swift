@@ -162,8 +162,8 @@ struct Trace: ~Copyable {
         (signal + Trace.energyFloor) / (noiseEnergy + Trace.energyFloor))
   }
 
-  func fingerprint(at onset: Int) -> UInt64? {
-    history.fingerprint(onset: onset, lanes: presentLanes)
+  func fingerprint(at onset: Int, lanes: LaneSet) -> UInt64? {
+    history.fingerprint(onset: onset, lanes: lanes)
   }
 
   func noiseEnergy(before place: Int) -> Double? {

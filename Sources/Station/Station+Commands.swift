@@ -43,7 +43,10 @@ extension Station {
   ) throws(DatagramError) {
     guard code.equals(settings.code), command.result == .none else { throw .notOurs }
     if let last = lastAnswer, last.counter == command.counter, last.id == command.id {
-      if mayAnswer() { send(last, address: address, port: port) }
+      if mayAnswer() {
+        (lastAnswered.address, lastAnswered.port) = (address, port)
+        actions.put(.send(lastAnswered), rank: MessageType.command.rank)
+      }
       return
     }
     guard command.counter > commandCounter, !pendingCommands.isFull else { throw .notOurs }
@@ -72,7 +75,7 @@ extension Station {
       ?? (isDone ? carryOut(pending.message) : (.impossible, CommandMessage.noValue))
     lastAnswer = answer
     send(answer, address: pending.address, port: pending.port)
-    send(answer, address: 0, port: 0)
+    lastAnswered = send(answer, address: 0, port: 0)
     if answer.result == .done, answer.parameter == CommandParameter.health.rawValue {
       reportHealth()
     }
@@ -191,7 +194,10 @@ extension Station {
     return (result, value)
   }
 
-  private mutating func send(_ answer: CommandMessage, address: UInt32, port: UInt16) {
+  @discardableResult
+  private mutating func send(
+    _ answer: CommandMessage, address: UInt32, port: UInt16
+  ) -> Datagram {
     send(.command, address: address, port: port, isKept: address == 0) {
       answer.write(to: &$0)
     }

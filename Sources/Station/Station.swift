@@ -96,7 +96,10 @@ public struct Station: ~Copyable {
 
   var commandCounter: UInt64
   var pendingCommands = FixedQueue<PendingCommand, 4>()
+  /// The last answer, and the bytes that it was told upstream with: they go to whoever asks again,
+  /// because an answer under a new number would take that number from what has it.
   var lastAnswer: CommandMessage?
+  var lastAnswered = Datagram()
   /// What commands have changed since the start, one bit a parameter.
   var changedParameters: UInt16 = 0
 
@@ -293,10 +296,11 @@ public struct Station: ~Copyable {
   }
 
   /// `isKept`: it is sent again until the upstream has it, or something newer about `subject`.
+  @discardableResult
   mutating func send(
     _ type: MessageType, address: UInt32 = 0, port: UInt16 = 0, isKept: Bool = false,
     about subject: UInt32 = 0, _ payload: (inout ByteWriter) -> Void
-  ) {
+  ) -> Datagram {
     let header = Header(
       type: type, station: settings.code, bootCounter: settings.bootCounter, sequence: sequence,
       emitted: now, clockState: clock.state.rawValue, clockSource: clock.source.rawValue,
@@ -311,6 +315,7 @@ public struct Station: ~Copyable {
     // An answer goes to whoever asked and uses no number up: a gap upstream is a loss.
     if address == 0 { sequence &+= 1 }
     actions.put(.send(datagram), rank: type.rank)
+    return datagram
   }
 
   private mutating func send(_ pick: Pick) {

@@ -34,12 +34,30 @@ let usage = """
 
 let isStopped = Atomic<Bool>(false)
 
-func complain(_ sentence: String) {
-  FileHandle.standardError.write(Data("onset-collector: \(sentence)\n".utf8))
+/// Writes all of it; what cannot be written is none of the messages' business, which are stored.
+func write(_ text: String, to descriptor: Int32) -> Bool {
+  var bytes = Array(text.utf8)[...]
+  while !bytes.isEmpty {
+    let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    if count < 0 && errno == EINTR { continue }
+    guard count > 0 else { return false }
+    bytes = bytes.dropFirst(count)
+  }
+  return true
 }
 
+func complain(_ sentence: String) {
+  _ = write("onset-collector: \(sentence)\n", to: STDERR_FILENO)
+}
+
+let isOutputLost = Atomic<Bool>(false)
+
 func tell(_ line: String) {
-  FileHandle.standardOutput.write(Data((line + "\n").utf8))
+  let isWritten = write(line + "\n", to: STDOUT_FILENO)
+  if !isWritten && !isOutputLost.load(ordering: .relaxed) {
+    complain("nobody takes the lines on standard output any more; messages are stored all the same")
+  }
+  isOutputLost.store(!isWritten, ordering: .relaxed)
 }
 
 func number(_ name: String, _ text: String, in range: ClosedRange<Double>) throws -> Double {
@@ -84,6 +102,10 @@ func run(_ arguments: [String]) throws {
     isStopped.load(ordering: .relaxed)
   }
   tell(intake.report(at: UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))))
+  guard intake.waitingCount == 0 else {
+    complain("\(intake.waitingCount) messages could not be stored, and end with this program")
+    exit(1)
+  }
 }
 
 if CommandLine.arguments.contains("--help") {

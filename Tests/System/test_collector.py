@@ -130,10 +130,26 @@ class Collector(unittest.TestCase):
         self.socket.setblocking(False)
         self.assertRaises(BlockingIOError, self.socket.recv, 100)
 
+    def test_a_reader_that_goes_away_takes_nothing_with_it(self):
+        reader, writer = os.pipe()
+        process = subprocess.Popen(
+            [COLLECTOR, "--keys", self.folder, "--database", self.folder / "onset.sqlite", "--port", "0"],
+            stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        os.close(reader)
+        port = int(process.stderr.readline().split("port ")[1].split()[0])
+        self.send(port, *(pick(self.stations[0], number) for number in range(20)))
+        while len(self.stored()) < 20:
+            pass
+        process.terminate()
+        self.assertEqual(process.wait(), 0)
+        self.assertIn("nobody takes the lines", process.stderr.read())
+        process.stderr.close()
+
     def test_what_it_cannot_do_it_says(self):
         collector = Running(self.folder)
         second = Running(self.folder, "other.sqlite", port=collector.port)
-        self.assertIn("is another program on it?", second.said)
+        self.assertIn("another program is on it", second.said)
         self.assertEqual(second.process.wait(), 2)
         second.process.stderr.close()
         for arguments, said in ((["--keys", "/nowhere", "--database", "x"], "is no folder that can be read"),
