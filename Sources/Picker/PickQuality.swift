@@ -18,7 +18,7 @@ func onsetSigmaSeconds(spreadSamples: Double, signalToNoiseDecibels: Double) -> 
 func networkSigmaSeconds(
   phase: PickPhase, status: PickStatus, probability: Double, signalToNoiseDecibels: Double
 ) -> Double {
-  let (least, emergence, doubt) = phase == .p ? (0.012, 0.015, 0.55) : (0.02, 0.02, 0.55)
+  let (least, emergence, doubt) = phase == .p ? (0.009, 0.014, 0.56) : (0.015, 0.016, 0.49)
   let emergent = emergence * Elementary.powerOfTen(-max(signalToNoiseDecibels, 0) / 25)
   let doubtful = doubt * (1 - probability)
   let sigma = (least * least + emergent * emergent + doubtful * doubtful).squareRoot()

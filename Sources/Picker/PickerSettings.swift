@@ -38,8 +38,31 @@ public struct NetworkPickerSettings: Equatable, Sendable {
   /// A P that STA/LTA does not see is announced and confirmed from these on: what only one of two
   /// sees must be surer.
   public var announceUnseenProbability = 0.75
-  public var unseenProbability = 0.85
+  public var unseenProbability = 0.75
   public init() {}
+
+  /// So many P a day may be confirmed that nobody else would support.
+  public static let unsupportedADay = 6.0...70
+  /// P a day that no teacher supports, on stations that the shipped network has not learnt from or
+  /// in streets, whichever are more, when it confirms from 0.3, 0.4 … 0.8 on (`operating.py`; its
+  /// card). Half of them are events too small for the teachers.
+  private static let unsupported: InlineArray<6, Double> = [71, 54, 38, 27, 11, 5.4]
+
+  /// Confirms from the probability on that brings so many, and from half of what doubt that leaves
+  /// where STA/LTA sees nothing.
+  mutating func confirm(unsupportedADay rate: Double) {
+    let curve = NetworkPickerSettings.unsupported
+    var limit = 0.3
+    for index in 0..<5 where rate < curve[index] {
+      let (low, high) = (
+        Elementary.logarithm(curve[index]), Elementary.logarithm(curve[index + 1])
+      )
+      let share = (low - Elementary.logarithm(rate)) / (low - high)
+      limit = 0.3 + 0.1 * (Double(index) + min(share, 1))
+    }
+    confirmProbability = limit
+    unseenProbability = 1 - (1 - limit) / 2
+  }
 }
 
 extension PickerSettings {
@@ -89,5 +112,13 @@ extension NetworkPickerSettings {
       "picker", "unseen_probability", in: Self.doubts, default: unseenProbability)
     eventProbability = file.decimal(
       "picker", "event_probability", in: Self.doubts, default: eventProbability)
+    guard file.has("picker", "unsupported_a_day") else { return }
+    confirm(
+      unsupportedADay: file.decimal(
+        "picker", "unsupported_a_day", in: Self.unsupportedADay, default: 38))
+    file.demand(
+      !file.states("picker", "confirm_probability") && !file.states("picker", "unseen_probability"),
+      "picker", "unsupported_a_day",
+      "chooses confirm_probability and unseen_probability: state it or them")
   }
 }

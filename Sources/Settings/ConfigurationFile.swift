@@ -237,6 +237,11 @@ public struct ConfigurationFile: ~Copyable {
     return true
   }
 
+  /// The same of a key that is read elsewhere.
+  public func states(_ section: StaticString, _ key: StaticString) -> Bool {
+    place(section, key) != nil
+  }
+
   /// Which of two keys the file has, to name one that can be mended.
   public func stated(
     _ section: StaticString, _ key: StaticString, or other: StaticString

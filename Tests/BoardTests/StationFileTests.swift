@@ -121,6 +121,30 @@ private let good = Lines(
     #expect(sentence?.contains(":43: key_file is too long together with the folder") == true)
   }
 
+  /// Fewer a day by surer picks; and who states both must mean one.
+  @Test func aLimitMayBeNamedAsPicksADay() throws {
+    func network(_ rate: String) throws -> NetworkPickerSettings {
+      try read(
+        good.without("confirm_probability", "unseen_probability")
+          .with("trigger_ratio", "6\nunsupported_a_day = \(rate)")
+      ).picker.network
+    }
+    let usual = try network("38")
+    #expect((usual.confirmProbability - 0.5).magnitude < 1e-9)
+    #expect((usual.unseenProbability - 0.75).magnitude < 1e-9)
+    var last = 0.0
+    for rate in ["70", "54", "40", "20", "11", "6"] {
+      let found = try network(rate)
+      #expect(found.confirmProbability > last && found.confirmProbability < 0.8)
+      #expect(found.unseenProbability > found.confirmProbability)
+      last = found.confirmProbability
+    }
+    #expect(throws: Diagnostic.self) { try network("5") }
+    #expect {
+      _ = try read(good.with("trigger_ratio", "6\nunsupported_a_day = 38"))
+    } throws: { "\($0)".contains("state it or them") }
+  }
+
   @Test func thePickerHasDefaults() throws {
     let keys = [
       "[picker]", "band_low_hertz", "band_high_hertz", "short_term_seconds", "long_term_seconds",

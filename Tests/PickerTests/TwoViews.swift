@@ -1,5 +1,5 @@
-// The shipped network, made to see the third view and to make nothing of it: twelve channels instead
-// of eight, with weights of zero for those that are new.
+// The shipped network, made to make nothing of the third view: twelve channels with weights of zero
+// for the last four, or eight channels without them.
 
 import Core
 import Network
@@ -7,14 +7,14 @@ import Tools
 
 @testable import Picker
 
-func widenedNetwork() throws -> PickerNetwork {
+func networkOfTwoViews(channels: Int) throws -> PickerNetwork {
   let plan = PickerNetwork.standard.model.plan
   var draft = NetworkDraft()
-  draft.name = "widened"
+  draft.name = "two-views"
   draft.inputUnit = plan.header.inputUnit
   draft.components = "ZNE"
   draft.buffers = (0..<plan.header.bufferCount).map { plan.buffers[$0] }
-  draft.buffers[0].width = FeatureExtractor.channelCount
+  draft.buffers[0].width = channels
   for index in 0..<plan.header.layerCount {
     let record = plan.layers[index]
     var layer = DraftLayer(record)
@@ -24,15 +24,14 @@ func widenedNetwork() throws -> PickerNetwork {
       layer.scale = numbers(plan, record.scaleOffset, record.outputs) { Float(bitPattern: $0) }
     }
     if record.source == 0 {
-      let wide = FeatureExtractor.channelCount
-      var widened = [Int16](repeating: 0, count: record.outputs * record.taps * wide)
+      var cut = [Int16](repeating: 0, count: record.outputs * record.taps * channels)
       for row in 0..<(record.outputs * record.taps) {
-        for channel in 0..<record.sourceChannels {
-          widened[row * wide + channel] = layer.weights[row * record.sourceChannels + channel]
+        for channel in 0..<8 {
+          cut[row * channels + channel] = layer.weights[row * record.sourceChannels + channel]
         }
       }
-      layer.weights = widened
-      layer.record.sourceChannels = wide
+      layer.weights = cut
+      layer.record.sourceChannels = channels
     }
     draft.layers.append(layer)
   }
