@@ -98,7 +98,7 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(json.loads(pong)["station"], "XX.ONST1.00.EH")
             self.assertEqual(json.loads(pong)["type"], "pong")
             wrong = self.folder / "wrong.key"
-            wrong.write_bytes(bytes(32))
+            wrong.write_bytes(bytes([9]) * 32)
             wrong.chmod(0o600)
             refused = subprocess.run([TOOLS / "onset", "ping", target, "--key", str(wrong)],
                                      capture_output=True, text=True)
