@@ -50,7 +50,7 @@ public struct NetworkPicker: ~Copyable {
   var settings: NetworkPickerSettings
   private let heads: PickerModel.Heads
   private let presentLanes: LaneSet
-  /// Of those, the ones that are neither dead nor stuck.
+  /// The present lanes that are neither dead nor stuck.
   private var soundLanes = LaneSet()
   private var network: Network
   private var features = FeatureExtractor()

@@ -30,7 +30,7 @@ public struct Pick: Equatable, Sendable {
   public var quality: PickQuality
   /// By an energy trigger beside the network; nil where that is the picker.
   public var isSeenByBaseline: Bool?
-  /// Of a confirmed P: what repeats of its event have in common (Fingerprint.swift).
+  /// What repeats of its event have in common (Fingerprint.swift); a confirmed P has one.
   public var fingerprint: UInt64?
 
   public init(

@@ -32,7 +32,7 @@ struct Outbox: ~Copyable {
   private struct Kept {
     var datagram: Datagram
     var sequence: UInt32
-    /// Of which a newer one replaces an older one; 0 for none.
+    /// A newer message about it replaces an older one; 0 for none.
     var subject: UInt32
     var rank: UInt8
     var due: Int64

@@ -246,7 +246,7 @@ public struct Station: ~Copyable {
         accepted &+= 1
       case .acknowledgement:
         let acknowledgement = try AcknowledgementMessage(datagram.payload)
-        // Of numbers that were never used nobody can have anything.
+        // Nobody can have anything under numbers that were never used.
         guard header.station.equals(settings.code),
           acknowledgement.boot == settings.bootCounter, acknowledgement.sequence < sequence
         else { throw .notOurs }

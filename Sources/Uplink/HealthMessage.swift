@@ -105,7 +105,7 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   public var droppedActions: UInt16 = 0
   /// Detections that the upstream has not acknowledged; 0 where it acknowledges nothing.
   public var unacknowledged: UInt16 = 0
-  /// Of those, what was given up because too many waited.
+  /// Detections that were given up because too many waited.
   public var givenUp: UInt32 = 0
   public init() {}
 

@@ -93,7 +93,7 @@ import Uplink
     #expect(sent == [50] + Array(0..<30))
   }
 
-  /// Of an event's estimates the newest says all; a full box gives up what matters least.
+  /// The newest of an event's estimates says all; a full box gives up what matters least.
   @Test func theNewerReplacesTheOlderAndTheLesserGivesWay() {
     var outbox = Self.heard()
     var (count, givenUp) = (0, 0)

@@ -84,7 +84,7 @@ import Testing
     #expect(Reliability("S").error == nil)
   }
 
-  /// Of n records with one truth each, a share of f found and no false picks, recall has the
+  /// Recall of n records with one truth each, a share of f found and no false picks, has the
   /// binomial's spread.
   @Test func theBootstrapIsAsWideAsRecordsAreFew() throws {
     func interval(_ count: Int) throws -> ClosedRange<Double> {

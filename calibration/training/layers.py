@@ -32,7 +32,7 @@ LOGIT_UNIT = math.log(2) / 256
 SAMPLE_HEADROOM = 1.5  # Sixteen bits can spare half a bit for signals larger than any in training.
 RELU = {"": 0, "inner": INNER_RELU, "outer": OUTER_RELU, "both": INNER_RELU | OUTER_RELU}
 OBSERVED_VALUES = 65536
-ADOPTED_UNIT = 1 / 16  # Of a file's codes, which have none: 127 of them are a usual signal's largest values.
+ADOPTED_UNIT = 1 / 16  # A file's codes have none: 127 of them are a usual signal's largest values.
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ PHASE_WEIGHT = 3.0
 MOTION_SAMPLES = 160
 BATCH = 32
 PICKER_SHARE = 0.92
-ADOPTED_RATE = 0.4  # Of the usual rate, for weights that have been trained.
+ADOPTED_RATE = 0.4  # A share of the usual rate, for weights that have been trained.
 HELD_BACK = ("2C.KAP01", "2C.THU04", "2C.NUP27", "ON.SKEGG", "PR34_20170909_060000", "CH_LAVEY", "CM.YOT", "_WZ20")
 
 

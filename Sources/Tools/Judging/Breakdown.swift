@@ -67,7 +67,7 @@ public struct Breakdown: Equatable {
   }
 }
 
-/// Of picks that state a probability: how often those of about the same one are right.
+/// How often picks that state about the same probability are right.
 public struct Reliability: Equatable {
   private static let edges = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
   private struct Bin: Equatable {
