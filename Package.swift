@@ -148,9 +148,9 @@ if !isFirmware {
     .target(
       name: "CCollector", path: "Sources/CSystem/Collector",
       linkerSettings: [.linkedLibrary("sqlite3")]),
-    .target(name: "Collector", dependencies: ["Core", "Uplink", "Tools", "CCollector"]),
+    .target(name: "Collector", dependencies: ["Core", "Uplink", "Devices", "Tools", "CCollector"]),
     .executableTarget(
-      name: "onset-collector", dependencies: ["Core", "Uplink", "Tools", "Collector"],
+      name: "onset-collector", dependencies: ["Core", "Uplink", "Devices", "Tools", "Collector"],
       exclude: ["README.md"]),
     .executableTarget(
       name: "onset-fuzz",

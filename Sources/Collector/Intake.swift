@@ -26,9 +26,6 @@ public final class Intake {
   /// What one transaction takes in, so that what comes meanwhile is not kept waiting.
   static let committedAtOnce = 4096
   private static let schemaVersion: Int64 = 1
-  /// Health is kept for four hundred days by default: a year and a comparison.
-  public static let retentionDays = 1.0...36_500
-
   public struct Counts: Equatable, Sendable {
     public var received = 0
     public var stored = 0
@@ -42,10 +39,9 @@ public final class Intake {
 
   private struct Waiting {
     let bytes: [UInt8]
+    let header: Header
     let received: UTC
     let sender: Sender
-    let type: MessageType
-    var isTold: Bool
   }
 
   /// One datagram of a station. A boot's number may be there twice, where a station has lost both
@@ -179,17 +175,14 @@ public final class Intake {
     do {
       let opened = try verified(bytes, at: now)
       let header = opened.header
-      let line = try JsonLine.text(opened)
       guard waitingPlaces.insert(Place(header)).inserted else {
         counts.doubles += 1
         return
       }
-      let isAlert = header.type == .alert
-      if isAlert && isNewAlert(header) { tell(line) }
+      if header.type == .alert && isNewAlert(header) { tell(try JsonLine.text(opened)) }
       if waiting.count >= Intake.waitingMaximum { makeRoom() }
       waiting.append(
-        Waiting(
-          bytes: Array(bytes), received: now, sender: sender, type: header.type, isTold: isAlert))
+        Waiting(bytes: Array(bytes), header: header, received: now, sender: sender))
     } catch {
       refuse("\(error)", now, sender)
     }
@@ -200,15 +193,11 @@ public final class Intake {
   /// Gives the oldest up, health first: it comes again.
   private func makeRoom() {
     var left = Intake.waitingMaximum / 16
-    let hasHealth = waiting.contains { $0.type == .health }
+    let hasHealth = waiting.contains { $0.header.type == .health }
     waiting.removeAll { one in
-      guard left > 0, one.type == .health || !hasHealth else { return false }
+      guard left > 0, one.header.type == .health || !hasHealth else { return false }
       left -= 1
-      one.bytes.withUnsafeBufferPointer { bytes in
-        if let header = try? OpenedDatagram(bytes, key: nil).header {
-          waitingPlaces.remove(Place(header))
-        }
-      }
+      waitingPlaces.remove(Place(one.header))
       return true
     }
     counts.lost += Intake.waitingMaximum / 16 - left
@@ -223,9 +212,13 @@ public final class Intake {
       throw Refusal.noKey
     }
     let opened = try OpenedDatagram(bytes, key: key)
+    // What can be read now can be stored later.
     switch opened.header.type {
-    case .pick, .estimate, .alert: break
+    case .pick: _ = try PickMessage(opened.payload)
+    case .estimate: _ = try EstimateMessage(opened.payload)
+    case .alert: _ = try AlertMessage(opened.payload)
     case .health:
+      _ = try HealthMessage(opened.payload)
       guard opened.header.emitted.nanoseconds >= healthSince.nanoseconds else { throw Refusal.old }
     case .command:
       // An operator's own, which somebody has caught on its way.
@@ -292,13 +285,10 @@ public final class Intake {
   private func acknowledge(_ taken: ArraySlice<Waiting>, at now: UTC) {
     var found: [Stored: Set<UInt32>] = [:]
     for one in taken {
-      one.bytes.withUnsafeBufferPointer { bytes in
-        guard let header = try? OpenedDatagram(bytes, key: nil).header else { return }
-        waitingPlaces.remove(Place(header))
-        let place = Stored(
-          station: header.station.string, boot: header.bootCounter, sender: one.sender)
-        found[place, default: []].insert(header.sequence)
-      }
+      waitingPlaces.remove(Place(one.header))
+      let place = Stored(
+        station: one.header.station.string, boot: one.header.bootCounter, sender: one.sender)
+      found[place, default: []].insert(one.header.sequence)
     }
     for (place, numbers) in found {
       guard let key = keys.key(of: place.station, at: now) else { continue }
@@ -341,7 +331,7 @@ public final class Intake {
           return
         }
         counts.stored += 1
-        if !one.isTold { lines.append(try JsonLine.text(opened)) }
+        if header.type != .alert { lines.append(try JsonLine.text(opened)) }
         var boot =
           boots[station]?[header.bootCounter]
           ?? Boot(highest: 0, first: one.received, last: one.received)

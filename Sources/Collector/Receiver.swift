@@ -7,35 +7,10 @@
 
 import CCollector
 import Core
+import Devices
 import Foundation
 import Tools
 import Uplink
-
-/// Where a datagram came from.
-public struct Sender: Hashable, CustomStringConvertible {
-  fileprivate var address: sockaddr_in6
-
-  public static func == (a: Sender, b: Sender) -> Bool {
-    withUnsafeBytes(of: a.address) { a in
-      withUnsafeBytes(of: b.address) { b in a.elementsEqual(b) }
-    }
-  }
-
-  public func hash(into hasher: inout Hasher) {
-    withUnsafeBytes(of: address) { hasher.combine(bytes: $0) }
-  }
-
-  public init() { address = sockaddr_in6() }
-  fileprivate init(_ address: sockaddr_in6) { self.address = address }
-
-  /// "192.0.2.7:6464"
-  public var description: String {
-    var text = [CChar](repeating: 0, count: CCOLLECTOR_ADDRESS)
-    var address = address
-    ccollector_address(&address, &text)
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
-  }
-}
 
 public final class Receiver {
   /// A commit syncs the disk, which takes milliseconds itself; what is stored may be this late.
@@ -155,15 +130,7 @@ public final class Receiver {
     datagram.withBytes { ccollector_send(socket, $0.baseAddress, $0.count, &address) }
   }
 
-  private static func monotonic() -> Int64 {
-    nanoseconds(of: CLOCK_MONOTONIC)
-  }
+  private static func monotonic() -> Int64 { MachineClock().monotonicNanoseconds() }
 
-  static func utc() -> UTC { UTC(nanoseconds: nanoseconds(of: CLOCK_REALTIME)) }
-}
-
-private func nanoseconds(of clock: clockid_t) -> Int64 {
-  var time = timespec()
-  clock_gettime(clock, &time)
-  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  private static func utc() -> UTC { MachineClock().systemClock().realtime }
 }

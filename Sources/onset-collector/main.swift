@@ -5,28 +5,39 @@
 
 import Collector
 import Core
+import Devices
 import Foundation
 import Synchronization
 import Tools
+
+let options = [
+  CommandOption(
+    "--keys", value: "FOLDER",
+    "A key a station, 32 bytes each, named after it: XX.ONST1.00.EH.key. What joins the folder "
+      + "counts within seconds."),
+  CommandOption(
+    "--master", value: "FILE",
+    "The key of which `onset key station` has made the stations' keys."),
+  CommandOption(
+    "--database", value: "FILE",
+    "SQLite; it is made where there is none. Its tables are the messages of WIRE-FORMAT.md."),
+  CommandOption(
+    "--port", value: "N", in: .whole(0...65_535), default: "6464",
+    "UDP, IPv4 and IPv6; 0 lets the system choose."),
+  CommandOption(
+    "--health-days", value: "DAYS", in: .real(1...36_500), default: "400",
+    "How long health is kept; detections are kept for ever."),
+  CommandOption(
+    "--report", value: "SECONDS", in: .real(1...86_400), unit: "s", default: "60",
+    "How often it tells how it is itself."),
+]
 
 let usage = """
   onset-collector: receives, verifies and stores what stations send
 
     onset-collector --keys FOLDER|--master FILE --database FILE [OPTION…]
 
-    --keys FOLDER
-        A key a station, 32 bytes each, named after it: XX.ONST1.00.EH.key. What joins the
-        folder counts within seconds.
-    --master FILE
-        The key of which `onset key station` has made the stations' keys.
-    --database FILE
-        SQLite; it is made where there is none. Its tables are the messages of WIRE-FORMAT.md.
-    --port N
-        UDP, IPv4 and IPv6; 0 lets the system choose. (default 6464)
-    --health-days DAYS
-        How long health is kept; detections are kept for ever. (1 to 36500; default 400)
-    --report SECONDS
-        How often it tells how it is itself. (1 to 86400; default 60)
+  \(options.map(\.help).joined(separator: "\n"))
 
   Each message is one JSON line on standard output, once it is on disk; an alert at once. What is
   refused is counted by cause, in the reports and in the table "refusal", and never answered.
@@ -60,34 +71,20 @@ func tell(_ line: String) {
   isOutputLost.store(!isWritten, ordering: .relaxed)
 }
 
-func number(_ name: String, _ text: String, in range: ClosedRange<Double>) throws -> Double {
-  guard let value = Double(text), range.contains(value) else {
-    throw ToolError(
-      "\(name) \(text): a number from \(decimal(range.lowerBound, 0)) to "
-        + decimal(range.upperBound, 0))
-  }
-  return value
-}
-
 func run(_ arguments: [String]) throws {
-  var values = ["--port": "6464", "--health-days": "400", "--report": "60"]
-  let names = ["--keys", "--master", "--database"] + values.keys
-  var rest = arguments[...]
-  while let name = rest.popFirst() {
-    guard names.contains(name) else {
-      throw ToolError("\(name) is no option: see onset-collector --help")
-    }
-    guard let value = rest.popFirst() else { throw ToolError("\(name) needs a value") }
-    values[name] = value
-  }
-  let (folder, master) = (values["--keys"], try values["--master"].map(KeyFiles.read))
-  guard folder != nil || master != nil, let path = values["--database"] else {
+  let parsed = try CommandLineArguments(arguments, options: options)
+  let (folder, master) = (
+    parsed.values["--keys"], try parsed.values["--master"].map(KeyFiles.read)
+  )
+  guard parsed.rest.isEmpty, folder != nil || master != nil,
+    let path = parsed.values["--database"]
+  else {
     throw ToolError(
       "--keys FOLDER or --master FILE, and --database FILE are needed: see onset-collector --help")
   }
-  let port = try number("--port", values["--port"]!, in: 0...65_535)
-  let days = try number("--health-days", values["--health-days"]!, in: Intake.retentionDays)
-  let report = try number("--report", values["--report"]!, in: 1...86_400)
+  let port = try parsed.wholeNumber("--port") ?? 6464
+  let days = try parsed.number("--health-days") ?? 400
+  let report = try parsed.number("--report") ?? 60
   let keys = try KeyFolder(folder, master: master, complain: complain)
   let receiver = try Receiver(port: UInt16(port))
   let intake = try Intake(
@@ -101,7 +98,7 @@ func run(_ arguments: [String]) throws {
   ) {
     isStopped.load(ordering: .relaxed)
   }
-  tell(intake.report(at: UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))))
+  tell(intake.report(at: MachineClock().systemClock().realtime))
   guard intake.waitingCount == 0 else {
     complain("\(intake.waitingCount) messages could not be stored, and end with this program")
     exit(1)
@@ -120,5 +117,5 @@ do {
   try run(Array(CommandLine.arguments.dropFirst()))
 } catch {
   complain("\(error)")
-  exit(error is ToolError ? 2 : 1)
+  exit(error is ToolError || error is UsageError ? 2 : 1)
 }

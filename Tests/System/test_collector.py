@@ -154,9 +154,9 @@ class Collector(unittest.TestCase):
         second.process.stderr.close()
         for arguments, said in ((["--keys", "/nowhere", "--database", "x"], "is no folder that can be read"),
                                 (["--keys", str(self.folder), "--database", "/nowhere/x"], "name a file in a folder"),
-                                (["--keys"], "--keys needs a value"), (["--ports", "1"], "--ports is no option"),
+                                (["--keys"], "--keys needs a value"), (["--ports", "1"], "--ports is not known here; did you mean --port?"),
                                 ([], "and --database FILE are needed"),
-                                (["--keys", ".", "--database", "x", "--port", "70000"], "a number from 0 to 65535")):
+                                (["--keys", ".", "--database", "x", "--port", "70000"], "must be a whole number from 0 to 65535")):
             done = subprocess.run([COLLECTOR, *arguments], capture_output=True, text=True, cwd=self.folder)
             self.assertEqual((done.returncode, done.stdout), (2, ""))
             self.assertIn(said, done.stderr)

@@ -16,7 +16,7 @@ extension CommandOption {
     return [range, initial.map { "default \($0)" }].compactMap { $0 }.joined(separator: "; ")
   }
 
-  var help: String {
+  public var help: String {
     let limits = limits.isEmpty ? "" : " (\(limits))"
     return "  \(signature)\n" + wrapped(meaning + limits, indent: 6)
   }
