@@ -9,8 +9,6 @@ to 3.3 s after it, from 2 to 12 Hz, within a third of a second; and the number o
 import argparse
 import collections
 import csv
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ import obspy
 from scipy.signal import butter, lfilter
 
 import records
+import replays
 
 BEFORE, AFTER, SHIFT = 30, 330, 30
 BANDS = ((0.9, 1.01), (0.8, 0.9), (0.7, 0.8), (0.5, 0.7), (0.3, 0.5), (0, 0.3))
@@ -25,15 +24,6 @@ DISTANCES = (8, 11, 14)
 SOURCES = ("cont_deepphasepick_iquique", "cont_redpan_ridgecrest", "cont_saipy_oaxaca_pr", "cont_easyquake_wilz",
            "cont_seismonitor_cm", "eqcorrscan_southernalps")
 FILTER = butter(2, [2 / 50, 12 / 50], "band")
-
-
-def picks(onset, path):
-    """(seconds since 1970, bits) of each confirmed P."""
-    out = subprocess.run([onset, "replay", path], capture_output=True, text=True, check=True).stdout
-    for line in out.splitlines():
-        pick = json.loads(line)
-        if pick["type"] == "pick" and pick["status"] == "confirmed" and pick["phase"] == "P" and pick["fingerprint"]:
-            yield float(obspy.UTCDateTime(pick["time"])), int(pick["fingerprint"], 16)
 
 
 def events(options):
@@ -47,7 +37,10 @@ def events(options):
             continue
         start = float(min(trace.stats.starttime for trace in obspy.read(folder / name, headonly=True)))
         filtered = lfilter(*FILTER, counts - counts[:, :1], axis=1)
-        for time, bits in picks(options.onset, folder / name):
+        for pick in replays.confirmed(options.onset, folder / name):
+            if not pick["fingerprint"]:
+                continue
+            time, bits = float(obspy.UTCDateTime(pick["time"])), int(pick["fingerprint"], 16)
             sample = round((time - start) * records.RATE_HERTZ)
             if BEFORE <= sample <= counts.shape[1] - AFTER:
                 piece = filtered[:, sample - BEFORE:sample + AFTER]

@@ -11,8 +11,6 @@ picks have, and stretched to cover 68 of 100.
 """
 import argparse
 import csv
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ import obspy
 from scipy.optimize import minimize
 
 import records
+import replays
 
 TOLERANCE_SECONDS = 0.5
 COVERED = 0.6827
@@ -30,19 +29,16 @@ def errors(options):
     folder = options.data / "waveforms"
     with open(folder / "index.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if any(records.analyst(row))]
-    picker = ["--picker", options.picker] if options.picker else []
     for row in rows:
         path = folder / row["file"]
         start = min(trace.stats.starttime for trace in obspy.read(path, headonly=True))
-        out = subprocess.run([options.onset, "replay", "--only", "pick", *picker, path], capture_output=True, text=True,
-                             check=True).stdout
-        picks = [json.loads(line) for line in out.splitlines()]
+        picks = replays.confirmed(options.onset, path, options.picker)
         for phase, key in (("P", "p_sample"), ("S", "s_sample")):
             if not row[key]:
                 continue
             truth = float(row[key]) / float(row["fs"])
             late = [(obspy.UTCDateTime(pick["time"]) - start - truth, pick) for pick in picks
-                    if pick["status"] == "confirmed" and pick["phase"] == phase]
+                    if pick["phase"] == phase]
             best = min(late, key=lambda pair: abs(pair[0]), default=None)
             if best and abs(best[0]) <= TOLERANCE_SECONDS and truth > 5:
                 yield (row["source"], phase, best[0], best[1]["snr_db"], best[1]["probability"] or 0.5,

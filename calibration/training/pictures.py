@@ -9,8 +9,6 @@ from below, with their probability.
 import argparse
 import csv
 import io
-import json
-import subprocess
 from pathlib import Path
 
 import matplotlib
@@ -20,6 +18,7 @@ from PIL import Image
 from scipy.signal import butter, lfilter
 
 import records
+import replays
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
@@ -55,10 +54,8 @@ def judged(options):
     for row in rows:
         counts, present = records.waveform(folder / row["file"], row)
         start = min(trace.stats.starttime for trace in obspy.read(folder / row["file"], headonly=True))
-        out = subprocess.run([options.onset, "replay", "--only", "pick", folder / row["file"]], capture_output=True,
-                             text=True, check=True).stdout
         picks = [(pick["phase"], obspy.UTCDateTime(pick["time"]) - start, pick["probability"] or 1)
-                 for pick in map(json.loads, out.splitlines()) if pick["status"] == "confirmed"]
+                 for pick in replays.confirmed(options.onset, folder / row["file"])]
         truth = {phase: float(row[key]) / float(row["fs"]) if row[key] else None
                  for phase, key in (("P", "p_sample"), ("S", "s_sample"))}
         apart = (truth["S"] or truth["P"]) - truth["P"]

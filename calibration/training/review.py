@@ -8,7 +8,6 @@ correcting nothing. Both are then judged on the same records, those that trainin
 of the probability, each at its own best limit, without the pick logic.
 """
 import argparse
-import csv
 import time
 from pathlib import Path
 
@@ -22,12 +21,13 @@ import features
 import layers
 import onet
 import picker
+import quantization_loss
 import records
 
 DILATIONS = (8, 16, 32, 64, 128)
 LOOKAHEAD_SAMPLES = picker.LATE_LOOKAHEAD_MOST + 4 * sum(DILATIONS)
 LIMITS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-TOLERANCE_SAMPLES, SEPARATION_SAMPLES, SETTLED_SAMPLES = 50, 60, 500
+SETTLED_SAMPLES = 500
 RATE = 2e-3
 
 
@@ -114,25 +114,8 @@ def curves(looked, review, codes):
     return [steps(each).softmax(dim=2)[0, :, 1:].T.numpy() for each in (logits, review(signal, logits))]
 
 
-def peaks(curve, limit):
-    kept = []
-    for sample in sorted(records.peaks(curve, limit), key=lambda place: -curve[place]):
-        if sample >= SETTLED_SAMPLES and all(abs(sample - other) >= SEPARATION_SAMPLES for other in kept):
-            kept.append(sample)
-    return kept
-
-
 def hits(found, truth):
-    return sum(any(abs(pick - sample) <= TOLERANCE_SAMPLES for pick in found) for sample in truth)
-
-
-def analysts(folder, split):
-    """Codes and an analyst's [P, S] of each record."""
-    with open(folder / "index.csv", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["split"] == split and all(records.analyst(row)):
-                counts, present = records.waveform(folder / row["file"], row)
-                yield features.features(counts[None].astype(np.float64), present[None])[0], records.analyst(row)
+    return sum(any(abs(pick - sample) <= quantization_loss.TOLERANCE_SAMPLES for pick in found) for sample in truth)
 
 
 def judge(title, looked, review, judged):
@@ -141,7 +124,7 @@ def judge(title, looked, review, judged):
         for stage, found in enumerate(curves(looked, review, codes)):
             for phase in range(2):
                 for place, limit in enumerate(LIMITS):
-                    picks = peaks(found[phase], limit)
+                    picks = [pick for pick in quantization_loss.picks(found[phase], limit) if pick >= SETTLED_SAMPLES]
                     known = [sample for sample in truth[phase] if sample >= SETTLED_SAMPLES]
                     counts[stage, phase, place] += hits(picks, known), len(picks), len(known)
     print(title)
@@ -168,7 +151,8 @@ def main():
     known = [record for record in everything if not any(name in record.file for name in picker.HELD_BACK)]
     looked = Looked(options.picker, known)
     review = trained(looked, known, options.minutes, options.seed)
-    judge("analysts' records", looked, review, analysts(options.data / "waveforms", "dev"))
+    judge("analysts' records", looked, review, ((codes, ([p], [s])) for codes, (p, s) in quantization_loss.read(
+        options.data / "waveforms", "dev")))
     judge("held-back stations, by what is learnt of them", looked, review, (
         (features.features(record.counts[None].astype(np.float64), record.present[None])[0], (record.p, record.s))
         for record in held_back))

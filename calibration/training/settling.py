@@ -11,8 +11,6 @@ seconds that lie between the disturbance and the P.
 """
 import argparse
 import csv
-import json
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import numpy as np
 import obspy
 
 import records
+import replays
 
 SECONDS = (2, 4, 6, 8, 12, 16, 24)
 TOLERANCE_SECONDS = 0.5
@@ -62,12 +61,8 @@ DISTURBANCES = {"undisturbed": lambda stream, at: stream, "start": starts, "gap 
 def is_found(options, stream, truth):
     with tempfile.NamedTemporaryFile(suffix=".mseed") as file:
         stream.write(file.name, format="MSEED", encoding="INT32")
-        picker = ["--picker", options.picker] if options.picker else []
-        out = subprocess.run([options.onset, "replay", "--only", "pick", *picker, file.name], capture_output=True,
-                             text=True).stdout
-    picks = map(json.loads, out.splitlines())
-    return any(pick["phase"] == "P" and pick["status"] == "confirmed"
-               and abs(obspy.UTCDateTime(pick["time"]) - truth) <= TOLERANCE_SECONDS for pick in picks)
+        picks = replays.confirmed(options.onset, file.name, options.picker)
+    return any(pick["phase"] == "P" and abs(obspy.UTCDateTime(pick["time"]) - truth) <= TOLERANCE_SECONDS for pick in picks)
 
 
 def main():

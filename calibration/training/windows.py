@@ -6,8 +6,6 @@
 What the network sees is computed by the firmware's own code, so that nothing has to be kept the same in two places.
 """
 import argparse
-import json
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import obspy
 
 import ground
 import records
+import replays
 
 COUNTS_PER_UNIT = 1e8
 STEP_SECONDS = 0.5
@@ -27,11 +26,9 @@ FIELDS = ("codes", "seconds", "event", "kind", "magnitude", "log_kilometres", "a
 
 
 def replayed(onset, path, *arguments, types=("parameters",)):
-    out = subprocess.run([onset, "replay", "--parameters", str(STEP_SECONDS), *arguments, path],
-                         capture_output=True, text=True, check=True).stdout
-    for line in out.splitlines():
-        if line.startswith(tuple(f'{{"type":"{name}"' for name in types)):
-            yield json.loads(line)
+    for message in replays.messages(onset, path, "--parameters", str(STEP_SECONDS), *arguments):
+        if message["type"] in types:
+            yield message
 
 
 class Noise:
