@@ -92,6 +92,7 @@ var targets: [Target] = [
     dependencies: [
       "Core", "Kernels", "Network", "Settings", "Clock", "Board", "Digitizer", "Conditioning",
       "Picker", "Estimator", "Decision", "Uplink", "Station", "Pins", "Devices", "CLinux",
+      "CSodium",
     ],
     swiftSettings: setUpSettings),
   .target(

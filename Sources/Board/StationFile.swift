@@ -19,6 +19,7 @@ public struct StationFile: Sendable {
   public var estimatorNetwork = Path()
   public var alarm = AlarmSettings()
   public var uplink: UplinkSettings
+  public var operators: Operators
   /// Where the boot counter and all else that outlives the program are kept.
   public var stateDirectory = Path()
 
@@ -37,6 +38,7 @@ public struct StationFile: Sendable {
     estimatorNetwork = file.path("estimator", "network", isOptional: true)
     alarm = AlarmSettings(&file)
     uplink = UplinkSettings(&file)
+    operators = Operators(&file)
     stateDirectory = file.path("state", "directory")
     try file.finish()
   }

@@ -25,7 +25,7 @@ public final class Intake {
   static let waitingMaximum = 360_000
   /// What one transaction takes in, so that what comes meanwhile is not kept waiting.
   static let committedAtOnce = 4096
-  private static let schemaVersion: Int64 = 1
+  private static let schemaVersion: Int64 = 2
   public struct Counts: Equatable, Sendable {
     public var received = 0
     public var stored = 0
@@ -42,33 +42,39 @@ public final class Intake {
     let header: Header
     let received: UTC
     let sender: Sender
+    /// With which it was sealed.
+    let key: Key
   }
 
-  /// One datagram of a station. A boot's number may be there twice, where a station has lost both
-  /// its disk and its clock: when it left tells them apart, and is the same in what is sent again.
-  private struct Place: Hashable {
+  /// One boot of a station.
+  private struct Origin: Hashable {
     let station: String
+    let epoch: UInt64
     let boot: UInt32
-    let sequence: UInt32
-    let emitted: Int64
 
     init(_ header: Header) {
       station = header.station.string
-      (boot, sequence, emitted) = (
-        header.bootCounter, header.sequence, header.emitted.nanoseconds
-      )
+      (epoch, boot) = (header.epoch, header.bootCounter)
     }
+  }
+
+  /// One datagram of it.
+  private struct Place: Hashable {
+    let origin: Origin
+    let sequence: UInt32
+
+    init(_ header: Header) { (origin, sequence) = (Origin(header), header.sequence) }
   }
 
   /// What is to be told to one address that it may forget: nobody gets what others sent.
   private struct Stored: Hashable {
-    let station: String
-    let boot: UInt32
+    let origin: Origin
     let sender: Sender
   }
 
   /// What a transaction has seen of one station's boot.
   private struct Boot {
+    let station: Int64
     var highest: UInt32
     let first: UTC
     var last: UTC
@@ -85,7 +91,7 @@ public final class Intake {
   private let estimates: MessageTable<EstimateMessage>
   private let alerts: MessageTable<AlertMessage>
   private let health: MessageTable<HealthMessage>
-  private let commands: MessageTable<CommandMessage>
+  private let audits: MessageTable<AuditMessage>
   private let stationOfCode: Statement
   private let newStation: Statement
   private let seenStation: Statement
@@ -117,15 +123,15 @@ public final class Intake {
       estimates = try MessageTable("estimate", in: database)
       alerts = try MessageTable("alert", in: database)
       health = try MessageTable("health", in: database)
-      commands = try MessageTable("command", in: database)
+      audits = try MessageTable("audit", in: database)
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
       seenStation = try database.prepare(
         "UPDATE station SET last_ns = max(coalesce(last_ns, 0), ?) WHERE id = ?")
       seenBoot = try database.prepare(
         """
-        INSERT INTO boot (station, boot, first_ns, last_ns, highest, received)
-        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (station, boot) DO UPDATE SET
+        INSERT INTO boot (station, epoch, boot, first_ns, last_ns, highest, received)
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (station, epoch, boot) DO UPDATE SET
         last_ns = max(last_ns, excluded.last_ns), highest = max(highest, excluded.highest),
         received = received + excluded.received
         """)
@@ -149,15 +155,21 @@ public final class Intake {
         "\(path) was written by a newer onset-collector (version \(version) of its tables, this "
           + "one knows \(schemaVersion)): use that one, or another file")
     }
+    guard version == 0 || version == schemaVersion else {
+      throw ToolError(
+        "\(path) has what came in version 1 of the wire format, whose numbers are told apart in "
+          + "another way: use another file")
+    }
     try database.execute(
       """
       CREATE TABLE IF NOT EXISTS station (
         id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, first_ns INTEGER NOT NULL,
         last_ns INTEGER);
       CREATE TABLE IF NOT EXISTS boot (
-        station INTEGER NOT NULL REFERENCES station(id), boot INTEGER NOT NULL,
-        first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, highest INTEGER NOT NULL,
-        received INTEGER NOT NULL, PRIMARY KEY (station, boot)) WITHOUT ROWID;
+        station INTEGER NOT NULL REFERENCES station(id), epoch INTEGER NOT NULL,
+        boot INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
+        highest INTEGER NOT NULL, received INTEGER NOT NULL,
+        PRIMARY KEY (station, epoch, boot)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS refusal (
         cause TEXT PRIMARY KEY, count INTEGER NOT NULL, last_ns INTEGER NOT NULL,
         sender TEXT NOT NULL) WITHOUT ROWID;
@@ -173,7 +185,7 @@ public final class Intake {
   ) {
     counts.received += 1
     do {
-      let opened = try verified(bytes, at: now)
+      let (opened, key) = try verified(bytes, at: now)
       let header = opened.header
       guard waitingPlaces.insert(Place(header)).inserted else {
         counts.doubles += 1
@@ -182,7 +194,7 @@ public final class Intake {
       if header.type == .alert && isNewAlert(header) { tell(try JsonLine.text(opened)) }
       if waiting.count >= Intake.waitingMaximum { makeRoom() }
       waiting.append(
-        Waiting(bytes: Array(bytes), header: header, received: now, sender: sender))
+        Waiting(bytes: Array(bytes), header: header, received: now, sender: sender, key: key))
     } catch {
       refuse("\(error)", now, sender)
     }
@@ -205,27 +217,28 @@ public final class Intake {
 
   private func verified(
     _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC
-  ) throws -> OpenedDatagram {
+  ) throws -> (OpenedDatagram, Key) {
     // Which key, says the station's name; nothing else of it is believed yet.
     let claimed = try OpenedDatagram(bytes, key: nil)
-    guard let key = keys.key(of: claimed.header.station.string, at: now) else {
+    guard !claimed.header.type.isSigned else { throw Refusal.notForUs }
+    let station = claimed.header.station.string
+    guard let key = keys.key(of: station, at: now, fits: { claimed.sealed.isSealed(with: $0) })
+    else {
+      if keys.has(station) { throw DatagramError.wrongTag }
       throw Refusal.noKey
     }
-    let opened = try OpenedDatagram(bytes, key: key)
     // What can be read now can be stored later.
-    switch opened.header.type {
-    case .pick: _ = try PickMessage(opened.payload)
-    case .estimate: _ = try EstimateMessage(opened.payload)
-    case .alert: _ = try AlertMessage(opened.payload)
+    switch claimed.header.type {
+    case .pick: _ = try PickMessage(claimed.payload)
+    case .estimate: _ = try EstimateMessage(claimed.payload)
+    case .alert: _ = try AlertMessage(claimed.payload)
     case .health:
-      _ = try HealthMessage(opened.payload)
-      guard opened.header.emitted.nanoseconds >= healthSince.nanoseconds else { throw Refusal.old }
-    case .command:
-      // An operator's own, which somebody has caught on its way.
-      guard try CommandMessage(opened.payload).result != .none else { throw Refusal.notForUs }
-    case .ping, .pong, .acknowledgement: throw Refusal.notForUs
+      _ = try HealthMessage(claimed.payload)
+      guard claimed.header.emitted.nanoseconds >= healthSince.nanoseconds else { throw Refusal.old }
+    case .audit: _ = try AuditMessage(claimed.payload)
+    case .ping, .pong, .acknowledgement, .command, .answer: throw Refusal.notForUs
     }
-    return opened
+    return (claimed, key)
   }
 
   private func isNewAlert(_ header: Header) -> Bool {
@@ -283,19 +296,16 @@ public final class Intake {
 
   /// All of these are on disk: what has come now, and what had come before.
   private func acknowledge(_ taken: ArraySlice<Waiting>, at now: UTC) {
-    var found: [Stored: Set<UInt32>] = [:]
+    var found: [Stored: (key: Key, numbers: Set<UInt32>)] = [:]
     for one in taken {
       waitingPlaces.remove(Place(one.header))
-      let place = Stored(
-        station: one.header.station.string, boot: one.header.bootCounter, sender: one.sender)
-      found[place, default: []].insert(one.header.sequence)
+      let place = Stored(origin: Origin(one.header), sender: one.sender)
+      found[place, default: (one.key, [])].numbers.insert(one.header.sequence)
     }
-    for (place, numbers) in found {
-      guard let key = keys.key(of: place.station, at: now) else { continue }
+    for (place, (key, numbers)) in found {
       let header = Header(
-        type: .acknowledgement, station: Text(place.station), bootCounter: 0, sequence: 0,
-        emitted: now, clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: .max)
-      for message in Intake.acknowledgements(of: numbers, boot: place.boot) {
+        .acknowledgement, to: Text(place.origin.station), epoch: place.origin.epoch, at: now)
+      for message in Intake.acknowledgements(of: numbers, boot: place.origin.boot) {
         acknowledge(Datagram(header, key: key) { message.write(to: &$0) }, place.sender)
       }
     }
@@ -318,7 +328,7 @@ public final class Intake {
 
   private func store(_ taken: ArraySlice<Waiting>, _ counts: inout Counts) throws -> [String] {
     var lines: [String] = []
-    var boots: [Int64: [UInt32: Boot]] = [:]
+    var boots: [Origin: Boot] = [:]
     for one in taken {
       try one.bytes.withUnsafeBufferPointer { bytes in
         // It was verified when it came.
@@ -333,24 +343,22 @@ public final class Intake {
         counts.stored += 1
         if header.type != .alert { lines.append(try JsonLine.text(opened)) }
         var boot =
-          boots[station]?[header.bootCounter]
-          ?? Boot(highest: 0, first: one.received, last: one.received)
+          boots[Origin(header)]
+          ?? Boot(station: station, highest: 0, first: one.received, last: one.received)
         boot.highest = max(boot.highest, header.sequence)
         boot.last = one.received
         boot.count += 1
-        boots[station, default: [:]][header.bootCounter] = boot
+        boots[Origin(header)] = boot
       }
     }
-    for (station, found) in boots {
-      for (number, boot) in found {
-        let last = SqlValue.integer(boot.last.nanoseconds)
-        try seenBoot.run([
-          .integer(station), .integer(Int64(number)), .integer(boot.first.nanoseconds), last,
-          .integer(Int64(boot.highest)),
-          .integer(Int64(boot.count)),
-        ])
-        try seenStation.run([last, .integer(station)])
-      }
+    for (origin, boot) in boots {
+      let last = SqlValue.integer(boot.last.nanoseconds)
+      try seenBoot.run([
+        .integer(boot.station), .integer(Int64(bitPattern: origin.epoch)),
+        .integer(Int64(origin.boot)), .integer(boot.first.nanoseconds), last,
+        .integer(Int64(boot.highest)), .integer(Int64(boot.count)),
+      ])
+      try seenStation.run([last, .integer(boot.station)])
     }
     return lines
   }
@@ -361,8 +369,8 @@ public final class Intake {
     case .estimate: try estimates.insert(EstimateMessage(opened.payload), provenance)
     case .alert: try alerts.insert(AlertMessage(opened.payload), provenance)
     case .health: try health.insert(HealthMessage(opened.payload), provenance)
-    case .command: try commands.insert(CommandMessage(opened.payload), provenance)
-    case .ping, .pong, .acknowledgement: false
+    case .audit: try audits.insert(AuditMessage(opened.payload), provenance)
+    case .ping, .pong, .acknowledgement, .command, .answer: false
     }
   }
 
@@ -410,7 +418,7 @@ private enum Refusal: Error, CustomStringConvertible {
   var description: String {
     switch self {
     case .noKey: "is of a station that has no key in the folder"
-    case .notForUs: "is a question, or its answer, which is not for a collector"
+    case .notForUs: "is between an operator and a station, or an acknowledgement"
     case .old: "is health of before what is kept"
     }
   }

@@ -1,10 +1,11 @@
 // KeyFolder: the keys of the stations that may speak: one file of 32 bytes a station, named after
 // it, XX.ONST1.00.EH.key. What is put into the folder counts within seconds, without a restart.
+// While a key is being replaced the new one lies beside it, XX.ONST1.00.EH.next.key, and both count.
 //
 // Keys of stations that are made of a master key (`onset key station`) need no files here.
 //
 //     let keys = try KeyFolder("keys", master: nil) { complain($0) }
-//     let key = keys.key(of: "XX.ONST1.00.EH", at: now)
+//     let key = keys.key(of: "XX.ONST1.00.EH", at: now) { sealed.isSealed(with: $0) }
 
 import Core
 import Foundation
@@ -14,12 +15,13 @@ import Uplink
 public final class KeyFolder {
   /// Datagrams of stations without a key must not make the disk busy.
   private static let rereadNanoseconds: Int64 = 5_000_000_000
-  private static let suffix = ".key"
+  private static let suffixes = [".next.key", ".key"]
 
   private let folder: String?
   private let master: Key?
   private let complain: (String) -> Void
-  private var keys: [String: Key] = [:]
+  /// By file name, without its end.
+  private var keys: [String: [String: Key]] = [:]
   private var complaints: Set<String> = []
   private var lastRead: Int64?
 
@@ -37,40 +39,46 @@ public final class KeyFolder {
 
   public var count: Int { keys.count }
 
-  public func key(of station: String, at now: UTC) -> Key? {
-    keyInFolder(of: station, at: now)
-      ?? master.map { Key.ofStation(StationCode(station), master: $0) }
-  }
+  public func has(_ station: String) -> Bool { master != nil || keys[station] != nil }
 
-  private func keyInFolder(of station: String, at now: UTC) -> Key? {
-    if let key = keys[station] { return key }
+  /// The station's key that fits; where none does, the folder may have got a new one.
+  public func key(of station: String, at now: UTC, fits: (Key) -> Bool) -> Key? {
+    if let key = known(station).first(where: fits) { return key }
     guard lastRead.map({ abs(now.nanoseconds - $0) >= KeyFolder.rereadNanoseconds }) ?? true else {
       return nil
     }
     lastRead = now.nanoseconds
     // A folder that is gone for a moment takes no key away.
     try? read()
-    return keys[station]
+    return known(station).first(where: fits)
+  }
+
+  /// Those in the folder, the one that is there longer first; or that of the master.
+  private func known(_ station: String) -> [Uplink.Key] {
+    guard let files = keys[station] else {
+      return master.map { [Key.ofStation(StationCode(station), master: $0)] } ?? []
+    }
+    return files.sorted { $0.key > $1.key }.map { $0.value }
   }
 
   private func read() throws {
     guard let folder else { return }
-    var found: [String: Key] = [:]
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-    where name.hasSuffix(KeyFolder.suffix) {
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
+      guard let suffix = KeyFolder.suffixes.first(where: { name.hasSuffix($0) }) else { continue }
       let path = "\(folder)/\(name)"
+      let station = String(name.dropLast(suffix.count))
+      // What was there at the start stays until the next one.
+      guard keys[station]?[suffix] == nil else { continue }
       guard path.utf8.count <= 256 else {
         note("\(path): longer than 256 bytes")
         continue
       }
       do throws(Diagnostic) {
-        found[String(name.dropLast(KeyFolder.suffix.count))] = try Key(file: Text<256>(path))
+        keys[station, default: [:]][suffix] = try Key(file: Text<256>(path))
       } catch {
         note(error.description)
       }
     }
-    // What was there at the start stays until the next one.
-    keys.merge(found) { old, _ in old }
   }
 
   private func note(_ complaint: String) {

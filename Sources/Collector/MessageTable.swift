@@ -70,8 +70,9 @@ extension WireField {
 /// Whose message it is, when it left and when it came.
 struct Provenance {
   static let columns = [
-    "station INTEGER NOT NULL REFERENCES station(id)", "boot INTEGER NOT NULL",
-    "sequence INTEGER NOT NULL", "received_ns INTEGER NOT NULL", "emitted_ns INTEGER NOT NULL",
+    "station INTEGER NOT NULL REFERENCES station(id)", "epoch INTEGER NOT NULL",
+    "boot INTEGER NOT NULL", "sequence INTEGER NOT NULL", "received_ns INTEGER NOT NULL",
+    "emitted_ns INTEGER NOT NULL",
     "clock_state INTEGER NOT NULL", "clock_source INTEGER NOT NULL",
     "clock_uncertainty_ns INTEGER",
   ]
@@ -83,7 +84,8 @@ struct Provenance {
 
   var values: [SqlValue] {
     [
-      .integer(station), .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
+      .integer(station), .integer(Int64(bitPattern: header.epoch)),
+      .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
       .integer(received.nanoseconds), .integer(header.emitted.nanoseconds),
       .integer(Int64(header.clockState)), .integer(Int64(header.clockSource)),
       header.clockUncertaintyNanoseconds == .max
@@ -102,7 +104,7 @@ final class MessageTable<Message: Payload> {
     let declared = Provenance.columns + columns.declared
     try database.execute(
       "CREATE TABLE IF NOT EXISTS \(name) (\(declared.joined(separator: ", ")), "
-        + "UNIQUE (station, boot, sequence, emitted_ns))")
+        + "UNIQUE (station, epoch, boot, sequence))")
     try database.execute(
       "CREATE INDEX IF NOT EXISTS \(name)_by_time ON \(name) (received_ns)")
     let names = Provenance.names + columns.names
@@ -111,8 +113,7 @@ final class MessageTable<Message: Payload> {
       "INSERT INTO \(name) (\(names.joined(separator: ", "))) VALUES (\(places)) "
         + "ON CONFLICT DO NOTHING")
     search = try database.prepare(
-      "SELECT 1 FROM \(name) WHERE station = ? AND boot = ? AND sequence = ? "
-        + "AND emitted_ns = ?")
+      "SELECT 1 FROM \(name) WHERE station = ? AND epoch = ? AND boot = ? AND sequence = ?")
   }
 
   /// Whether it was not there before.
@@ -124,8 +125,8 @@ final class MessageTable<Message: Payload> {
 
   func has(station: Int64, _ header: Header) throws -> Bool {
     try !search.rows([
-      .integer(station), .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
-      .integer(header.emitted.nanoseconds),
+      .integer(station), .integer(Int64(bitPattern: header.epoch)),
+      .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
     ]).isEmpty
   }
 }

@@ -21,6 +21,7 @@ public struct Configuration: Sendable {
   public var response: Response?
   public var relations: Relations
   public var key: Key
+  public var previousKey: Key?
 
   public init(boardPath: Path, stationPath: Path) throws(Diagnostic) {
     let board = try Configuration.board(boardPath)
@@ -40,6 +41,9 @@ public struct Configuration: Sendable {
     response = try Configuration.response(station, board)
     relations = try Configuration.relations(station)
     key = try Key(file: station.uplink.keyFile)
+    if !station.uplink.previousKeyFile.isEmpty {
+      previousKey = try Key(file: station.uplink.previousKeyFile)
+    }
   }
 
   /// Reads one file through a buffer that lives as long as `body` runs. Where several things are
@@ -137,11 +141,14 @@ public struct Configuration: Sendable {
 }
 
 extension StationSettings {
-  public init(_ configuration: Configuration, bootCounter: UInt32, commandCounter: UInt64 = 0) {
+  public init(
+    _ configuration: Configuration, epoch: UInt64, bootCounter: UInt32, bootNonce: UInt64
+  ) {
     self.init(
-      code: configuration.station.code, bootCounter: bootCounter,
-      commandCounter: commandCounter, key: configuration.key,
-      conditioner: configuration.conditioner, picker: configuration.station.picker,
-      alarm: configuration.station.alarm)
+      code: configuration.station.code, epoch: epoch, bootCounter: bootCounter,
+      bootNonce: bootNonce, key: configuration.key, conditioner: configuration.conditioner,
+      picker: configuration.station.picker, alarm: configuration.station.alarm)
+    previousKey = configuration.previousKey
+    operators = configuration.station.operators
   }
 }

@@ -18,14 +18,13 @@ import Station
 import Uplink
 
 public enum Recording {
-  /// Writes one datagram after another to `output`. The boot counter is 0, which no live station
-  /// has.
+  /// Writes one datagram after another to `output`. Epoch and boot are 0, which no live station has.
   /// A network that the station file names must be there: no bytes are made with another picker.
   public static func run(
     _ configuration: Configuration, input: Path, output: Path,
     kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
-    let settings = StationSettings(configuration, bootCounter: 0)
+    let settings = StationSettings(configuration, epoch: 0, bootCounter: 0, bootNonce: 0)
     let networks = StationNetworks(configuration.station, kernels: kernels.variant)
     if let problem = networks.pickerProblem ?? networks.estimatorProblem { throw problem }
     let digitizer = configuration.board.digitizer

@@ -16,6 +16,7 @@
 
 import Board
 import CLinux
+import CSodium
 import Clock
 import Conditioning
 import Core
@@ -38,6 +39,8 @@ public enum RunnerEvent {
   /// The time source has long insisted on a time far behind: only a new start, with a new boot
   /// counter, can follow it without time running backwards.
   case timeNeedsRestart
+  /// An operator wants a new start.
+  case restartRequested
 }
 
 public struct Runner<Clock: HostClock>: ~Copyable {
@@ -80,6 +83,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var lastSecond = Int64.min
   private var reportedHealthCount = 0
   private var ringFillPerMille: UInt16 = 0
+  private var isRestartWanted = false
 
   /// Opens everything but the relay, which whoever starts has opened first, sizes the arena and
   /// seals it; the boot counter is taken last, so that a start that fails does not use one up.
@@ -88,7 +92,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     _ configuration: Configuration, hostClock: Clock, relay: consuming RelayLines? = nil,
     signalDescriptor: Int32 = -1, deviceDefinition: UnsafePointer<CChar>? = nil,
     listenAddress: UInt32 = 0,
-    kernels: KernelSelection = KernelVariant.select()
+    kernels: KernelSelection = KernelVariant.select(),
+    random: () -> UInt64 = { csodium_random() }
   ) throws(Diagnostic) {
     let digitizer = configuration.board.digitizer
     // Before all that can fail: Swift 6.3 destroys it on those ways out, whether it is there or
@@ -104,18 +109,17 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let arenaBytes =
       networks.arenaByteCount + FrameFeeder.byteCount(digitizer, chunkFrames: chunk)
       + Wire.maximumByteCount + 4096
-    let scribe = try Scribe(configuration.station)
+    let outbox = OutboxFile(in: configuration.station.stateDirectory)
+    let scribe = try Scribe(configuration.station, outbox: outbox)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
     }
     feeder = FrameFeeder(digitizer, chunkFrames: chunk, arena: &arena)
     // One byte more than any message: a longer datagram shows as such.
     received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
-    var ownClock = hostClock
-    let state = KeptState(
-      in: configuration.station.stateDirectory, realtime: ownClock.systemClock().realtime)
+    let state = KeptState(in: configuration.station.stateDirectory, random: random)
     var settings = StationSettings(
-      configuration, bootCounter: state.bootCounter, commandCounter: state.commandCounter)
+      configuration, epoch: state.epoch, bootCounter: state.bootCounter, bootNonce: random())
     settings.isAlarmStanding = configuration.station.alarm.isLatched && state.isAlarmStanding
     let estimator = networks.makeEstimator(configuration.relations, settings, arena: &arena)
     estimator?.pointee.siteTerm = Station.siteTerm(stored: state.siteTerm)
@@ -124,14 +128,14 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     arena.seal()
     self.scribe = scribe
     stateProblem = state.problem
-    host.keepsState = state.problem == nil
+    host.keepsState = state.problem == nil && outbox.isWhole
     calibrationEnd = configuration.response?.validUntil
     self.socket = socket
     self.capture = capture
     self.pulse = pulse
     self.relay = relay
     self.arena = arena
-    self.hostClock = ownClock
+    self.hostClock = hostClock
     self.signalDescriptor = signalDescriptor
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
     upstreamPort = UInt16(configuration.station.uplink.port)
@@ -141,6 +145,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     self.networks = networks
     host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
+    outbox.forEach { station.restore($0) }
     begin()
   }
 
@@ -181,6 +186,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let end = hostClock.monotonicNanoseconds()
     loopTime.add(end - begin)
     if isStopping { return .stopRequested }
+    if isRestartWanted { return .restartRequested }
     // An alarm that ends by itself is waited for: nobody is to be told that it is over by a
     // restart.
     let mayRestart = !station.hasAlert || station.isLatched
@@ -339,7 +345,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         tellLines()
       case .store(let value, let number):
         if !scribe.store(value, number) { station.note(.stored(value, isDone: false)) }
+      case .keep(let record):
+        if !scribe.keep(record) { station.note(.stored(.outbox, isDone: false)) }
       case .send(let datagram): send(datagram)
+      case .restart: isRestartWanted = true
       }
     }
   }

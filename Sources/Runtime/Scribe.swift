@@ -25,45 +25,58 @@ import Synchronization
 import Uplink
 
 /// A ring with one writer and one reader.
-private struct Ring: ~Copyable {
-  static let capacity = 16
-  private let kinds: UnsafeMutablePointer<UInt8>
-  private let values: UnsafeMutablePointer<Int64>
+private struct Ring<Element>: ~Copyable {
+  private let capacity: Int
+  private let elements: UnsafeMutablePointer<Element>
   private let written = Atomic<Int>(0)
   private let read = Atomic<Int>(0)
 
-  init(_ memory: UnsafeMutableRawPointer) {
-    values = memory.bindMemory(to: Int64.self, capacity: Ring.capacity)
-    kinds = (memory + Ring.capacity * 8).bindMemory(to: UInt8.self, capacity: Ring.capacity)
+  /// In pages of its own; nil where the kernel has none.
+  init?(capacity: Int) {
+    guard let memory = clinux_map_anonymous(capacity * MemoryLayout<Element>.stride) else {
+      return nil
+    }
+    self.capacity = capacity
+    elements = memory.bindMemory(to: Element.self, capacity: capacity)
   }
-  static let byteCount = Ring.capacity * 9
 
   /// False when it is full.
-  func put(_ kind: UInt8, _ value: Int64) -> Bool {
+  func put(_ element: Element) -> Bool {
     let place = written.load(ordering: .relaxed)
-    guard place - read.load(ordering: .acquiring) < Ring.capacity else { return false }
-    kinds[place % Ring.capacity] = kind
-    values[place % Ring.capacity] = value
+    guard place - read.load(ordering: .acquiring) < capacity else { return false }
+    (elements + place % capacity).initialize(to: element)
     written.store(place + 1, ordering: .releasing)
     return true
   }
 
-  func take() -> (kind: UInt8, value: Int64)? {
+  func take() -> Element? {
     let place = read.load(ordering: .relaxed)
     guard place < written.load(ordering: .acquiring) else { return nil }
-    let taken = (kinds[place % Ring.capacity], values[place % Ring.capacity])
+    let taken = (elements + place % capacity).move()
     read.store(place + 1, ordering: .releasing)
     return taken
   }
+}
 
-  var isEmpty: Bool { read.load(ordering: .acquiring) == written.load(ordering: .acquiring) }
+/// A value that is to be on disk.
+private struct Order {
+  let value: StoredValue
+  let number: Int64
+}
+
+/// Whether it is.
+private struct Outcome {
+  let value: StoredValue
+  let isDone: Bool
 }
 
 /// What both threads see.
 private struct Desk: ~Copyable {
-  let orders: Ring
-  let outcomes: Ring
-  let commandCounter: StoredCounter
+  let orders: Ring<Order>
+  let outcomes: Ring<Outcome>
+  /// As many as the outbox has places.
+  let records: Ring<OutboxRecord>
+  let outbox: OutboxFile
   let siteTerm: StoredCounter
   let latch: StoredCounter
   let directory: Path
@@ -79,11 +92,12 @@ private struct Desk: ~Copyable {
   /// Orders that are neither done nor given up.
   let pending = Atomic<Int>(0)
 
-  func stored(_ value: StoredValue) -> StoredCounter {
+  func store(_ value: StoredValue, _ number: Int64) -> Bool {
     switch value {
-    case .commandCounter: commandCounter
-    case .siteTerm: siteTerm
-    case .latch: latch
+    case .siteTerm: siteTerm.store(Int(number))
+    case .latch: latch.store(Int(number))
+    // It is kept by records.
+    case .outbox: false
     }
   }
 }
@@ -93,28 +107,27 @@ public struct Scribe: ~Copyable {
   private static let lookUpSeconds: Int64 = 600
   private static let retrySeconds: Int64 = 5
   private static let machineMilliseconds: Int32 = 1000
+  private static let ordersMaximum = 16
 
   private let desk: UnsafeMutablePointer<Desk>
   public let descriptor: Int32
 
   /// Starts the thread. Its pages stay for the life of the program, because it never ends.
-  init(_ station: StationFile) throws(Diagnostic) {
+  init(_ station: StationFile, outbox: OutboxFile) throws(Diagnostic) {
     let directory = station.stateDirectory
-    let commandCounter = try StoredCounter("command-counter", in: directory)
     let siteTerm = try StoredCounter("site-term", in: directory)
     let latch = try StoredCounter("latch", in: directory)
-    let bytes = MemoryLayout<Desk>.stride + 2 * Ring.byteCount + 64
-    guard let memory = clinux_map_anonymous(bytes) else {
-      throw Diagnostic("the kernel has no memory for the scribe's desk")
-    }
-    let rings = memory + (MemoryLayout<Desk>.stride + 15) / 16 * 16
+    guard let memory = clinux_map_anonymous(MemoryLayout<Desk>.stride),
+      let orders = Ring<Order>(capacity: Scribe.ordersMaximum),
+      let outcomes = Ring<Outcome>(capacity: Scribe.ordersMaximum + 2 * Outbox.capacity),
+      let records = Ring<OutboxRecord>(capacity: Outbox.capacity)
+    else { throw Diagnostic("the kernel has no memory for the scribe's desk") }
     let desk = memory.bindMemory(to: Desk.self, capacity: 1)
     let numeric = station.uplink.host.withCString { clinux_numeric_address($0) }
     desk.initialize(
       to: Desk(
-        orders: Ring(rings), outcomes: Ring(rings + (Ring.byteCount + 15) / 16 * 16),
-        commandCounter: commandCounter, siteTerm: siteTerm, latch: latch, directory: directory,
-        host: station.uplink.host, address: Atomic(numeric)))
+        orders: orders, outcomes: outcomes, records: records, outbox: outbox, siteTerm: siteTerm,
+        latch: latch, directory: directory, host: station.uplink.host, address: Atomic(numeric)))
     let bell = desk.pointee.outcomesBell
     clinux_bound_resolver()
     guard bell >= 0, desk.pointee.ordersBell >= 0, clinux_start_thread(work, desk) == 0 else {
@@ -126,7 +139,13 @@ public struct Scribe: ~Copyable {
 
   /// False when the desk is full, because the disk has not answered for long.
   func store(_ value: StoredValue, _ number: Int64) -> Bool {
-    guard desk.pointee.orders.put(value.rawValue, number) else { return false }
+    ring(desk.pointee.orders.put(Order(value: value, number: number)))
+  }
+
+  func keep(_ record: OutboxRecord) -> Bool { ring(desk.pointee.records.put(record)) }
+
+  private func ring(_ isTaken: Bool) -> Bool {
+    guard isTaken else { return false }
     desk.pointee.pending.add(1, ordering: .relaxed)
     clinux_signal_event(desk.pointee.ordersBell)
     return true
@@ -134,9 +153,7 @@ public struct Scribe: ~Copyable {
 
   /// What became of the oldest order that is done.
   func outcome() -> (value: StoredValue, isDone: Bool)? {
-    guard let taken = desk.pointee.outcomes.take(), let value = StoredValue(rawValue: taken.kind)
-    else { return nil }
-    return (value, taken.value == 1)
+    desk.pointee.outcomes.take().map { ($0.value, $0.isDone) }
   }
 
   func clearBell() { clinux_clear_event(descriptor) }
@@ -171,7 +188,11 @@ public struct Scribe: ~Copyable {
     let isNumeric = desk.pointee.address.load(ordering: .relaxed) != 0
     var nextLookUp: Int64 = 0
     while true {
-      while let order = desk.pointee.orders.take() { carryOut(order.kind, order.value, desk) }
+      while let order = desk.pointee.orders.take() {
+        let isDone = desk.pointee.store(order.value, order.number)
+        tell(Outcome(value: order.value, isDone: isDone), after: 1, desk)
+      }
+      keepRecords(desk)
       read(desk)
       let now = clinux_monotonic_nanoseconds()
       if !isNumeric && now >= nextLookUp {
@@ -186,14 +207,24 @@ public struct Scribe: ~Copyable {
     }
   }
 
-  private static func carryOut(
-    _ kind: UInt8, _ number: Int64, _ desk: UnsafeMutablePointer<Desk>
+  /// All that wait, with one flush.
+  private static func keepRecords(_ desk: UnsafeMutablePointer<Desk>) {
+    var (count, isDone) = (0, true)
+    while let record = desk.pointee.records.take() {
+      isDone = desk.pointee.outbox.write(record) && isDone
+      count += 1
+    }
+    guard count > 0 else { return }
+    isDone = desk.pointee.outbox.flush() && isDone
+    tell(Outcome(value: .outbox, isDone: isDone), after: count, desk)
+  }
+
+  private static func tell(
+    _ outcome: Outcome, after count: Int, _ desk: UnsafeMutablePointer<Desk>
   ) {
-    guard let value = StoredValue(rawValue: kind) else { return }
-    let isDone = desk.pointee.stored(value).store(Int(number))
-    // There is room: as many orders as the ring holds are under way at most.
-    _ = desk.pointee.outcomes.put(kind, isDone ? 1 : 0)
-    desk.pointee.pending.subtract(1, ordering: .relaxed)
+    // There is room: as many orders as the rings hold are under way at most.
+    _ = desk.pointee.outcomes.put(outcome)
+    desk.pointee.pending.subtract(count, ordering: .relaxed)
     clinux_signal_event(desk.pointee.outcomesBell)
   }
 

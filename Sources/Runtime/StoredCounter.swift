@@ -14,6 +14,7 @@ public struct StoredCounter {
   private let name: StaticString
   private let path: Path
 
+  @inline(never)
   public init(_ name: StaticString, in directory: Path) throws(Diagnostic) {
     self.name = name
     self.directory = directory
@@ -26,6 +27,7 @@ public struct StoredCounter {
   }
 
   /// 0 when there is no file yet. A damaged one is refused, because guessing could repeat numbers.
+  @inline(never)
   public func read(largest: Int) throws(Diagnostic) -> Int {
     let isAbsent = path.withCString { access($0, F_OK) } != 0 && clinux_errno() == ENOENT
     if isAbsent { return 0 }
@@ -41,6 +43,7 @@ public struct StoredCounter {
   }
 
   /// False when it could not be made sure that the number is on disk.
+  @inline(never)
   public func store(_ value: Int) -> Bool {
     var text = Text<24>()
     text.append(value)
@@ -48,6 +51,7 @@ public struct StoredCounter {
     return text.withBytes { File.replace(path, directory: directory, with: $0) }
   }
 
+  @inline(never)
   func unwritable() -> Diagnostic {
     var diagnostic = refusal(": ")
     diagnostic.text.append(name)
@@ -55,6 +59,7 @@ public struct StoredCounter {
     return diagnostic
   }
 
+  @inline(never)
   private func refusal(_ sentence: StaticString) -> Diagnostic {
     Diagnostic("state directory ", directory, sentence)
   }

@@ -5,9 +5,10 @@ import Core
 import Digitizer
 import Uplink
 
-/// What outlives the program, each in a file of its own in the state directory.
+/// What outlives the program, each in a file of its own in the state directory. `outbox` is kept by
+/// records, not as a number.
 public enum StoredValue: UInt8, Sendable {
-  case commandCounter, siteTerm, latch
+  case siteTerm, latch, outbox
 }
 
 public enum Action {
@@ -16,6 +17,10 @@ public enum Action {
   /// To be on disk before it is told to be.
   case store(StoredValue, Int64)
   case send(Datagram)
+  /// A datagram that waits for the upstream, to be on disk.
+  case keep(OutboxRecord)
+  /// An operator wants a new start of the program.
+  case restart
 }
 
 /// What became of an action, and what else the machine knows.
@@ -82,9 +87,9 @@ extension MessageType {
     switch self {
     case .alert: 2
     case .pick: 3
-    case .command: 4
+    case .audit: 4
     case .estimate: 5
-    case .pong: 6
+    case .pong, .answer: 6
     default: 7
     }
   }

@@ -11,15 +11,44 @@
 // what is provisional is not kept. An upstream that has never acknowledged anything in this boot is
 // sent nothing twice.
 //
-//     outbox.keep(datagram, sequence, about: 7, rank: 3, at: now)
+// A power cut takes none of them. Each is a record of its own on disk, in the place that it has
+// here, and says which of the other places wait as well; so an acknowledgement writes nothing, and
+// what it settled after the last record goes once more after the start, for the upstream to know.
+//
+//     let record = outbox.keep(datagram, boot: 3, sequence, about: 7, rank: 3, at: now)
 //     if let datagram = outbox.due(at: now) { send(datagram) }
 //     outbox.settle(acknowledgement, at: now)
 
 import Core
 import Uplink
 
-struct Outbox: ~Copyable {
-  static let capacity = 64
+/// What is to be on disk of a datagram that waits.
+public struct OutboxRecord: Sendable {
+  /// Where it belongs, below `Outbox.capacity`.
+  public var place: UInt8
+  /// Grows from record to record.
+  public var generation: UInt64
+  /// The places that wait, this one among them: the bit of a place's number.
+  public var waiting: UInt64
+  public var rank: UInt8
+  public var subject: UInt32
+  public var datagram: Datagram
+
+  public init(
+    place: UInt8, generation: UInt64, waiting: UInt64, rank: UInt8, subject: UInt32,
+    datagram: Datagram
+  ) {
+    self.place = place
+    self.generation = generation
+    self.waiting = waiting
+    self.rank = rank
+    self.subject = subject
+    self.datagram = datagram
+  }
+}
+
+public struct Outbox: ~Copyable {
+  public static let capacity = 64
   /// RFC 8085, section 3.1.1: a second where the round trip is not known, and twice as long each
   /// time.
   static let firstWait = nanosecondsPerSecond
@@ -31,71 +60,105 @@ struct Outbox: ~Copyable {
 
   private struct Kept {
     var datagram: Datagram
+    var boot: UInt32
     var sequence: UInt32
     /// A newer message about it replaces an older one; 0 for none.
     var subject: UInt32
     var rank: UInt8
     var due: Int64
     var wait: Int64
+
+    func isOlder(than other: Kept) -> Bool {
+      (boot, sequence) < (other.boot, other.sequence)
+    }
   }
 
   private var kept = InlineArray<64, Kept?>(repeating: nil)
   private var lastSent = Int64.min / 2
-  private(set) var count = 0
+  private var generation: UInt64 = 0
+  /// The places that wait.
+  private var waiting: UInt64 = 0
+  var count: Int { waiting.nonzeroBitCount }
   /// Because too much waited.
   private(set) var givenUp: UInt32 = 0
   /// When the upstream last acknowledged something.
   private var heard: Int64?
   var isHeard: Bool { heard != nil }
 
+  /// What is to be on disk of it; nil where it was given up for those that matter more.
   mutating func keep(
-    _ datagram: Datagram, _ sequence: UInt32, about subject: UInt32 = 0, rank: UInt8, at now: Int64
-  ) {
-    let place = place(for: subject, rank)
-    guard let place else {
+    _ datagram: Datagram, boot: UInt32, _ sequence: UInt32, about subject: UInt32 = 0,
+    rank: UInt8, at now: Int64
+  ) -> OutboxRecord? {
+    guard let place = place(for: subject, rank) else {
       if isHeard { givenUp &+= 1 }
-      return
+      return nil
     }
-    if let replaced = kept[place] {
-      // What an older estimate had to say is in the newer one.
-      if isHeard && (subject == 0 || replaced.subject != subject) { givenUp &+= 1 }
-    } else {
-      count += 1
+    if let older = kept[place] {
+      if isHeard && (subject == 0 || older.subject != subject) { givenUp &+= 1 }
+      remove(place)
     }
-    kept[place] = Kept(
-      datagram: datagram, sequence: sequence, subject: subject, rank: rank,
-      due: now + Outbox.varied(Outbox.firstWait, sequence), wait: Outbox.firstWait)
+    // What an older one had to say is in the newer one, which lies beside it until it is on disk.
+    if subject != 0 {
+      for index in 0..<Outbox.capacity {
+        if let one = kept[index], one.subject == subject, one.boot == boot {
+          remove(index)
+        }
+      }
+    }
+    put(
+      Kept(
+        datagram: datagram, boot: boot, sequence: sequence, subject: subject, rank: rank,
+        due: now + Outbox.varied(Outbox.firstWait, sequence), wait: Outbox.firstWait), at: place)
+    generation += 1
+    return OutboxRecord(
+      place: UInt8(place), generation: generation, waiting: waiting, rank: rank, subject: subject,
+      datagram: datagram)
   }
 
-  /// Where a message may be put: over what it replaces, where nothing is, or over the oldest of
-  /// those that matter least, if they matter no more than it does.
+  /// What an earlier boot had kept. It goes as soon as the upstream is heard.
+  mutating func restore(_ record: OutboxRecord, boot: UInt32, _ sequence: UInt32) {
+    generation = max(generation, record.generation)
+    guard kept[Int(record.place)] == nil else { return }
+    put(
+      Kept(
+        datagram: record.datagram, boot: boot, sequence: sequence, subject: record.subject,
+        rank: record.rank, due: .min, wait: Outbox.firstWait), at: Int(record.place))
+  }
+
+  private mutating func put(_ one: Kept, at place: Int) {
+    kept[place] = one
+    waiting |= 1 << UInt64(place)
+  }
+
+  private mutating func remove(_ place: Int) {
+    kept[place] = nil
+    waiting &= ~(1 << UInt64(place))
+  }
+
+  /// Where a message may be put: where nothing is, over an older one about the same, or over the
+  /// oldest of those that matter least, if they matter no more than it does.
   private func place(for subject: UInt32, _ rank: UInt8) -> Int? {
-    var (free, worst): (Int?, Int) = (nil, 0)
+    var (same, worst): (Int?, Int) = (nil, 0)
     for index in 0..<Outbox.capacity {
-      guard let one = kept[index] else {
-        free = free ?? index
-        continue
-      }
-      if subject != 0 && one.subject == subject { return index }
-      if let least = kept[worst] {
-        if one.rank > least.rank || (one.rank == least.rank && one.sequence < least.sequence) {
-          worst = index
-        }
-      } else {
+      guard let one = kept[index] else { return index }
+      if subject != 0 && one.subject == subject { same = index }
+      let least = kept[worst]!
+      if one.rank > least.rank || (one.rank == least.rank && one.isOlder(than: least)) {
         worst = index
       }
     }
-    if let free { return free }
-    return kept[worst]!.rank >= rank ? worst : nil
+    return same ?? (kept[worst]!.rank >= rank ? worst : nil)
   }
 
   /// The upstream has what it says it has.
   mutating func settle(_ acknowledgement: AcknowledgementMessage, at now: Int64) {
     heard = now
     for index in 0..<Outbox.capacity {
-      if let one = kept[index], acknowledgement.settles(one.sequence) {
-        kept[index] = nil
-        count -= 1
+      if let one = kept[index], acknowledgement.boot == one.boot,
+        acknowledgement.settles(one.sequence)
+      {
+        remove(index)
       }
     }
   }
@@ -111,7 +174,7 @@ struct Outbox: ~Copyable {
         continue
       }
       let other = kept[best]!
-      if one.rank < other.rank || (one.rank == other.rank && one.sequence < other.sequence) {
+      if one.rank < other.rank || (one.rank == other.rank && one.isOlder(than: other)) {
         first = index
       }
     }

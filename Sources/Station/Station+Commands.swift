@@ -1,9 +1,14 @@
-// Commands: a signed datagram sets a threshold or asks for something. None is obeyed twice: its
-// counter is above that of all before and is on disk before anything is done. Answers get lost, so
-// the last command is answered again when it comes again. What is obeyed is told upstream too.
+// Commands: an operator's signed datagram sets a threshold or asks for something.
 //
-// What makes the relay open or arms it, a release or the end of a drill, is done at once: a disk
-// that stalls must not keep an alarm closed.
+// A command that somebody recorded must not be obeyed again: not after a restart, not by a station
+// that lost its disk, not by one whose clock is wrong. A counter on disk needs a disk, and a time of
+// expiry needs a clock.
+//
+// So every start draws a number, which a pong tells. A command has that number and the time since
+// that start, by the station's own monotonic clock, at which it was given. It is obeyed in that
+// boot alone, if it is newer than the operator's last, not from the future, and its life is not
+// over. Answers get lost, so the last command is answered again when the same bytes come again.
+// What became of it is told upstream too, with the name of the operator's key.
 
 import Clock
 import Core
@@ -12,13 +17,18 @@ import Estimator
 import Picker
 import Uplink
 
-/// A command that is to be obeyed as soon as its counter is stored, and who sent it.
-struct PendingCommand {
-  var message: CommandMessage
-  var address: UInt32
-  var port: UInt16
-  /// It was urgent, and this came of it.
-  var done: (CommandResult, Int64)?
+/// So many tests of the relay an hour: each moves what is wired to it.
+struct RelayTests {
+  private var hour: Int64?
+  private var count = 0
+
+  mutating func take(at now: Moment) -> Bool {
+    let thisHour = floorQuotient(now.monotonicNanoseconds, 3600 * nanosecondsPerSecond)
+    if thisHour != hour { (hour, count) = (thisHour, 0) }
+    guard count < Station.relayTestsPerHour else { return false }
+    count += 1
+    return true
+  }
 }
 
 extension CommandParameter {
@@ -28,8 +38,18 @@ extension CommandParameter {
   /// Parameters that hold until the next start.
   var isSetting: Bool {
     switch self {
-    case .relayTest, .health, .release, .siteTerm: false
+    case .relayTest, .health, .release, .siteTerm, .restart: false
     default: true
+    }
+  }
+
+  /// What whoever sets it must be allowed.
+  var right: Rights {
+    switch self {
+    case .relayTest, .drill, .release: .relay
+    case .restart: .update
+    case .health: .watch
+    default: .tune
     }
   }
 }
@@ -37,59 +57,71 @@ extension CommandParameter {
 extension Station {
   /// Long enough to hear it, too short to keep what it drives from its work.
   public static var relayTestMilliseconds: ClosedRange<Int64> { 1...10_000 }
+  public static var relayTestsPerHour: Int { 12 }
+  /// Seldom enough for a satellite link, and often enough for a station to be missed the same day.
+  public static var healthIntervals: ClosedRange<Int64> { 1...3600 }
+  /// The sender counts from the pong's arrival, which was later than its leaving.
+  static var commandLeadMicroseconds: UInt64 { 1_000_000 }
 
   mutating func receive(
-    _ command: CommandMessage, for code: Text<24>, address: UInt32, port: UInt16
+    _ ping: PingMessage, _ header: Header, address: UInt32, port: UInt16
   ) throws(DatagramError) {
-    guard code.equals(settings.code), command.result == .none else { throw .notOurs }
-    if let last = lastAnswer, last.counter == command.counter, last.id == command.id {
-      if mayAnswer() {
-        (lastAnswered.address, lastAnswered.port) = (address, port)
-        actions.put(.send(lastAnswered), rank: MessageType.command.rank)
-      }
-      return
-    }
-    guard command.counter > commandCounter, !pendingCommands.isFull else { throw .notOurs }
-    commandCounter = command.counter
-    var pending = PendingCommand(message: command, address: address, port: port)
-    if isUrgent(command) { pending.done = carryOut(command) }
-    pendingCommands.put(pending)
-    actions.put(.store(.commandCounter, Int64(command.counter)), rank: 1)
+    guard header.station.isEmpty || header.station.equals(settings.code),
+      header.epoch == 0 || header.epoch == settings.epoch,
+      let place = settings.operators.place(of: ping.asker),
+      settings.operators[place].rights.contains(.watch)
+    else { throw .notOurs }
+    accepted &+= 1
+    gate.note(pingOf: place, header.emitted)
+    var pong = PongMessage()
+    (pong.nonce, pong.bootNonce) = (ping.nonce, settings.bootNonce)
+    (pong.uptimeMicroseconds, pong.health) = (uptimeMicroseconds, health())
+    answer(.pong, address: address, port: port) { pong.write(to: &$0) }
   }
 
-  private func isUrgent(_ command: CommandMessage) -> Bool {
+  mutating func receive(
+    _ datagram: OpenedDatagram, _ command: CommandMessage, address: UInt32, port: UInt16
+  ) throws(DatagramError) {
+    // One from the future would lock out what its operator says until then.
+    guard datagram.header.station.equals(settings.code), datagram.header.epoch == settings.epoch,
+      command.result == .none, let place = settings.operators.place(of: command.giver),
+      command.issuedMicroseconds <= uptimeMicroseconds + Station.commandLeadMicroseconds
+    else { throw .notOurs }
+    accepted &+= 1
+    gate.note(command, of: place, sealedBy: datagram.sealed.seal)
+    var outcome = command
+    (outcome.result, outcome.value) = carryOut(command, settings.operators[place].rights)
+    lastAnswer = answer(.answer, address: address, port: port) {
+      AnswerMessage(outcome).write(to: &$0)
+    }
+    send(.audit, isKept: true) { AuditMessage(outcome).write(to: &$0) }
+    guard outcome.result == .done else { return }
     switch CommandParameter(rawValue: command.parameter) {
-    case .release: true
-    case .drill: command.value == 0
-    default: false
+    case .health: reportHealth()
+    case .restart where command.value == 1: actions.put(.restart, rank: MessageType.health.rank)
+    default: break
     }
   }
 
-  /// Carries out what waits, and answers. Without its counter on disk nothing else is done: a later
-  /// start would do it again.
-  mutating func answerStored(isDone: Bool) {
-    guard let pending = pendingCommands.take() else { return }
-    var answer = pending.message
-    (answer.result, answer.value) =
-      pending.done
-      ?? (isDone ? carryOut(pending.message) : (.impossible, CommandMessage.noValue))
-    lastAnswer = answer
-    send(answer, address: pending.address, port: pending.port)
-    lastAnswered = send(answer, address: 0, port: 0)
-    if answer.result == .done, answer.parameter == CommandParameter.health.rawValue {
-      reportHealth()
-    }
+  mutating func answerAgain(address: UInt32, port: UInt16) {
+    (lastAnswer.address, lastAnswer.port) = (address, port)
+    actions.put(.send(lastAnswer), rank: MessageType.answer.rank)
   }
 
   /// What came of it, and what now holds.
-  private mutating func carryOut(_ command: CommandMessage) -> (CommandResult, Int64) {
+  private mutating func carryOut(
+    _ command: CommandMessage, _ rights: Rights
+  ) -> (CommandResult, Int64) {
     let nothing = CommandMessage.noValue
-    let isExpired =
-      command.expires != CommandMessage.neverExpires
-      && (clock.state == .unsynchronised || now > command.expires)
-    guard !isExpired else { return (.expired, nothing) }
+    let end = command.issuedMicroseconds + UInt64(command.lifeMilliseconds) * 1000
+    guard uptimeMicroseconds <= end else { return (.expired, nothing) }
     guard let parameter = CommandParameter(rawValue: command.parameter) else {
       return (.unknownParameter, nothing)
+    }
+    // A release sets something without a value.
+    let isAsking = command.value == nothing && parameter != .release
+    guard rights.contains(isAsking ? .watch : parameter.right) else {
+      return (.notPermitted, nothing)
     }
     let outcome = carryOut(parameter, command.value)
     if outcome.0 == .done, command.value != nothing, parameter.isSetting, parameter != .drill {
@@ -111,6 +143,8 @@ extension Station {
       return (.done, 0)
     case .triggerRatio: return setTriggerRatio(value)
     case .siteTerm: return setSiteTerm(value)
+    case .restart: return restart(value)
+    case .healthInterval: return setHealthInterval(value)
     default: return setThreshold(parameter, value)
     }
   }
@@ -136,6 +170,7 @@ extension Station {
     let left = relayTestEnd.map { max($0 - moment.monotonicNanoseconds, 0) / 1_000_000 } ?? 0
     guard milliseconds != CommandMessage.noValue else { return (.done, left) }
     guard Station.relayTestMilliseconds.contains(milliseconds) else { return (.outOfRange, left) }
+    guard relayTests.take(at: moment) else { return (.tooOften, left) }
     relayTestEnd = moment.monotonicNanoseconds + milliseconds * 1_000_000
     drive()
     return (.done, milliseconds)
@@ -194,12 +229,21 @@ extension Station {
     return (result, value)
   }
 
-  @discardableResult
-  private mutating func send(
-    _ answer: CommandMessage, address: UInt32, port: UInt16
-  ) -> Datagram {
-    send(.command, address: address, port: port, isKept: address == 0) {
-      answer.write(to: &$0)
+  /// Not while anybody waits for an alert to end: a restart would end it.
+  private mutating func restart(_ value: Int64) -> (CommandResult, Int64) {
+    guard value == 1 || value == CommandMessage.noValue else { return (.outOfRange, 0) }
+    return value == 1 && decision.hasAlert ? (.impossible, 0) : (.done, 0)
+  }
+
+  private mutating func setHealthInterval(_ seconds: Int64) -> (CommandResult, Int64) {
+    var result = CommandResult.done
+    if seconds != CommandMessage.noValue {
+      if Station.healthIntervals.contains(seconds) {
+        reporting.intervalSeconds = seconds
+      } else {
+        result = .outOfRange
+      }
     }
+    return (result, reporting.intervalSeconds)
   }
 }

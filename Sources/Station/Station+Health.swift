@@ -24,6 +24,7 @@ struct Reporting: Sendable {
     var keepsState = true
   }
 
+  var intervalSeconds = Station.healthIntervalSeconds
   var reported = Condition()
   /// How many health messages there were: their sender resets what they report since the last one.
   var count = 0
@@ -52,7 +53,7 @@ struct Reporting: Sendable {
   func isDue(_ condition: Condition, _ now: Moment) -> Bool {
     guard let last else { return true }
     let since = now.monotonicNanoseconds - last
-    return since >= Station.healthIntervalNanoseconds
+    return since >= intervalSeconds * nanosecondsPerSecond
       || (condition != reported && since >= Station.changeIntervalNanoseconds)
   }
 

@@ -27,24 +27,30 @@ public let softwareVersion: StaticString = "0.2.0"
 
 public struct StationSettings: Sendable {
   public var code: StationCode
+  /// Of the state folder.
+  public var epoch: UInt64
   public var bootCounter: UInt32
-  /// The counter of the last command that was taken, in this boot or an earlier one.
-  public var commandCounter: UInt64
+  /// Drawn at every start: commands must have it.
+  public var bootNonce: UInt64
   /// A latched alarm stood when the station stopped.
   public var isAlarmStanding = false
   public var key: Key
+  /// What the upstream seals with it is believed as well.
+  public var previousKey: Key?
+  public var operators = Operators()
   public var conditioner: ConditionerSettings
   public var picker: PickerSettings
   public var alarm: AlarmSettings
 
   public init(
-    code: StationCode, bootCounter: UInt32, commandCounter: UInt64 = 0, key: Key,
+    code: StationCode, epoch: UInt64, bootCounter: UInt32, bootNonce: UInt64, key: Key,
     conditioner: ConditionerSettings, picker: PickerSettings,
     alarm: AlarmSettings = AlarmSettings()
   ) {
     self.code = code
+    self.epoch = epoch
     self.bootCounter = bootCounter
-    self.commandCounter = commandCounter
+    self.bootNonce = bootNonce
     self.key = key
     self.conditioner = conditioner
     self.picker = picker
@@ -70,11 +76,9 @@ public struct HostStatus: Sendable {
 }
 
 public struct Station: ~Copyable {
-  public static let healthIntervalNanoseconds = 10 * nanosecondsPerSecond
+  public static let healthIntervalSeconds: Int64 = 10
   /// A change is worth a message at once, but a flapping one is not worth more than one a second.
   public static let changeIntervalNanoseconds = nanosecondsPerSecond
-  /// Answers a second: an operator asks seldom, a forger who replays a recorded ping gets little.
-  private static let answersPerSecondMaximum: UInt32 = 5
 
   let settings: StationSettings
   var actions = ActionQueue()
@@ -91,15 +95,14 @@ public struct Station: ~Copyable {
   var moment = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
   private var isDelivering = false
   var reporting = Reporting()
-  private var answerSecond: Int64 = 0
-  private var answersInSecond: UInt32 = 0
+  /// With it the station signs what it answers.
+  private let identity: SigningKey
+  private var firstMonotonic: Int64?
 
-  var commandCounter: UInt64
-  var pendingCommands = FixedQueue<PendingCommand, 4>()
-  /// The last answer, and the bytes that it was told upstream with: they go to whoever asks again,
-  /// because an answer under a new number would take that number from what has it.
-  var lastAnswer: CommandMessage?
-  var lastAnswered = Datagram()
+  var gate = OperatorGate()
+  /// It goes to whoever asks again.
+  var lastAnswer = Datagram()
+  var relayTests = RelayTests()
   /// What commands have changed since the start, one bit a parameter.
   var changedParameters: UInt16 = 0
 
@@ -123,7 +126,7 @@ public struct Station: ~Copyable {
     self.settings = settings
     self.estimator = estimator
     decision = AlarmDecision(settings.alarm)
-    commandCounter = settings.commandCounter
+    identity = SigningKey(ofStation: settings.key)
     storedSiteTerm = Station.stored(estimator?.pointee.siteTerm ?? SiteTerm())
     conditioner = Conditioner(settings.conditioner)
     picker = Picker(
@@ -190,6 +193,7 @@ public struct Station: ~Copyable {
   }
 
   private mutating func begin() {
+    firstMonotonic = firstMonotonic ?? moment.monotonicNanoseconds
     guard isFirst else { return }
     isFirst = false
     if settings.isAlarmStanding { tell(decision.restore(at: moment)) }
@@ -209,6 +213,18 @@ public struct Station: ~Copyable {
     actions.put(.send(datagram), rank: MessageType.health.rank)
   }
 
+  /// A datagram that waited for the upstream when the station stopped, before anything else.
+  @inline(never)
+  public mutating func restore(_ record: OutboxRecord) {
+    record.datagram.withBytes { bytes in
+      var isRepeat = false
+      guard let header = try? open(bytes, &isRepeat).header, header.station.equals(settings.code),
+        header.epoch == settings.epoch
+      else { return }
+      outbox.restore(record, boot: header.bootCounter, header.sequence)
+    }
+  }
+
   /// What became of an action, or what the machine says of itself.
   public mutating func note(_ event: Event) {
     switch event {
@@ -216,9 +232,7 @@ public struct Station: ~Copyable {
       lines = report
       drive()
       while let alert = untold.take() { send(alert) }
-    case .stored(let value, let isDone):
-      host.keepsState = isDone
-      if value == .commandCounter { answerStored(isDone: isDone) }
+    case .stored(_, let isDone): host.keepsState = isDone
     case .digitizer(let counters): digitizer = counters
     case .host(let status):
       let keepsState = host.keepsState
@@ -227,52 +241,73 @@ public struct Station: ~Copyable {
     }
   }
 
-  /// A datagram came in. Only a signed ping or command is answered, to whom it came from.
+  /// A datagram came in. Only an operator's ping or command is answered, to where it came from.
   public mutating func receive(
     _ bytes: UnsafeBufferPointer<UInt8>, address: UInt32, port: UInt16
   ) {
+    var isRepeat = false
     do throws(DatagramError) {
-      let datagram = try OpenedDatagram(bytes, key: settings.key)
+      let datagram = try open(bytes, &isRepeat)
       let header = datagram.header
       switch header.type {
       case .ping:
-        let ping = try PingMessage(datagram.payload)
-        guard header.station.isEmpty || header.station.equals(settings.code) else { throw .notOurs }
-        accepted &+= 1
-        answer(ping, address: address, port: port)
+        try receive(PingMessage(datagram.payload), header, address: address, port: port)
       case .command:
-        let command = try CommandMessage(datagram.payload)
-        try receive(command, for: header.station, address: address, port: port)
-        accepted &+= 1
+        try receive(datagram, CommandMessage(datagram.payload), address: address, port: port)
       case .acknowledgement:
-        let acknowledgement = try AcknowledgementMessage(datagram.payload)
-        // Nobody can have anything under numbers that were never used.
-        guard header.station.equals(settings.code),
-          acknowledgement.boot == settings.bootCounter, acknowledgement.sequence < sequence
-        else { throw .notOurs }
-        accepted &+= 1
-        outbox.settle(acknowledgement, at: moment.monotonicNanoseconds)
+        try receive(AcknowledgementMessage(datagram.payload), header)
       default: throw .unknownType
       }
     } catch {
       rejected &+= 1
     }
-  }
-
-  private mutating func answer(_ ping: PingMessage, address: UInt32, port: UInt16) {
-    guard mayAnswer() else { return }
-    let pong = PongMessage(nonce: ping.nonce, health: health())
-    send(.pong, address: address, port: port) { pong.write(to: &$0) }
-  }
-
-  mutating func mayAnswer() -> Bool {
-    let second = floorQuotient(moment.monotonicNanoseconds, nanosecondsPerSecond)
-    if second != answerSecond {
-      answerSecond = second
-      answersInSecond = 0
+    if isRepeat {
+      rejected &-= 1
+      accepted &+= 1
+      answerAgain(address: address, port: port)
     }
-    answersInSecond &+= 1
-    return answersInSecond <= Station.answersPerSecondMaximum
+  }
+
+  @inline(never)
+  private mutating func open(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ isRepeat: inout Bool
+  ) throws(DatagramError) -> OpenedDatagram {
+    try OpenedDatagram(bytes) { isGenuine($0, &isRepeat) }
+  }
+
+  private mutating func isGenuine(_ sealed: SealedBytes, _ isRepeat: inout Bool) -> Bool {
+    guard sealed.type.isSigned else { return isShared(sealed) }
+    let second = floorQuotient(moment.monotonicNanoseconds, nanosecondsPerSecond)
+    isRepeat = gate.isRepeat(sealed, second: second)
+    guard !isRepeat,
+      let key = gate.admit(
+        sealed, settings.operators, bootNonce: settings.bootNonce,
+        utc: clock.state == .unsynchronised ? nil : now, second: second)
+    else { return false }
+    return sealed.isSigned(by: key)
+  }
+
+  /// By the upstream, or by this station before.
+  private mutating func isShared(_ sealed: SealedBytes) -> Bool {
+    sealed.isSealed(with: settings.key)
+      || settings.previousKey.map { sealed.isSealed(with: $0) } ?? false
+  }
+
+  private mutating func receive(
+    _ acknowledgement: AcknowledgementMessage, _ header: Header
+  ) throws(DatagramError) {
+    // Nobody can have anything under numbers that were never used.
+    guard header.station.equals(settings.code), header.epoch == settings.epoch,
+      acknowledgement.boot < settings.bootCounter
+        || (acknowledgement.boot == settings.bootCounter && acknowledgement.sequence < sequence)
+    else { throw .notOurs }
+    accepted &+= 1
+    outbox.settle(acknowledgement, at: moment.monotonicNanoseconds)
+  }
+
+  /// By the monotonic clock, since the first time that it was told.
+  var uptimeMicroseconds: UInt64 {
+    UInt64(max(moment.monotonicNanoseconds - (firstMonotonic ?? 0), 0) / 1000)
   }
 
   // MARK: Outputs
@@ -286,6 +321,7 @@ public struct Station: ~Copyable {
       switch action {
       case .send(let datagram): return datagram
       case .store(let value, _): note(.stored(value, isDone: true))
+      case .keep, .restart: break
       case .drive(let relay, _):
         var report = lines
         report.isActuated = relay
@@ -295,25 +331,47 @@ public struct Station: ~Copyable {
     return nil
   }
 
-  /// `isKept`: it is sent again until the upstream has it, or something newer about `subject`.
-  @discardableResult
-  mutating func send(
-    _ type: MessageType, address: UInt32 = 0, port: UInt16 = 0, isKept: Bool = false,
-    about subject: UInt32 = 0, _ payload: (inout ByteWriter) -> Void
-  ) -> Datagram {
-    let header = Header(
-      type: type, station: settings.code, bootCounter: settings.bootCounter, sequence: sequence,
-      emitted: now, clockState: clock.state.rawValue, clockSource: clock.source.rawValue,
+  private func header(_ type: MessageType) -> Header {
+    Header(
+      type: type, station: settings.code, epoch: settings.epoch, bootCounter: settings.bootCounter,
+      sequence: sequence, emitted: now, clockState: clock.state.rawValue,
+      clockSource: clock.source.rawValue,
       clockUncertaintyNanoseconds: clock.uncertaintyNanoseconds)
-    var datagram = Datagram(header, key: settings.key, payload: payload)
-    datagram.address = address
-    datagram.port = port
-    if isKept {
-      outbox.keep(
-        datagram, sequence, about: subject, rank: type.rank, at: moment.monotonicNanoseconds)
+  }
+
+  /// `isKept`: it is sent again until the upstream has it, or something newer about `subject`.
+  mutating func send(
+    _ type: MessageType, isKept: Bool = false, about subject: UInt32 = 0,
+    _ payload: (inout ByteWriter) -> Void
+  ) {
+    dispatch(
+      Datagram(header(type), key: settings.key, payload: payload), rank: type.rank,
+      isKept: isKept, about: subject)
+  }
+
+  /// Apart from `send`, of which the firmware has a copy for each kind of message.
+  @inline(never)
+  private mutating func dispatch(
+    _ datagram: Datagram, rank: UInt8, isKept: Bool, about subject: UInt32
+  ) {
+    actions.put(.send(datagram), rank: rank)
+    if isKept,
+      let record = outbox.keep(
+        datagram, boot: settings.bootCounter, sequence, about: subject, rank: rank,
+        at: moment.monotonicNanoseconds)
+    {
+      actions.put(.keep(record), rank: rank)
     }
-    // An answer goes to whoever asked and uses no number up: a gap upstream is a loss.
-    if address == 0 { sequence &+= 1 }
+    sequence &+= 1
+  }
+
+  /// What goes to whoever asked uses no number up: a gap upstream is a loss.
+  @discardableResult
+  mutating func answer(
+    _ type: MessageType, address: UInt32, port: UInt16, _ payload: (inout ByteWriter) -> Void
+  ) -> Datagram {
+    var datagram = Datagram(header(type), signedBy: identity, payload: payload)
+    (datagram.address, datagram.port) = (address, port)
     actions.put(.send(datagram), rank: type.rank)
     return datagram
   }

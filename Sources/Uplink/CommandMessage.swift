@@ -1,4 +1,5 @@
-// A command to a station, and its answer: one payload, type 8 of WIRE-FORMAT.md.
+// A command to a station, its answer and what is told upstream of it: one payload, types 8 to 10 of
+// WIRE-FORMAT.md.
 
 import Core
 
@@ -7,45 +8,75 @@ public enum CommandParameter: UInt16, Sendable {
   case triggerRatio = 1
   case confirmProbability, relayTest, drill, health, announceProbability, shearProbability
   case unseenProbability, eventProbability, announceUnseenProbability
-  case release, siteTerm
+  case release, siteTerm, restart, healthInterval
 
   /// What the station file, JSON and an operator call them, from 1 on, between bars.
   public static let names: StaticString =
-    "trigger_ratio|confirm_probability|relay_test_seconds|drill|health|announce_probability|shear_probability|unseen_probability|event_probability|announce_unseen_probability|release|site_term_log10"
+    "trigger_ratio|confirm_probability|relay_test_seconds|drill|health|announce_probability|shear_probability|unseen_probability|event_probability|announce_unseen_probability|release|site_term_log10|restart|health_interval_seconds"
 }
 
 public enum CommandResult: UInt8, Sendable {
   /// In a command.
   case none
-  case done, unknownParameter, outOfRange, impossible, expired
+  case done, unknownParameter, outOfRange, impossible, expired, notPermitted, tooOften
 }
 
 public struct CommandMessage: Payload, Equatable, Sendable {
   public static let type = MessageType.command
-  public static let byteCount = 32
+  public static let byteCount = 48
   /// A command with this value only asks. An answer with it says that nothing holds.
   public static let noValue = Int64.min
-  public static let neverExpires = UTC(nanoseconds: .min)
+  /// The longest that a command may live.
+  public static let lifeMaximum: UInt32 = 600_000
 
-  /// From 1 to 2⁶³ − 1, above that of every command before.
-  public var counter: UInt64 = 1
+  /// The name of the public key of whoever gives it.
+  public var giver: UInt64 = 0
+  public var bootNonce: UInt64 = 0
+  /// When it was given, since the station's start; above that of the operator's command before.
+  public var issuedMicroseconds: UInt64 = 0
+  /// How long after that it is obeyed.
+  public var lifeMilliseconds: UInt32 = 60_000
   /// The sender's own.
   public var id: UInt32 = 0
   /// Not an enumeration: a newer sender may know more of them.
   public var parameter: UInt16 = CommandParameter.health.rawValue
   public var result = CommandResult.none
   public var value = CommandMessage.noValue
-  public var expires = CommandMessage.neverExpires
   public init() {}
 
   // swift-format-ignore
   public mutating func visit(_ v: inout some FieldVisitor) {
-    v.number(&counter, "counter", "", "grows with every command, from 1 to 2⁶³ − 1; a clock in nanoseconds does", from: 1, to: UInt64(Int64.max))
+    v.number(&giver, "operator", "", "the first eight bytes of the public key of whoever commands")
+    v.number(&bootNonce, "boot_nonce", "", "the station's, from its pong")
+    v.number(&issuedMicroseconds, "issued_us", "µs", "when it was given, since the station's boot: from its pong, and the time since; grows with every command of an operator", to: UInt64(Int64.max))
+    v.number(&lifeMilliseconds, "life_ms", "ms", "how long after that it is obeyed", from: 1, to: CommandMessage.lifeMaximum)
     v.number(&id, "command_id", "", "the sender's own number; comes back in the answer")
     v.number(&parameter, "parameter", "", "table below")
-    v.word(&result, "result", "0 in a command; in the answer 1 done, 2 unknown parameter, 3 value out of range, 4 not possible here, 5 expired")
+    v.word(&result, "result", "0 in a command; in the answer 1 done, 2 unknown parameter, 3 value out of range, 4 not possible here, 5 expired, 6 the operator has no right to it, 7 too often")
     v.reserved(UInt8.self)
+    v.reserved(UInt32.self)
     v.number(&value, "value", "", "what to set; the least i64: only tell. In the answer: what now holds, or the least i64 if nothing does")
-    v.time(&expires, "expires_ns", "not to be obeyed after this time, nor by an unsynchronised station (result 5); the least i64: no limit")
   }
+}
+
+/// What became of a command, to whoever gave it.
+public struct AnswerMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.answer
+  public static let byteCount = CommandMessage.byteCount
+  public var command = CommandMessage()
+  public init() {}
+  public init(_ command: CommandMessage) { self.command = command }
+  public mutating func visit(_ v: inout some FieldVisitor) { command.visit(&v) }
+  public var isConsistent: Bool { command.result != .none }
+}
+
+/// The same to the upstream, which keeps who told the station to do what.
+public struct AuditMessage: Payload, Equatable, Sendable {
+  public static let type = MessageType.audit
+  public static let byteCount = CommandMessage.byteCount
+  public var command = CommandMessage()
+  public init() {}
+  public init(_ command: CommandMessage) { self.command = command }
+  public mutating func visit(_ v: inout some FieldVisitor) { command.visit(&v) }
+  public var isConsistent: Bool { command.result != .none }
 }

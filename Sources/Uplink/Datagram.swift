@@ -1,4 +1,4 @@
-// Datagram: one message as it goes over the wire, version 1. WIRE-FORMAT.md is the contract; this
+// Datagram: one message as it goes over the wire, version 2. WIRE-FORMAT.md is the contract; this
 // is one implementation.
 //
 // An alert goes through networks that lose, repeat and reorder, and anybody can send something to a
@@ -6,10 +6,12 @@
 // be made anew after every outage. A bare datagram can be forged.
 //
 // So every message is a datagram that stands for itself. It names its station, its place among all
-// that the station ever sent (boot counter and sequence) and how good its clock was, and a tag
-// under a shared key covers all of it. A receiver checks the tag before it believes any field.
+// that the station ever sent (epoch, boot counter and sequence) and how good its clock was, and a
+// seal covers all of it. A receiver checks the seal before it believes any field.
 //
-//   datagram   header (56 bytes), payload (by type), tag (16 bytes: keyed BLAKE2b of all before it)
+//   datagram   header (64 bytes), payload (by type), seal
+//   seal       between station and upstream a tag, 16 bytes: BLAKE2b with the key that they share;
+//              between operator and station a signature, 64 bytes: Ed25519
 //
 //     let datagram = Datagram(header, key: key) { message.write(to: &$0) }
 //     let opened = try OpenedDatagram(bytes, key: key)
@@ -19,8 +21,8 @@ import Core
 
 public enum Wire {
   public static let magic: UInt32 = 0x5453_4E4F  // "ONST" as bytes, little-endian
-  public static let version: UInt8 = 1
-  public static let headerByteCount = 56
+  public static let version: UInt8 = 2
+  public static let headerByteCount = 64
   public static let tagByteCount = 16
   public static let maximumByteCount = 400
   public static let noProbability: UInt16 = 0xFFFF
@@ -32,13 +34,25 @@ public enum Wire {
 
 public enum MessageType: UInt8, Sendable {
   case pick = 1
-  case estimate, alert, health, ping, pong, acknowledgement, command
+  case estimate, alert, health, ping, pong, acknowledgement, command, answer, audit
+
+  /// Operators and stations sign for each other; station and upstream share a key.
+  public var isSigned: Bool {
+    switch self {
+    case .ping, .pong, .command, .answer: true
+    default: false
+    }
+  }
+
+  public var sealByteCount: Int { isSigned ? Signature.byteCount : Wire.tagByteCount }
 }
 
 /// What stands before every payload.
 public struct Header: Equatable, Sendable {
   public var type: MessageType
   public var station: Text<24>
+  /// The station's state folder.
+  public var epoch: UInt64
   public var bootCounter: UInt32
   public var sequence: UInt32
   /// When the datagram left, by the station's clock.
@@ -48,11 +62,12 @@ public struct Header: Equatable, Sendable {
   public var clockUncertaintyNanoseconds: UInt32
 
   public init(
-    type: MessageType, station: Text<24>, bootCounter: UInt32, sequence: UInt32, emitted: UTC,
-    clockState: UInt8, clockSource: UInt8, clockUncertaintyNanoseconds: UInt32
+    type: MessageType, station: Text<24>, epoch: UInt64, bootCounter: UInt32, sequence: UInt32,
+    emitted: UTC, clockState: UInt8, clockSource: UInt8, clockUncertaintyNanoseconds: UInt32
   ) {
     self.type = type
     self.station = station
+    self.epoch = epoch
     self.bootCounter = bootCounter
     self.sequence = sequence
     self.emitted = emitted
@@ -61,8 +76,16 @@ public struct Header: Equatable, Sendable {
     self.clockUncertaintyNanoseconds = clockUncertaintyNanoseconds
   }
 
+  /// To a station, from whoever keeps no such numbers. `epoch` 0: any.
+  public init(_ type: MessageType, to station: Text<24>, epoch: UInt64, at now: UTC) {
+    self.init(
+      type: type, station: station, epoch: epoch, bootCounter: 0, sequence: 0, emitted: now,
+      clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: .max)
+  }
+
   public static func == (a: Header, b: Header) -> Bool {
-    a.type == b.type && a.station.equals(b.station) && a.bootCounter == b.bootCounter
+    a.type == b.type && a.station.equals(b.station) && a.epoch == b.epoch
+      && a.bootCounter == b.bootCounter
       && a.sequence == b.sequence && a.emitted == b.emitted && a.clockState == b.clockState
       && a.clockSource == b.clockSource
       && a.clockUncertaintyNanoseconds == b.clockUncertaintyNanoseconds
@@ -79,21 +102,44 @@ public struct Datagram: Sendable {
 
   public init() {}
 
-  /// Writes header and payload, then signs them.
+  /// Writes header and payload, and seals them with the key that station and upstream share.
   public init(_ header: Header, key: Key, payload: (inout ByteWriter) -> Void) {
+    precondition(!header.type.isSigned, "operators and stations sign this")
+    self.init(header, payload) { key.sign($0, into: $1) }
+  }
+
+  /// The same, signed by an operator or by the station that answers.
+  public init(_ header: Header, signedBy key: SigningKey, payload: (inout ByteWriter) -> Void) {
+    precondition(header.type.isSigned, "station and upstream share a key for this")
+    self.init(header, payload) { key.sign($0, into: $1) }
+  }
+
+  private init(
+    _ header: Header, _ payload: (inout ByteWriter) -> Void,
+    seal: (UnsafeBufferPointer<UInt8>, UnsafeMutableBufferPointer<UInt8>) -> Void
+  ) {
     var count = 0
     var span = bytes.mutableSpan
     span.withUnsafeMutableBufferPointer { buffer in
       var writer = ByteWriter(buffer)
       header.write(to: &writer, byteCount: 0)
       payload(&writer)
-      count = writer.count + Wire.tagByteCount
+      count = writer.count + header.type.sealByteCount
+      precondition(count <= buffer.count, "the message outgrows its buffer")
       buffer[6] = UInt8(truncatingIfNeeded: count)
       buffer[7] = UInt8(truncatingIfNeeded: count >> 8)
-      let message = UnsafeBufferPointer(rebasing: buffer[0..<writer.count])
-      key.sign(message, into: UnsafeMutableBufferPointer(rebasing: buffer[writer.count..<count]))
+      seal(
+        UnsafeBufferPointer(rebasing: buffer[0..<writer.count]),
+        UnsafeMutableBufferPointer(rebasing: buffer[writer.count..<count]))
     }
     self.count = count
+  }
+
+  /// Bytes that were such a datagram, from a file of one's own; nil where they are too many.
+  public init?(bytes source: UnsafeBufferPointer<UInt8>) {
+    guard source.count <= Wire.maximumByteCount else { return nil }
+    for index in 0..<source.count { bytes[index] = source[index] }
+    count = source.count
   }
 
   public func withBytes<Result, Failure: Error>(
@@ -112,6 +158,7 @@ extension Header {
     writer.write(type.rawValue)
     writer.write(byteCount)
     writer.write(station)
+    writer.write(epoch)
     writer.write(bootCounter)
     writer.write(sequence)
     writer.write(emitted.nanoseconds)
@@ -127,40 +174,80 @@ public enum DatagramError: Error, Equatable, Sendable {
 
   public var explanation: StaticString {
     switch self {
-    case .tooShort: "is shorter than a header and a tag, 72 bytes"
+    case .tooShort: "is shorter than a header and a tag, 80 bytes"
     case .tooLong: "is longer than any message, 400 bytes"
     case .notOurs: "does not begin with ONST"
-    case .unknownVersion: "has a version other than 1"
+    case .unknownVersion: "has a version other than 2"
     case .wrongLength: "has a length field that differs from its length"
-    case .wrongTag: "is not signed with this key"
-    case .unknownType: "has a type beyond those of version 1"
+    case .wrongTag: "is not sealed with this key"
+    case .unknownType: "has a type beyond those of version 2"
     case .malformed: "has a field outside its range, or a payload of the wrong size"
     }
   }
 }
 
+/// What a seal is over, before anything of it is believed.
+public struct SealedBytes {
+  public let type: MessageType
+  /// All before the seal.
+  public let message: UnsafeBufferPointer<UInt8>
+  public let seal: UnsafeBufferPointer<UInt8>
+  public var payload: UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(rebasing: message[Wire.headerByteCount...])
+  }
+
+  /// When it left, by whoever sent it.
+  public var emitted: UTC {
+    var reader = ByteReader(UnsafeBufferPointer(rebasing: message[48..<56]))
+    return UTC(nanoseconds: reader.read(Int64.self))
+  }
+
+  public func isSealed(with key: Key) -> Bool {
+    !type.isSigned && key.verifies(message, tag: seal)
+  }
+
+  public func isSigned(by key: PublicKey) -> Bool {
+    type.isSigned && key.verifies(message, signature: seal)
+  }
+}
+
 /// A verified message's header and where its payload lies.
 public struct OpenedDatagram {
-  public var header: Header
-  public var payload: UnsafeBufferPointer<UInt8>
+  public let header: Header
+  public let sealed: SealedBytes
+  public var payload: UnsafeBufferPointer<UInt8> { sealed.payload }
 
-  /// Checks everything that can be checked, the tag before any field is believed. Without a key the
-  /// tag is not looked at: for reading a file of one's own, never for what came from a network.
+  /// Checks everything that can be checked, the seal before any field is believed. Without a key it
+  /// is not looked at: for reading a file of one's own, never for what came from a network.
   public init(_ bytes: UnsafeBufferPointer<UInt8>, key: Key?) throws(DatagramError) {
-    let shortest = Wire.headerByteCount + Wire.tagByteCount
-    guard bytes.count >= shortest else { throw .tooShort }
+    try self.init(bytes) { sealed in key.map { sealed.isSealed(with: $0) } ?? true }
+  }
+
+  /// What a station signed as its answer.
+  public init(_ bytes: UnsafeBufferPointer<UInt8>, of station: PublicKey) throws(DatagramError) {
+    try self.init(bytes) { $0.isSigned(by: station) }
+  }
+
+  public init(
+    _ bytes: UnsafeBufferPointer<UInt8>, isGenuine: (SealedBytes) -> Bool
+  ) throws(DatagramError) {
+    guard bytes.count >= Wire.headerByteCount + Wire.tagByteCount else { throw .tooShort }
     guard bytes.count <= Wire.maximumByteCount else { throw .tooLong }
     var reader = ByteReader(bytes)
     guard reader.read(UInt32.self) == Wire.magic else { throw .notOurs }
     guard reader.read(UInt8.self) == Wire.version else { throw .unknownVersion }
     let typeByte = reader.read(UInt8.self)
     guard Int(reader.read(UInt16.self)) == bytes.count else { throw .wrongLength }
-    let signedCount = bytes.count - Wire.tagByteCount
-    let signed = UnsafeBufferPointer(rebasing: bytes[0..<signedCount])
-    let tag = UnsafeBufferPointer(rebasing: bytes[signedCount...])
-    if let key, !key.verifies(signed, tag: tag) { throw .wrongTag }
+    // It says how long the seal is.
     guard let type = MessageType(rawValue: typeByte) else { throw .unknownType }
+    let sealedCount = bytes.count - type.sealByteCount
+    guard sealedCount >= Wire.headerByteCount else { throw .malformed }
+    let sealed = SealedBytes(
+      type: type, message: UnsafeBufferPointer(rebasing: bytes[0..<sealedCount]),
+      seal: UnsafeBufferPointer(rebasing: bytes[sealedCount...]))
+    guard isGenuine(sealed) else { throw .wrongTag }
     guard let station = reader.readText(Text<24>.self) else { throw .malformed }
+    let epoch = reader.read(UInt64.self)
     let bootCounter = reader.read(UInt32.self)
     let sequence = reader.read(UInt32.self)
     let emitted = UTC(nanoseconds: reader.read(Int64.self))
@@ -170,8 +257,9 @@ public struct OpenedDatagram {
     let uncertainty = reader.read(UInt32.self)
     guard clockState <= 3, clockSource <= 3, reserved == 0 else { throw .malformed }
     header = Header(
-      type: type, station: station, bootCounter: bootCounter, sequence: sequence, emitted: emitted,
-      clockState: clockState, clockSource: clockSource, clockUncertaintyNanoseconds: uncertainty)
-    payload = UnsafeBufferPointer(rebasing: bytes[Wire.headerByteCount..<signedCount])
+      type: type, station: station, epoch: epoch, bootCounter: bootCounter, sequence: sequence,
+      emitted: emitted, clockState: clockState, clockSource: clockSource,
+      clockUncertaintyNanoseconds: uncertainty)
+    self.sealed = sealed
   }
 }

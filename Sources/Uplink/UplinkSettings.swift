@@ -12,12 +12,15 @@ public struct UplinkSettings: Sendable {
   public var port = 0
   public var listenPort = 0
   public var keyFile = Path()
+  /// The key before, while the upstream may still have only that; empty for none.
+  public var previousKeyFile = Path()
 
   public init(_ file: inout ConfigurationFile) {
     host = file.text("uplink", "host", Text<128>.self)
     port = file.integer("uplink", "port", in: 1...65_535)
     listenPort = file.integer("uplink", "listen_port", in: 1...65_535)
     keyFile = file.path("uplink", "key_file")
+    previousKeyFile = file.path("uplink", "previous_key_file", isOptional: true)
   }
 }
 

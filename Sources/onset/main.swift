@@ -190,6 +190,16 @@ func keyStation(_ parsed: CommandLineArguments) throws {
     ofStations: parsed.rest, master: master, folder: parsed.values["--folder"] ?? ".")
 }
 
+func keyOperator(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.count == 1 else { throw ToolError("key operator needs one FILE") }
+  print(try KeyFiles.makeOperator(parsed.rest[0]))
+}
+
+func keyPublic(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.count == 1 else { throw ToolError("key public needs a station's key FILE") }
+  try KeyFiles.makePublic(parsed.rest[0])
+}
+
 func keys(_ parsed: CommandLineArguments) throws {
   let files = parsed.rest.isEmpty ? KeyReference.files : parsed.rest
   print(try files.map(KeyReference.text).joined(separator: "\n\n"))
@@ -255,10 +265,10 @@ func listen(_ parsed: CommandLineArguments) throws {
 }
 
 func ping(_ parsed: CommandLineArguments) throws {
-  guard parsed.rest.count == 1, let key = parsed.values["--key"] else {
-    throw ToolError("ping needs HOST:PORT and --key FILE")
-  }
-  print(try Ping(target: parsed.rest[0], keyPath: key).run())
+  guard parsed.rest.count == 1, let key = parsed.values["--key"],
+    let station = parsed.values["--public"]
+  else { throw ToolError("ping needs HOST:PORT, --key FILE and --public FILE.pub") }
+  print(try Ping(target: parsed.rest[0], keyPath: key, stationPath: station).run())
 }
 
 /// Exits with 1 when something is bad.
@@ -270,10 +280,13 @@ func doctor(_ parsed: CommandLineArguments) throws {
   }
   if let target = parsed.rest.first {
     guard parsed.rest.count == 1, let key = parsed.values["--key"],
-      parsed.values["--board"] == nil, parsed.values["--station"] == nil,
-      !parsed.flags.contains("--relay")
-    else { throw ToolError("doctor of a running station needs HOST:PORT and --key FILE alone") }
-    let findings = try Ping(target: target, keyPath: key).findings()
+      let station = parsed.values["--public"], parsed.values["--board"] == nil,
+      parsed.values["--station"] == nil, !parsed.flags.contains("--relay")
+    else {
+      throw ToolError(
+        "doctor of a running station needs HOST:PORT, --key FILE and --public FILE.pub alone")
+    }
+    let findings = try Ping(target: target, keyPath: key, stationPath: station).findings()
     findings.forEach(tell)
     if findings.contains(where: { $0.verdict == .bad }) { exit(1) }
     return
@@ -281,7 +294,9 @@ func doctor(_ parsed: CommandLineArguments) throws {
   guard let board = parsed.values["--board"], let station = parsed.values["--station"],
     parsed.values["--key"] == nil
   else {
-    throw ToolError("doctor needs --board FILE and --station FILE, or HOST:PORT and --key FILE")
+    throw ToolError(
+      "doctor needs --board FILE and --station FILE, or HOST:PORT, --key FILE and --public FILE.pub"
+    )
   }
   for path in [board, station] where path.utf8.count > 256 {
     throw ToolError("\(path): a path is longer than 256 bytes")
@@ -295,14 +310,12 @@ func doctor(_ parsed: CommandLineArguments) throws {
 
 func command(_ parsed: CommandLineArguments) throws {
   guard (2...3).contains(parsed.rest.count), let key = parsed.values["--key"],
-    let station = parsed.values["--station"]
-  else { throw ToolError("command needs HOST:PORT, --key FILE, --station CODE and a parameter") }
-  let expires =
-    parsed.values["--expires"] == "never"
-    ? nil : try parsed.number("--expires") ?? 60
+    let station = parsed.values["--public"]
+  else { throw ToolError("command needs HOST:PORT, --key FILE, --public FILE.pub and a parameter") }
   let (line, isDone, remark) = try Command(
-    target: parsed.rest[0], keyPath: key, station: station, parameter: parsed.rest[1],
-    value: parsed.rest.count == 3 ? parsed.rest[2] : nil, expirySeconds: expires
+    target: parsed.rest[0], keyPath: key, stationPath: station, parameter: parsed.rest[1],
+    value: parsed.rest.count == 3 ? parsed.rest[2] : nil,
+    lifeSeconds: try parsed.number("--life") ?? 60
   ).run()
   print(line)
   if let remark { say("onset command: \(remark)") }
@@ -342,7 +355,8 @@ func run(_ arguments: [String]) throws {
   let functions: [String: (CommandLineArguments) throws -> Void] = [
     "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
     "bench": bench, "check": check, "keys": keys, "key new": keyNew,
-    "key station": keyStation, "doctor": doctor, "ping": ping,
+    "key station": keyStation, "key operator": keyOperator, "key public": keyPublic,
+    "doctor": doctor, "ping": ping,
     "command": command,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
     "model compare": modelCompare, "model sign": modelSign, "help": help,

@@ -105,6 +105,9 @@ struct Onsetd {
         runner.finish()
         throw Diagnostic(
           "the time source insists on a time far behind; starting anew is the way to follow it")
+      case .restartRequested:
+        runner.finish()
+        throw Diagnostic("an operator has asked for a new start")
       case .digitizerLost:
         if !wasLost { say("the digitizer is gone; trying to open it again") }
         wasLost = true

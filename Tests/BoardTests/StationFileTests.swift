@@ -273,4 +273,41 @@ private let good = Lines(
   func stationCodes(_ code: String, _ isGood: Bool) {
     #expect(StationCode(code).isStationCode == isGood)
   }
+
+  private static let digits = String(repeating: "0123456789abCDef", count: 4)
+
+  private func operators(_ lines: String...) -> (Operators?, String) {
+    let text = Lines(([good.text, "[operators]"] + lines).joined(separator: "\n"))
+    return ((try? read(text))?.operators, refused(text))
+  }
+
+  @Test func operatorsHaveKeysAndRights() throws {
+    #expect(try read(good).operators.count == 0)
+    let other = "ff" + Self.digits.dropFirst(2)
+    let (found, _) = operators(
+      "operator_1 = \"\(Self.digits) watch relay\"", "operator_8 = \"\(other)  update tune\"")
+    let operators = try #require(found)
+    #expect(operators.count == 2)
+    #expect(operators[0].rights == Rights.watch.union(.relay))
+    #expect(operators[1].rights == Rights.update.union(.tune))
+    #expect(operators[0].key == PublicKey(hexadecimal: Text(Self.digits)))
+    #expect(operators.place(of: 0xEFCD_AB89_6745_2301) == 0)
+    #expect(operators.place(of: 0xEFCD_AB89_6745_23FF) == 1)
+    #expect(operators.place(of: 1) == nil)
+  }
+
+  @Test(arguments: [
+    "\(digits)", "\(digits) ", "\(digits)watch", "\(digits) watches", "watch", "x \(digits)",
+    "\(digits.dropLast()) watch", "\(digits) watch,tune", "\(digits) watch and everything else",
+  ]) func anOperatorThatIsNoneIsRefused(_ text: String) {
+    let (found, sentence) = operators("operator_3 = \"\(text)\"")
+    #expect(found == nil && sentence.contains("must be 64 hexadecimal digits"), "\(sentence)")
+  }
+
+  @Test func twoOperatorsHaveTwoKeys() {
+    let line = "\"\(Self.digits) watch\""
+    let (found, sentence) = operators("operator_1 = \(line)", "operator_2 = \(line)")
+    #expect(
+      found == nil && sentence.contains("has the key of an operator before it"), "\(sentence)")
+  }
 }

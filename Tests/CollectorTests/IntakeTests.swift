@@ -77,11 +77,11 @@ import Uplink
 
   private static func datagram(
     _ type: MessageType = .pick, key: Key, sequence: UInt32, boot: UInt32 = 3,
-    station: String = station, emitted: UTC = now
+    epoch: UInt64 = 9, station: String = station, emitted: UTC = now
   ) -> Datagram {
     let header = Header(
-      type: type, station: Text(station), bootCounter: boot, sequence: sequence, emitted: emitted,
-      clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
+      type: type, station: Text(station), epoch: epoch, bootCounter: boot, sequence: sequence,
+      emitted: emitted, clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
     return Datagram(header, key: key) { writer in
       switch type {
       case .pick:
@@ -95,7 +95,7 @@ import Uplink
         alert.level = .alarm
         alert.write(to: &writer)
       case .health: HealthMessage().write(to: &writer)
-      default: PingMessage(nonce: 1).write(to: &writer)
+      default: AcknowledgementMessage(boot: boot, sequence: sequence).write(to: &writer)
       }
     }
   }
@@ -116,11 +116,11 @@ import Uplink
     #expect(world.told.count == 4)
     #expect(try world.count("pick") == 4)
     #expect(world.intake.counts.doubles == 1 && world.intake.counts.stored == 1)
-    // Without a disk and a clock a station begins at boot 1 again: these are others.
-    world.take(Self.datagram(key: world.key, sequence: 2, emitted: Self.now + 1))
+    // A station that lost its folder begins at boot 1 again, in another epoch.
+    world.take(Self.datagram(key: world.key, sequence: 2, epoch: 10))
     #expect(world.intake.commit(at: Self.now))
     #expect(world.told.count == 5)
-    #expect(try world.count("boot WHERE boot = 3 AND highest = 2 AND received = 4") == 1)
+    #expect(try world.count("boot WHERE boot = 3 AND highest = 2 AND received = 3") == 1)
     #expect(try world.count("station") == 1)
   }
 
@@ -173,13 +173,13 @@ import Uplink
       FileManager.default.temporaryDirectory, "XX.OTHER-\(UUID().uuidString)", byte: 9)
     world.take(Self.datagram(key: other, sequence: 0))
     world.take(Self.datagram(key: world.key, sequence: 0, station: "XX.NONE.00.EH"))
-    world.take(Self.datagram(.ping, key: world.key, sequence: 0))
+    world.take(Self.datagram(.acknowledgement, key: world.key, sequence: 0))
     // An operator's command, caught on its way to the station.
-    signed(CommandMessage(), code: Self.station, key: world.key).withBytes {
+    signed(CommandMessage(), code: Self.station).withBytes {
       world.intake.take($0, at: Self.now, from: Sender())
     }
     var damaged = Self.datagram(key: world.key, sequence: 0).withBytes { Array($0) }
-    damaged[60] ^= 1
+    damaged[70] ^= 1
     damaged.withUnsafeBufferPointer { world.intake.take($0, at: Self.now, from: Sender()) }
     damaged[0..<30].withUnsafeBufferPointer { world.intake.take($0, at: Self.now, from: Sender()) }
     #expect(world.intake.commit(at: Self.now))
@@ -187,9 +187,9 @@ import Uplink
     #expect(try world.count("station") == 0)
     #expect(
       world.intake.counts.refused == [
-        "is not signed with this key": 2, "is of a station that has no key in the folder": 1,
-        "is a question, or its answer, which is not for a collector": 2,
-        "is shorter than a header and a tag, 72 bytes": 1,
+        "is not sealed with this key": 2, "is of a station that has no key in the folder": 1,
+        "is between an operator and a station, or an acknowledgement": 2,
+        "is shorter than a header and a tag, 80 bytes": 1,
       ])
     #expect(try world.count("refusal WHERE count = 2 AND sender = '[::]:0'") == 2)
   }
@@ -229,7 +229,21 @@ import Uplink
       Self.datagram(key: Key.ofStation(StationCode(Self.station), master: master), sequence: 1))
     #expect(world.intake.commit(at: Self.now))
     #expect(try world.count("pick") == 2)
-    #expect(world.intake.counts.refused == ["is not signed with this key": 2])
+    #expect(world.intake.counts.refused == ["is not sealed with this key": 2])
+  }
+
+  /// While a key is replaced both count, and each station is answered with the one that it has.
+  @Test func twoKeysAreLiveWhileOneIsReplaced() throws {
+    let world = try World()
+    let next = try World.write(world.folder, "\(Self.station).next", byte: 8)
+    try world.open()
+    world.take(Self.datagram(key: world.key, sequence: 0))
+    #expect(world.intake.commit(at: Self.now))
+    #expect(world.acknowledgements.count == 1, "sealed with the old key")
+    world.take(Self.datagram(key: next, sequence: 1))
+    #expect(world.intake.commit(at: Self.now))
+    #expect(world.acknowledgements.count == 1, "sealed with the new one")
+    #expect(try world.count("pick") == 2)
   }
 
   /// A backup holds the database, or its disk is full.
@@ -259,10 +273,15 @@ import Uplink
   @Test func aDatabaseOfANewerCollectorIsLeftAlone() throws {
     let world = try World()
     try Database(path: world.databasePath, patienceMilliseconds: 0)
-      .execute("PRAGMA user_version = 2")
+      .execute("PRAGMA user_version = 3")
     #expect {
       try world.open()
     } throws: { "\($0)".contains("newer onset-collector") }
+    try Database(path: world.databasePath, patienceMilliseconds: 0)
+      .execute("PRAGMA user_version = 1")
+    #expect {
+      try world.open()
+    } throws: { "\($0)".contains("version 1 of the wire format") }
     try Data("no database, but a long enough text to be looked at".utf8)
       .write(to: world.folder.appendingPathComponent("text"))
     #expect {

@@ -73,7 +73,7 @@ import Uplink
       let now = Int64(step) * 10_000_000
       if step % 200 == 50, step / 200 < commands {
         var command = CommandMessage()
-        command.counter = UInt64(step)
+        command.issuedMicroseconds = UInt64(step) * 10_000
         command.parameter = CommandParameter.triggerRatio.rawValue
         signed(command).withBytes { station.receive($0, address: 1, port: 1) }
       }
@@ -86,7 +86,7 @@ import Uplink
         guard datagram.address == 0 else { continue }
         sent += 1
         up.send(datagram, at: now)
-        if try message(datagram, as: CommandMessage.self) != nil { again += 1 }
+        if try message(datagram, as: AuditMessage.self) != nil { again += 1 }
       }
       for bytes in up.arrived(at: now) {
         bytes.withUnsafeBufferPointer {
@@ -98,7 +98,7 @@ import Uplink
       world.acknowledgements.removeAll()
       if step == 5000 { intake = try world.intake() }
     }
-    let told = world.told.filter { $0.contains("\"type\":\"command\"") }
+    let told = world.told.filter { $0.contains("\"type\":\"audit\"") }
     #expect(told.count == commands, "each once: nothing is lost and nothing is told twice")
     #expect(Set(told).count == commands)
     #expect(again > commands && again < 12 * commands, "\(again) of them were sent")
@@ -108,7 +108,7 @@ import Uplink
       let now = moment(UTC(nanoseconds: Int64(step) * 10_000_000))
       station.tick(now, clock: lockedClock(), isDelivering: true)
       while let datagram = station.nextDatagram() {
-        if try message(datagram, as: CommandMessage.self) != nil { late += 1 }
+        if try message(datagram, as: AuditMessage.self) != nil { late += 1 }
       }
     }
     #expect(late == 0)

@@ -21,7 +21,7 @@ private func healthy() -> (HealthMessage, Header) {
   health.model.append("onset-picker")
   (health.relay, health.inhibit, health.calibrationDays) = (.atRest, 1, 400)
   let header = Header(
-    type: .pong, station: StationCode("XX.T..HN"), bootCounter: 1, sequence: 1,
+    type: .pong, station: StationCode("XX.T..HN"), epoch: 1, bootCounter: 1, sequence: 1,
     emitted: UTC(nanoseconds: 0), clockState: ClockState.locked.rawValue,
     clockSource: ClockSource.pulse.rawValue, clockUncertaintyNanoseconds: 1200)
   (health.relay, health.calibrationDays) = (.atRest, 300)

@@ -16,13 +16,36 @@ public let testKey: Key = {
   return Key(bytes)
 }()
 
+/// Of any secret a pair follows.
+public func pair(_ byte: UInt8) -> SigningKey {
+  SigningKey(ofStation: Key(InlineArray(repeating: byte)))
+}
+
+/// With these the station of these settings signs its answers.
+public let testIdentity = SigningKey(ofStation: testKey)
+/// An operator who may do everything, and one who may ask.
+public let testOperator = pair(101)
+public let testWatcher = pair(102)
+public let testEpoch: UInt64 = 0x0E0C
+public let testBootNonce: UInt64 = 0xB007
+
+private let testOperators: Operators = {
+  var operators = Operators()
+  operators.add(Operator(key: testOperator.publicKey, rights: Rights(rawValue: 15)))
+  operators.add(Operator(key: testWatcher.publicKey, rights: .watch))
+  return operators
+}()
+
 public func stationSettings(rateHertz: Int = 100) -> StationSettings {
-  StationSettings(
-    code: StationCode("XX.TEST..EH"), bootCounter: 5, key: testKey,
+  var settings = StationSettings(
+    code: StationCode("XX.TEST..EH"), epoch: testEpoch, bootCounter: 5, bootNonce: testBootNonce,
+    key: testKey,
     conditioner: ConditionerSettings(
       rateMillihertz: rateHertz * 1000, presentLanes: 0b111,
       response: Response(quantity: .acceleration, unitsPerCount: Lanes(repeating: 1e-6))),
     picker: PickerSettings())
+  settings.operators = testOperators
+  return settings
 }
 
 /// A strong earthquake, P at 20 s.
@@ -93,29 +116,49 @@ public func feed(
   }
 }
 
-public func open(_ datagram: Datagram) throws -> Header {
-  try datagram.withBytes { bytes throws in try OpenedDatagram(bytes, key: testKey).header }
+/// What that station sealed or signed.
+public func opened<Result>(
+  _ datagram: Datagram, _ body: (OpenedDatagram) throws -> Result
+) throws -> Result {
+  try datagram.withBytes { bytes throws in
+    try body(
+      try OpenedDatagram(bytes) {
+        $0.type.isSigned ? $0.isSigned(by: testIdentity.publicKey) : $0.isSealed(with: testKey)
+      })
+  }
 }
+
+public func open(_ datagram: Datagram) throws -> Header { try opened(datagram) { $0.header } }
 
 /// The message in a datagram of the station's; nil where it is another.
 public func message<Message: Payload>(
   _ datagram: Datagram, as: Message.Type = Message.self
 ) throws -> Message? {
-  try datagram.withBytes { bytes throws in
-    let opened = try OpenedDatagram(bytes, key: testKey)
-    return opened.header.type == Message.type ? try Message(opened.payload) : nil
+  try opened(datagram) { opened throws in
+    opened.header.type == Message.type ? try Message(opened.payload) : nil
   }
 }
 
-/// A command as an operator sends it to the station of these settings.
+/// A command as an operator gives it to the station of these settings.
 public func signed(
-  _ command: CommandMessage, code: String = "XX.TEST..EH", key: Key = testKey
+  _ command: CommandMessage, code: String = "XX.TEST..EH", epoch: UInt64 = testEpoch,
+  bootNonce: UInt64 = testBootNonce, key: SigningKey = testOperator
 ) -> Datagram {
-  let header = Header(
-    type: .command, station: Text<24>(code), bootCounter: 0, sequence: 0,
-    emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-    clockUncertaintyNanoseconds: .max)
-  return Datagram(header, key: key) { command.write(to: &$0) }
+  var command = command
+  (command.giver, command.bootNonce) = (key.publicKey.name, bootNonce)
+  let header = Header(.command, to: Text<24>(code), epoch: epoch, at: UTC(nanoseconds: 0))
+  return Datagram(header, signedBy: key) { command.write(to: &$0) }
+}
+
+/// A ping as an operator sends it at a time of their clock.
+public func signedPing(
+  _ nonce: UInt64, code: String = "", epoch: UInt64 = 0, at time: Int64 = 0,
+  key: SigningKey = testOperator
+) -> Datagram {
+  let header = Header(.ping, to: Text<24>(code), epoch: epoch, at: UTC(nanoseconds: time))
+  return Datagram(header, signedBy: key) {
+    PingMessage(asker: key.publicKey.name, nonce: nonce).write(to: &$0)
+  }
 }
 
 /// A station that estimates by relations; the arena must outlive it.

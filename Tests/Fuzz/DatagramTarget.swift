@@ -2,7 +2,7 @@
 //
 // Promised of every input: what opens is encoded again to the same bytes, its JSON line is
 // well-formed, and a station that receives it neither stops nor answers more than once, nor closes
-// its relay unless a signed command whose counter is stored asks for it.
+// its relay unless an operator's command asks for it.
 
 import CSodium
 import Clock
@@ -16,6 +16,7 @@ import Uplink
 struct DatagramTarget: Target, ~Copyable {
   static let keyBytes: [UInt8] = (0..<32).map { 7 &* $0 &+ 1 }
   private let key: Key
+  private let signer: SigningKey
   private var station: Station
   private var relayTests = 0
   var summary: String { "\(relayTests) relay tests" }
@@ -33,17 +34,21 @@ struct DatagramTarget: Target, ~Copyable {
     var bytes = InlineArray<32, UInt8>(repeating: 0)
     for index in 0..<32 { bytes[index] = Self.keyBytes[index] }
     key = Key(bytes)
-    corpus = Self.makeCorpus(key)
-    station = Self.makeStation(key)
+    // Of any secret a pair follows; this one is the operator's.
+    signer = SigningKey(ofStation: key)
+    corpus = Self.makeCorpus(key, signer)
+    station = Self.makeStation(key, signer)
   }
 
   /// With a relay.
-  private static func makeStation(_ key: Key) -> Station {
-    var station = Station(
-      StationSettings(
-        code: StationCode("XX.ONST1.00.EH"), bootCounter: 7, key: key,
-        conditioner: ConditionerSettings(rateMillihertz: 100_000, presentLanes: 7),
-        picker: .init()))
+  private static func makeStation(_ key: Key, _ signer: SigningKey) -> Station {
+    var settings = StationSettings(
+      code: StationCode("XX.ONST1.00.EH"), epoch: 5, bootCounter: 7, bootNonce: 9, key: key,
+      conditioner: ConditionerSettings(rateMillihertz: 100_000, presentLanes: 7),
+      picker: .init())
+    settings.operators.add(
+      Operator(key: signer.publicKey, rights: Rights(rawValue: 15)))
+    var station = Station(settings)
     var lines = LinesReport()
     lines.relay = .fitted
     station.note(.lines(lines))
@@ -53,7 +58,7 @@ struct DatagramTarget: Target, ~Copyable {
   /// Half of the mutants are given their type's size, a true length and a valid tag, so that they
   /// reach the decoders.
   mutating func finish(_ bytes: inout [UInt8], _ random: inout RandomGenerator) {
-    guard random.below(2) == 0, (72...Wire.maximumByteCount).contains(bytes.count) else { return }
+    guard random.below(2) == 0, (128...Wire.maximumByteCount).contains(bytes.count) else { return }
     if random.below(8) > 0 {
       bytes.replaceSubrange(0..<5, with: Array("ONST".utf8) + [Wire.version])
       if let size = MessageType(rawValue: bytes[5]).flatMap(Self.byteCount) {
@@ -63,12 +68,32 @@ struct DatagramTarget: Target, ~Copyable {
       bytes[6] = UInt8(truncatingIfNeeded: bytes.count)
       bytes[7] = UInt8(truncatingIfNeeded: bytes.count >> 8)
     }
-    let signed = bytes.count - Wire.tagByteCount
-    bytes.withUnsafeMutableBufferPointer {
-      _ = csodium_tag(
-        $0.baseAddress! + signed, Wire.tagByteCount, $0.baseAddress!, signed, Self.keyBytes, 32)
+    let type = MessageType(rawValue: bytes[5])
+    let sealed = bytes.count - (type?.sealByteCount ?? Wire.tagByteCount)
+    bytes.withUnsafeMutableBufferPointer { bytes in
+      if type?.isSigned ?? false {
+        _ = Self.secret.withUnsafeBufferPointer {
+          csodium_sign(bytes.baseAddress! + sealed, bytes.baseAddress!, sealed, $0.baseAddress)
+        }
+      } else {
+        _ = csodium_tag(
+          bytes.baseAddress! + sealed, Wire.tagByteCount, bytes.baseAddress!, sealed,
+          Self.keyBytes, 32)
+      }
     }
   }
+
+  /// The operator's, as `SigningKey(ofStation:)` derives it.
+  private static let secret: [UInt8] = {
+    var (seed, open, secret) = (
+      [UInt8](repeating: 0, count: 32), [UInt8](repeating: 0, count: 32),
+      [UInt8](repeating: 0, count: 64)
+    )
+    let text = Array("onset station identity".utf8)
+    _ = csodium_tag(&seed, 32, text, text.count, keyBytes, 32)
+    _ = csodium_key_pair(&open, &secret, seed)
+    return secret
+  }()
 
   private static func byteCount(_ type: MessageType) -> Int? {
     let payload: Int
@@ -77,18 +102,27 @@ struct DatagramTarget: Target, ~Copyable {
     case .health: payload = HealthMessage.byteCount
     case .ping: payload = PingMessage.byteCount
     case .pong: payload = PongMessage.byteCount
-    case .command: payload = CommandMessage.byteCount
+    case .command, .answer, .audit: payload = CommandMessage.byteCount
     case .estimate: payload = EstimateMessage.byteCount
     case .alert: payload = AlertMessage.byteCount
     case .acknowledgement: payload = AcknowledgementMessage.byteCount
     }
-    return Wire.headerByteCount + payload + Wire.tagByteCount
+    return Wire.headerByteCount + payload + type.sealByteCount
+  }
+
+  /// Sealed by the upstream, or signed by the operator.
+  private func opened(
+    _ bytes: UnsafeBufferPointer<UInt8>
+  ) throws(DatagramError) -> OpenedDatagram {
+    try OpenedDatagram(bytes) {
+      $0.type.isSigned ? $0.isSigned(by: signer.publicKey) : $0.isSealed(with: key)
+    }
   }
 
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool {
     let encoded: Datagram?
     do throws(DatagramError) {
-      encoded = try Self.encode(try OpenedDatagram(bytes, key: key), key)
+      encoded = try encode(try opened(bytes))
     } catch {
       encoded = nil
     }
@@ -111,73 +145,63 @@ struct DatagramTarget: Target, ~Copyable {
       isDelivering: true)
     while station.nextDatagram() != nil {}
     station.receive(bytes, address: 0x7F00_0001, port: 9)
-    try require(!station.wantsRelay, "the relay is to close before anything was obeyed")
-    let isStored = iteration & 1 == 0
     var (isObeyed, answers, told) = (false, 0, 0)
     while let action = station.nextAction() {
       switch action {
-      case .store(let value, _):
-        if value == .commandCounter { isObeyed = true }
-        station.note(.stored(value, isDone: isStored))
+      case .store(let value, _): station.note(.stored(value, isDone: true))
+      case .keep(let record):
+        try require(Int(record.place) < Outbox.capacity, "it keeps where nothing is")
+      case .restart: isObeyed = true
       case .drive(let isActuated, _):
         var lines = LinesReport()
         (lines.relay, lines.isActuated) = (.fitted, isActuated)
         station.note(.lines(lines))
       case .send(let datagram):
         if datagram.address == 0 { told += 1 } else { answers += 1 }
+        if MessageType(rawValue: datagram.bytes[5]) == .answer { isObeyed = true }
         try require(
-          datagram.count <= bytes.count + HealthMessage.byteCount,
+          datagram.count <= bytes.count + HealthMessage.byteCount + 16,
           "the answer is far longer than the question")
       }
     }
-    try require(isGood || !isObeyed, "a command that does not open is to be obeyed")
+    try require(isGood || !isObeyed, "a command that does not open is obeyed")
     let isClosed = station.wantsRelay
     if isClosed { relayTests += 1 }
-    try require(!isClosed || (isObeyed && isStored), "the relay is to close, and nobody may say so")
+    try require(!isClosed || isObeyed, "the relay is to close, and nobody may say so")
     try require(answers <= (isGood ? 1 : 0), "\(answers) answers")
     // What is obeyed is told upstream, and a health message follows the command that asks for one.
     try require(told <= (isObeyed ? 2 : 0), "\(told) messages upstream")
-    // The counter of one command would keep those below it from being obeyed.
-    if isObeyed { station = Self.makeStation(key) }
+    // The time of one command would keep those before it from being obeyed.
+    if isObeyed { station = Self.makeStation(key, signer) }
   }
 
   func isSigned(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    (try? Self.encode(try OpenedDatagram(bytes, key: key), key)) != nil
+    (try? encode(try opened(bytes))) != nil
   }
 
   private static func isSame(
     _ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>
   ) -> Bool { a.count == b.count && memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 }
 
-  private static func encode(
-    _ datagram: OpenedDatagram, _ key: Key
-  ) throws(DatagramError) -> Datagram {
+  private func encode(_ datagram: OpenedDatagram) throws(DatagramError) -> Datagram {
     switch datagram.header.type {
-    case .pick:
-      let message = try PickMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .health:
-      let message = try HealthMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .ping:
-      let message = try PingMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .pong:
-      let message = try PongMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .command:
-      let message = try CommandMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .estimate:
-      let message = try EstimateMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .alert:
-      let message = try AlertMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
-    case .acknowledgement:
-      let message = try AcknowledgementMessage(datagram.payload)
-      return Datagram(datagram.header, key: key) { message.write(to: &$0) }
+    case .pick: sealed(datagram.header, try PickMessage(datagram.payload))
+    case .health: sealed(datagram.header, try HealthMessage(datagram.payload))
+    case .ping: sealed(datagram.header, try PingMessage(datagram.payload))
+    case .pong: sealed(datagram.header, try PongMessage(datagram.payload))
+    case .command: sealed(datagram.header, try CommandMessage(datagram.payload))
+    case .answer: sealed(datagram.header, try AnswerMessage(datagram.payload))
+    case .audit: sealed(datagram.header, try AuditMessage(datagram.payload))
+    case .estimate: sealed(datagram.header, try EstimateMessage(datagram.payload))
+    case .alert: sealed(datagram.header, try AlertMessage(datagram.payload))
+    case .acknowledgement: sealed(datagram.header, try AcknowledgementMessage(datagram.payload))
     }
+  }
+
+  private func sealed(_ header: Header, _ message: some Payload) -> Datagram {
+    header.type.isSigned
+      ? Datagram(header, signedBy: signer) { message.write(to: &$0) }
+      : Datagram(header, key: key) { message.write(to: &$0) }
   }
 
   /// What `onset decode` does without a key. It refuses what it cannot read as a ToolError.
@@ -197,12 +221,15 @@ struct DatagramTarget: Target, ~Copyable {
 // MARK: Corpus
 
 extension DatagramTarget {
-  private static func makeCorpus(_ key: Key) -> [[UInt8]] {
+  private static func makeCorpus(_ key: Key, _ signer: SigningKey) -> [[UInt8]] {
     func header(_ type: MessageType) -> Header {
       Header(
-        type: type, station: Text("XX.ONST1.00.EH"), bootCounter: 3, sequence: 12,
+        type: type, station: Text("XX.ONST1.00.EH"), epoch: 5, bootCounter: 3, sequence: 12,
         emitted: UTC(nanoseconds: 1_769_904_000_123_456_789), clockState: 3, clockSource: 2,
         clockUncertaintyNanoseconds: 1500)
+    }
+    func signed(_ type: MessageType, _ message: some Payload) -> [UInt8] {
+      bytes(Datagram(header(type), signedBy: signer) { message.write(to: &$0) })
     }
     func bytes(_ datagram: Datagram) -> [UInt8] { datagram.withBytes { Array($0) } }
     var pick = PickMessage()
@@ -217,29 +244,32 @@ extension DatagramTarget {
     pick.picker = 2
     pick.fingerprint = 0x0F0F_3C3C_0102_0304
     let health = makeHealth()
-    var command = CommandMessage()
-    command.parameter = CommandParameter.triggerRatio.rawValue
-    command.value = 8000
-    var relayTest = CommandMessage()
-    relayTest.parameter = CommandParameter.relayTest.rawValue
-    relayTest.value = 500
-    let messages = [
-      bytes(Datagram(header(.pick), key: key) { pick.write(to: &$0) }),
-      bytes(Datagram(header(.health), key: key) { health.write(to: &$0) }),
-      bytes(Datagram(header(.ping), key: key) { PingMessage(nonce: 99).write(to: &$0) }),
-      bytes(
-        Datagram(header(.pong), key: key) {
-          PongMessage(nonce: 99, health: health).write(to: &$0)
-        }),
-      bytes(
-        Datagram(header(.acknowledgement), key: key) {
-          AcknowledgementMessage(boot: 7, sequence: 12).write(to: &$0)
-        }),
-      bytes(Datagram(header(.estimate), key: key) { EstimateMessage().write(to: &$0) }),
-      bytes(Datagram(header(.alert), key: key) { AlertMessage().write(to: &$0) }),
-      bytes(Datagram(header(.command), key: key) { command.write(to: &$0) }),
-      bytes(Datagram(header(.command), key: key) { relayTest.write(to: &$0) }),
-    ]
+    let commands = [(CommandParameter.triggerRatio, Int64(8000)), (.relayTest, 500), (.restart, 1)]
+      .map { parameter, value in
+        var command = CommandMessage()
+        (command.giver, command.bootNonce) = (signer.publicKey.name, 9)
+        (command.parameter, command.value) = (parameter.rawValue, value)
+        command.lifeMilliseconds = CommandMessage.lifeMaximum
+        return command
+      }
+    var answer = commands[0]
+    answer.result = .done
+    var pong = PongMessage()
+    (pong.nonce, pong.health) = (99, health)
+    let messages =
+      [
+        bytes(Datagram(header(.pick), key: key) { pick.write(to: &$0) }),
+        bytes(Datagram(header(.health), key: key) { health.write(to: &$0) }),
+        bytes(
+          Datagram(header(.acknowledgement), key: key) {
+            AcknowledgementMessage(boot: 7, sequence: 12).write(to: &$0)
+          }),
+        bytes(Datagram(header(.estimate), key: key) { EstimateMessage().write(to: &$0) }),
+        bytes(Datagram(header(.alert), key: key) { AlertMessage().write(to: &$0) }),
+        bytes(Datagram(header(.audit), key: key) { AuditMessage(answer).write(to: &$0) }),
+        signed(.ping, PingMessage(asker: signer.publicKey.name, nonce: 99)),
+        signed(.pong, pong), signed(.answer, AnswerMessage(answer)),
+      ] + commands.map { signed(.command, $0) }
     return messages + [messages[0] + messages[2] + messages[0], messages[1] + messages[0]]
   }
 

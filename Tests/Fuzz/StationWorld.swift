@@ -148,7 +148,10 @@ final class StationWorld {
   private func command(_ parameter: UInt16, _ value: Int64) throws {
     counter += 1
     var command = CommandMessage()
-    (command.counter, command.parameter, command.value) = (counter, parameter, value)
+    // As old as it may be: the station counts from its first block or silence.
+    command.issuedMicroseconds = UInt64(max(monotonic - 1000 * nanosecondsPerSecond, 0) / 1000)
+    command.lifeMilliseconds = CommandMessage.lifeMaximum
+    (command.parameter, command.value) = (parameter, value)
     signed(command).withBytes {
       station.receive($0, address: 1, port: 1)
     }
@@ -167,6 +170,8 @@ final class StationWorld {
         if relayObeys { lines.isActuated = relay } else { lines.relay = .faulty }
         station.note(.lines(lines))
       case .store(let value, _): station.note(.stored(value, isDone: diskTakes))
+      case .keep: station.note(.stored(.outbox, isDone: diskTakes))
+      case .restart: try require(!isAlarm, "it wants a new start during an alarm")
       case .send(let datagram): try look(at: datagram)
       }
     }
@@ -183,12 +188,11 @@ final class StationWorld {
 
   private func look(at datagram: Datagram) throws {
     do {
-      try datagram.withBytes { bytes throws in
-        let opened = try OpenedDatagram(bytes, key: testKey)
+      try opened(datagram) { opened throws in
         _ = try JsonLine.text(opened)
         switch opened.header.type {
         case .alert: note(try AlertMessage(opened.payload))
-        case .command: note(try CommandMessage(opened.payload))
+        case .answer: note(try AnswerMessage(opened.payload).command)
         default: break
         }
       }

@@ -4,8 +4,8 @@
 //   the rest     what is in it
 //
 // Promised of every content: nothing traps; a number that is read is one that could have been
-// stored, and all else is refused in a sentence; a station that starts with it has a boot counter,
-// obeys no command that it may have obeyed before, and has a site term within its limits.
+// stored, and all else is refused in a sentence; a station that starts with it has an epoch and a
+// boot that no start before it had, and a site term within its limits.
 
 import Core
 import Estimator
@@ -17,9 +17,9 @@ import Tools
 
 final class StoredTarget: Target {
   private static let names: [StaticString] = [
-    "boot-counter", "command-counter", "site-term", "latch",
+    "boot-counter", "epoch", "site-term", "latch",
   ]
-  private static let start = UTC(CalendarDate(year: 2026, month: 6, day: 1))
+  private var random = RandomGenerator(seed: 1)
 
   let corpus: [[UInt8]]
   let dialect = Dialect(
@@ -81,19 +81,24 @@ final class StoredTarget: Target {
   }
 
   private func start(with name: StaticString, _ value: Int?) throws {
-    let state = KeptState(in: Path(folder.path), realtime: Self.start)
-    let seconds = UInt32(Self.start.nanoseconds / nanosecondsPerSecond)
-    try require(state.bootCounter >= seconds, "boot \(state.bootCounter) may have been before")
+    var drawn: [UInt64] = []
+    let state = KeptState(in: Path(folder.path)) {
+      drawn.append(random.next())
+      return drawn.last!
+    }
+    let isDrawn = drawn.contains { max($0 >> 1, 1) == state.epoch }
     switch "\(name)" {
     case "boot-counter":
       let isUsable = value.map { $0 < Int(UInt32.max) } ?? false
       try require(isUsable == (state.problem == nil), "it does not say what it could not read")
-      if isUsable, let value {
-        try require(Int(state.bootCounter) > value, "boot \(value) comes again")
-      }
-    case "command-counter":
-      try require(state.commandCounter == UInt64(value ?? .max) || value == nil, "another counter")
-      if value == nil { try require(state.commandCounter == .max, "a command may come again") }
+      try require(
+        isDrawn && Int(state.bootCounter) == (isUsable ? value! + 1 : 1),
+        "boot \(state.bootCounter) may have been before")
+    case "epoch":
+      try require(
+        (value == nil) == (state.problem != nil), "it does not say what it could not read")
+      try require(
+        value.map { state.epoch == UInt64($0) } ?? isDrawn, "epoch \(state.epoch) is not its own")
     case "site-term":
       let term = Station.siteTerm(stored: state.siteTerm)
       try require(term.value.magnitude <= SiteTerm.limit + 1e-9, "a term of \(term.value)")

@@ -93,7 +93,8 @@ struct LossyClock: HostClock {
     ) throws -> Runner<Clock> {
       try Runner(
         try files.configuration(), hostClock: clock,
-        deviceDefinition: UnsafePointer(definition), listenAddress: 0x7F00_0001, kernels: kernels)
+        deviceDefinition: UnsafePointer(definition), listenAddress: 0x7F00_0001, kernels: kernels,
+        random: { 14 })
     }
 
     func messages() throws -> [(header: Header, json: String, health: HealthMessage?)] {
@@ -223,29 +224,40 @@ struct LossyClock: HostClock {
       let messages = try run(&runner, setup)
       let told = messages.compactMap { $0.health?.losesState }
       #expect(!told.isEmpty && told.allSatisfy { $0 == isLost }, "\(directory): \(told)")
-      // The clock of the frames stands at the first of June.
-      #expect(messages.allSatisfy { $0.header.bootCounter >= 1_780_272_000 })
+      // An epoch of its own, where no boot can be counted.
+      #expect(messages.allSatisfy { $0.header.epoch == 7 && $0.header.bootCounter == 1 })
     }
   }
 
-  /// It may have been obeyed before.
-  @Test func whereTheCounterIsDamagedNoCommandIsObeyed() throws {
-    for (content, isObeyed) in [("41\n", true), ("4x\n", false)] {
-      let setup = try Setup(frames: 80_000) { files, station in
-        try files.write("command-counter", content)
-        return station
-      }
+  /// What waited when the program ended is sent again when the upstream is heard.
+  @Test func whatWaitedForTheUpstreamOutlivesTheProgram() throws {
+    let setup = try Setup(frames: 400_000) { files, station in
+      try files.write("epoch", "7\n")
+      return station
+    }
+    func start() throws -> [(header: Header, json: String, health: HealthMessage?)] {
       var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
-      var command = CommandMessage()
-      (command.counter, command.parameter) = (42, CommandParameter.triggerRatio.rawValue)
       let port = UInt16(runner.listenPort)
-      signed(command).withBytes {
+      let header = Header(
+        .acknowledgement, to: StationCode("XX.TEST..EH"), epoch: 7, at: UTC(nanoseconds: 0))
+      let heard = Datagram(header, key: testKey) {
+        AcknowledgementMessage(boot: 0, sequence: 0).write(to: &$0)
+      }
+      heard.withBytes {
         _ = clinux_send_to(setup.receiver, $0.baseAddress, $0.count, 0x7F00_0001, port)
       }
-      let messages = try run(&runner, setup)
-      // The answer, and its copy upstream: both come here.
-      #expect(messages.filter { $0.header.type == .command }.count == (isObeyed ? 2 : 0))
-      #expect(try setup.files.read("command-counter") == (isObeyed ? "42\n" : content))
+      return try run(&runner, setup)
     }
+    let first = try start().filter { $0.header.type == .pick && $0.header.bootCounter == 1 }
+    let confirmed = first.filter { $0.json.contains("confirmed") }
+    #expect(!confirmed.isEmpty)
+    let second = try start()
+    for pick in confirmed {
+      #expect(second.contains { $0.json == pick.json }, "\(pick.json)")
+    }
+    let size =
+      try FileManager.default.attributesOfItem(
+        atPath: setup.files.folder.appendingPathComponent("outbox").path)[.size] as? Int
+    #expect(size == 64 * 4096)
   }
 }

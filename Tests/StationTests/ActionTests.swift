@@ -128,42 +128,25 @@ import Uplink
     #expect(machine.wantsRelay && machine.log.contains("relay 1 lamp 1"))
   }
 
-  /// A disk that stalls must not keep an alarm closed.
-  @Test(arguments: [true, false]) func aReleaseDoesNotWaitForTheDisk(isDone: Bool) throws {
+  /// A disk that stalls must keep nobody from an alarm, a drill or a test.
+  @Test(arguments: [Machine.Disk.isSilent, .refuses]) func commandsDoNotWaitForTheDisk(
+    disk: Machine.Disk
+  ) throws {
     let machine = try Machine(standing)
     machine.tick(after(0))
     #expect(machine.lines.isActuated)
-    machine.disk = .isSilent
+    machine.disk = disk
     machine.forget()
+    machine.receive(.drill, 1)
+    #expect(machine.isDrill && !machine.lines.isActuated)
+    machine.receive(.drill, 0)
+    #expect(!machine.isDrill && machine.lines.isActuated, "armed again, and the alarm stands")
     machine.receive(.release)
     #expect(!machine.isAlarm && !machine.lines.isActuated)
     #expect(machine.log.contains("relay 0 lamp 0") && machine.log.contains("alert clear atRest"))
-    #expect(!machine.log.contains { $0.hasPrefix("command") }, "the disk has not answered")
-    machine.answer(isDone: isDone)
-    #expect(machine.log.filter { $0 == "command done" }.count == 2, "an answer, and its copy")
-  }
-
-  @Test func theEndOfADrillDoesNotWaitForTheDisk() throws {
-    let machine = try Machine(standing)
-    machine.tick(after(0))
-    machine.receive(.drill, 1)
-    #expect(machine.isDrill && !machine.lines.isActuated)
-    machine.disk = .isSilent
-    machine.receive(.drill, 0)
-    #expect(!machine.isDrill && machine.lines.isActuated, "armed again, and the alarm stands")
-    #expect(machine.waiting.contains(.commandCounter))
-  }
-
-  /// Everything else waits: a later start would do it again.
-  @Test func aDrillAndATestWaitForTheDisk() throws {
-    let machine = try Machine()
-    machine.tick(after(0))
-    machine.disk = .isSilent
-    machine.receive(.drill, 1)
+    #expect(machine.log.filter { $0 == "answer done" }.count == 3)
     machine.receive(.relayTest, 500)
-    #expect(!machine.isDrill && !machine.wantsRelay)
-    machine.answer(isDone: true)
-    #expect(machine.isDrill && machine.wantsRelay, "a test is of the contacts, drill or not")
+    #expect(machine.wantsRelay, "a test is of the contacts")
   }
 
   @Test(arguments: [0.0, 3600, -3600, 86_400]) func aDrillEndsByItself(jump: Double) throws {

@@ -10,48 +10,46 @@ import Uplink
 
 @Suite struct CommandTests {
   private static func command(
-    _ counter: UInt64, _ parameter: CommandParameter, _ value: Int64 = CommandMessage.noValue,
-    expires: UTC = CommandMessage.neverExpires
+    _ issued: UInt64, _ parameter: CommandParameter, _ value: Int64 = CommandMessage.noValue,
+    lifeMilliseconds: UInt32 = 60_000
   ) -> CommandMessage {
     var command = CommandMessage()
-    command.counter = counter
-    command.id = UInt32(truncatingIfNeeded: counter) &+ 100
+    command.issuedMicroseconds = issued
+    command.lifeMilliseconds = lifeMilliseconds
+    command.id = UInt32(truncatingIfNeeded: issued) &+ 100
     command.parameter = parameter.rawValue
     command.value = value
-    command.expires = expires
     return command
   }
 
-  /// What comes back, the counter stored or not; nil where nothing does.
-  private func answer(
-    _ station: inout Station, to datagram: Datagram, isStored: Bool = true
-  ) throws -> CommandMessage? {
+  /// What comes back; nil where nothing does.
+  private func answer(_ station: inout Station, to datagram: Datagram) throws -> CommandMessage? {
     datagram.withBytes { station.receive($0, address: 0x7F00_0001, port: 4000) }
     var answer: CommandMessage?
-    for sent in carryOut(&station, isStored: isStored) where sent.address != 0 {
+    for sent in carryOut(&station) where sent.address != 0 {
       #expect(answer == nil && sent.address == 0x7F00_0001 && sent.port == 4000)
-      answer = try message(sent)
+      answer = try message(sent, as: AnswerMessage.self)?.command
     }
     return answer
   }
 
-  /// All that waits is done, with a disk that takes it or one that does not.
-  private func carryOut(_ station: inout Station, isStored: Bool = true) -> [Datagram] {
+  private func carryOut(_ station: inout Station) -> [Datagram] {
     var sent: [Datagram] = []
     while let action = station.nextAction() {
       switch action {
       case .send(let datagram): sent.append(datagram)
-      case .store(let value, _): station.note(.stored(value, isDone: isStored))
+      case .store(let value, _): station.note(.stored(value, isDone: true))
       case .drive(let relay, _): station.note(.lines(fittedLines(isActuated: relay)))
+      case .keep, .restart: break
       }
     }
     return sent
   }
 
   private func obeyed(
-    _ station: inout Station, _ command: CommandMessage, isStored: Bool = true
+    _ station: inout Station, _ command: CommandMessage, key: SigningKey = testOperator
   ) throws -> CommandMessage {
-    let answer = try answer(&station, to: signed(command), isStored: isStored)
+    let answer = try answer(&station, to: signed(command, key: key))
     return try #require(answer)
   }
 
@@ -78,7 +76,8 @@ import Uplink
     var station = running()
     let told = try obeyed(&station, Self.command(10, .triggerRatio))
     #expect(told.result == .done && told.value == 6000)
-    #expect(told.counter == 10 && told.id == 110)
+    #expect(told.issuedMicroseconds == 10 && told.id == 110)
+    #expect(told.giver == testOperator.publicKey.name)
     let set = try obeyed(&station, Self.command(11, .triggerRatio, 8500))
     #expect(set.result == .done && set.value == 8500)
     #expect(station.picker.triggerRatio == 8.5)
@@ -99,31 +98,37 @@ import Uplink
     #expect(picks == 0)
   }
 
-  @Test func noCounterIsObeyedTwice() throws {
-    var settings = stationSettings()
-    settings.commandCounter = 20
-    var station = Station(settings)
-    try expectSilence(&station, Self.command(20, .triggerRatio, 9000), "one of an earlier boot")
-    _ = try obeyed(&station, Self.command(21, .triggerRatio, 9000))
-    _ = try obeyed(&station, Self.command(22, .triggerRatio, 7000))
-    try expectSilence(&station, Self.command(21, .triggerRatio, 9000))
+  @Test func nothingIsObeyedTwice() throws {
+    var station = running()
+    let first = Self.command(21, .triggerRatio, 9000)
+    _ = try obeyed(&station, first)
+    let last = Self.command(22, .triggerRatio, 7000)
+    _ = try obeyed(&station, last)
+    try expectSilence(&station, first)
     #expect(station.picker.triggerRatio == 7)
     // The answer may have been lost: the last command is answered again, and not carried out again.
-    var other = Self.command(22, .triggerRatio, 9000)
-    let again = try obeyed(&station, other)
+    station.picker.triggerRatio = 8
+    let again = try obeyed(&station, last)
     #expect(again.result == .done && again.value == 7000)
-    #expect(station.picker.triggerRatio == 7)
-    other.id += 1
-    try expectSilence(&station, other, "another sender's")
+    #expect(station.picker.triggerRatio == 8)
+    try expectSilence(&station, Self.command(22, .triggerRatio, 9000), "another of the same time")
+    try expectSilence(&station, Self.command(20, .triggerRatio, 9000), "an older one")
+    let other = try obeyed(&station, Self.command(5, .triggerRatio), key: testWatcher)
+    #expect(other.result == .done, "each operator has a time of their own")
   }
 
-  @Test func withoutItsCounterOnDiskNothingIsDone() throws {
+  /// Recorded in an earlier boot, or before the station lost its folder.
+  @Test func whatWasForAnotherBootIsNotObeyed() throws {
     var station = running()
-    let refused = try obeyed(&station, Self.command(5, .triggerRatio, 9000), isStored: false)
-    #expect(refused.result == .impossible)
+    let command = Self.command(1, .triggerRatio, 9000)
+    for datagram in [
+      signed(command, bootNonce: testBootNonce + 1), signed(command, epoch: testEpoch + 1),
+      signed(command, epoch: 0),
+    ] {
+      let none = try answer(&station, to: datagram)
+      #expect(none == nil)
+    }
     #expect(station.picker.triggerRatio == 6)
-    let later = try obeyed(&station, Self.command(6, .triggerRatio, 9000))
-    #expect(later.result == .done)
   }
 
   @Test func strangersAndAnswersAreNotObeyed() throws {
@@ -132,36 +137,124 @@ import Uplink
     var answered = good
     answered.result = .done
     for datagram in [
-      signed(good, code: ""), signed(good, code: "XX.OTHER..EH"),
-      signed(good, key: Key(InlineArray(repeating: 1))), signed(answered),
+      signed(good, code: ""), signed(good, code: "XX.OTHER..EH"), signed(good, key: pair(7)),
+      signed(answered),
     ] {
       let none = try answer(&station, to: datagram)
       #expect(none == nil)
     }
-    #expect(station.picker.triggerRatio == 6)
+    // Named after the operator, and signed by somebody else.
+    var forged = good
+    (forged.giver, forged.bootNonce) = (testOperator.publicKey.name, testBootNonce)
+    let header = Header(
+      .command, to: StationCode("XX.TEST..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0))
+    let datagram = Datagram(header, signedBy: pair(7)) { forged.write(to: &$0) }
+    let none = try answer(&station, to: datagram)
+    #expect(none == nil && station.picker.triggerRatio == 6)
     let last = try obeyed(&station, good)
     #expect(last.result == .done)
   }
 
-  @Test func oneThatCameTooLateIsNotObeyed() throws {
-    var station = running()  // at 1 s
+  /// By the station's own monotonic clock; nobody's date has a say, and no date is needed.
+  @Test func aCommandHasALife() throws {
+    var station = running()  // for 0.96 s
     let late = try obeyed(
-      &station, Self.command(1, .triggerRatio, 9000, expires: streamStart + 999_000_000))
-    #expect(late.result == .expired)
-    let inTime = try #require(
-      try answer(
-        &station,
-        to: signed(
-          Self.command(2, .triggerRatio, 9000, expires: streamStart + 1_001_000_000))))
+      &station, Self.command(100_000, .triggerRatio, 9000, lifeMilliseconds: 859))
+    #expect(late.result == .expired && station.picker.triggerRatio == 6)
+    let inTime = try obeyed(
+      &station, Self.command(100_001, .triggerRatio, 9000, lifeMilliseconds: 860))
     #expect(inTime.result == .done)
-    station.tick(moment(streamStart), clock: ClockReading(), isDelivering: true)
+    let timeless = Moment(
+      monotonicNanoseconds: station.moment.monotonicNanoseconds, utc: UTC(nanoseconds: 0))
+    station.tick(timeless, clock: ClockReading(), isDelivering: true)
     while station.nextDatagram() != nil {}
-    let timeless = try #require(
-      try answer(
-        &station,
-        to: signed(
-          Self.command(3, .triggerRatio, 9000, expires: streamStart + 1_000_000_000_000))))
-    #expect(timeless.result == .expired, "who does not know the time cannot tell")
+    let released = try obeyed(&station, Self.command(960_000, .release))
+    #expect(released.result == .done, "an unsynchronised station can be released")
+  }
+
+  /// One from the future would lock out what is said until then.
+  @Test func theFutureIsRefused() throws {
+    var station = running()  // for 0.96 s
+    try expectSilence(&station, Self.command(1_960_001, .triggerRatio, 9000))
+    try expectSilence(&station, Self.command(UInt64(Int64.max), .triggerRatio, 9000))
+    let next = try obeyed(&station, Self.command(960_000, .triggerRatio, 8000))
+    #expect(next.result == .done && next.value == 8000)
+  }
+
+  @Test func rightsDecide() throws {
+    var station = running()
+    station.note(.lines(fittedLines()))
+    for (issued, parameter, value) in [
+      (UInt64(1), CommandParameter.triggerRatio, Int64(9000)), (2, .relayTest, 500),
+      (3, .drill, 1), (4, .release, CommandMessage.noValue), (5, .restart, 1),
+    ] {
+      let refused = try obeyed(
+        &station, Self.command(issued, parameter, value), key: testWatcher)
+      #expect(refused.result == .notPermitted && refused.value == CommandMessage.noValue)
+    }
+    let isDrill = station.isDrill
+    #expect(station.picker.triggerRatio == 6 && !isDrill)
+    let asked = try obeyed(&station, Self.command(6, .triggerRatio), key: testWatcher)
+    #expect(asked.result == .done && asked.value == 6000)
+  }
+
+  /// Each moves what is wired to it.
+  @Test func theRelayIsTestedTwelveTimesAnHour() throws {
+    var station = running()
+    station.note(.lines(fittedLines()))
+    var results: [CommandResult] = []
+    for test in 1...13 as ClosedRange<UInt64> {
+      station.tick(later(than: station.moment, 2000), clock: ClockReading(), isDelivering: true)
+      while station.nextDatagram() != nil {}
+      station.note(.lines(fittedLines()))
+      results.append(try obeyed(&station, Self.command(test, .relayTest, 100)).result)
+    }
+    #expect(results == Array(repeating: .done, count: 12) + [.tooOften])
+    station.tick(later(than: station.moment, 3_600_000), clock: ClockReading(), isDelivering: true)
+    while station.nextDatagram() != nil {}
+    station.note(.lines(fittedLines()))
+    var command = Self.command(1_000_000, .relayTest, 100)
+    command.lifeMilliseconds = CommandMessage.lifeMaximum
+    command.issuedMicroseconds = station.uptimeMicroseconds
+    #expect(try obeyed(&station, command).result == .done)
+  }
+
+  @Test func aNewStartIsAskedForAfterTheAnswer() throws {
+    var station = running()
+    signed(Self.command(1, .restart, 1)).withBytes { station.receive($0, address: 1, port: 1) }
+    var order: [String] = []
+    while let action = station.nextAction() {
+      switch action {
+      case .send(let datagram): order.append("\(try open(datagram).type)")
+      case .restart: order.append("restart")
+      default: break
+      }
+    }
+    #expect(order == ["answer", "audit", "restart"])
+    #expect(try obeyed(&station, Self.command(2, .restart)).result == .done)
+    #expect(try obeyed(&station, Self.command(3, .restart, 2)).result == .outOfRange)
+    let machine = try Machine(standing)
+    machine.tick(after(0))
+    machine.receive(.restart, 1)
+    #expect(machine.log.contains("answer impossible"), "an alarm stands")
+  }
+
+  @Test func healthComesAsOftenAsItIsWanted() throws {
+    var station = running()
+    #expect(try obeyed(&station, Self.command(1, .healthInterval)).value == 10)
+    #expect(try obeyed(&station, Self.command(2, .healthInterval, 60)).value == 60)
+    #expect(try obeyed(&station, Self.command(3, .healthInterval, 0)).result == .outOfRange)
+    #expect(try obeyed(&station, Self.command(4, .healthInterval, 3601)).result == .outOfRange)
+    station.tick(later(than: station.moment, 2000), clock: lockedClock(), isDelivering: true)
+    while station.nextDatagram() != nil {}
+    var times: [Int] = []
+    for second in 1...130 {
+      station.tick(later(than: station.moment, 1000), clock: lockedClock(), isDelivering: true)
+      while let datagram = station.nextDatagram() {
+        if try open(datagram).type == .health { times.append(second) }
+      }
+    }
+    #expect(times.count == 2 && times[1] - times[0] == 60, "\(times)")
   }
 
   /// A pulse of the relay, for as long as was asked, and not while somebody inhibits it.
@@ -223,10 +316,12 @@ import Uplink
     }
     let sent = carryOut(&station)
     #expect(sent.map(\.address) == [0x7F00_0001, 0, 0], "two of them go upstream")
-    #expect(try sent.map { try open($0).type } == [.command, .command, .health])
-    #expect(
-      try message(sent[0], as: CommandMessage.self)?.result == .done
-        && message(sent[0], as: CommandMessage.self) == message(sent[1]))
+    #expect(try sent.map { try open($0).type } == [.answer, .audit, .health])
+    let (answer, audit) = (
+      try message(sent[0], as: AnswerMessage.self)?.command,
+      try message(sent[1], as: AuditMessage.self)?.command
+    )
+    #expect(answer?.result == .done && answer == audit)
     #expect(try message(sent[2], as: HealthMessage.self)?.datagramsAccepted == 1)
   }
 

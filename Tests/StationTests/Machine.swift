@@ -25,6 +25,8 @@ final class Machine {
   /// What was done, in order: "relay 1", "store latch 2", "alert alarm actuated", "command".
   private(set) var log: [String] = []
   private(set) var sent: [Datagram] = []
+  /// What is to be on disk of what waits for the upstream.
+  private(set) var kept: [OutboxRecord] = []
   /// What a silent disk was asked to store.
   private(set) var waiting: [StoredValue] = []
   private var counter: UInt64 = 0
@@ -75,7 +77,7 @@ final class Machine {
   func receive(_ parameter: CommandParameter, _ value: Int64 = CommandMessage.noValue) {
     counter += 1
     var command = CommandMessage()
-    (command.counter, command.id) = (counter, 7)
+    (command.issuedMicroseconds, command.id) = (station.uptimeMicroseconds + counter, 7)
     (command.parameter, command.value) = (parameter.rawValue, value)
     signed(command).withBytes {
       station.receive($0, address: 0x7F00_0001, port: 4000)
@@ -108,6 +110,10 @@ final class Machine {
     case .send(let datagram):
       sent.append(datagram)
       log.append(name(datagram))
+    case .keep(let record):
+      kept.append(record)
+      if disk != .isSilent { station.note(.stored(.outbox, isDone: disk == .takes)) }
+    case .restart: log.append("restart")
     }
     return true
   }
@@ -120,8 +126,8 @@ final class Machine {
     if let alert = (try? message(datagram, as: AlertMessage.self)) ?? nil {
       return "alert \(alert.level) \(alert.relay)"
     }
-    if let command = (try? message(datagram, as: CommandMessage.self)) ?? nil {
-      return "command \(command.result)"
+    if let answer = (try? message(datagram, as: AnswerMessage.self)) ?? nil {
+      return "answer \(answer.command.result)"
     }
     return (try? open(datagram)).map { "\($0.type)" } ?? "damaged"
   }

@@ -10,8 +10,9 @@ import Uplink
 @Suite struct OutboxTests {
   private static func datagram(_ number: UInt32) -> Datagram {
     let header = Header(
-      type: .pick, station: Text<24>("XX.TEST..EH"), bootCounter: 1, sequence: number,
-      emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0, clockUncertaintyNanoseconds: 0)
+      type: .pick, station: Text<24>("XX.TEST..EH"), epoch: testEpoch, bootCounter: 1,
+      sequence: number, emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
+      clockUncertaintyNanoseconds: 0)
     return Datagram(header, key: testKey) { PickMessage().write(to: &$0) }
   }
 
@@ -46,7 +47,7 @@ import Uplink
     var outbox = Outbox()
     var (count, givenUp) = (0, 0)
     for number in 0..<100 as Range<UInt32> {
-      outbox.keep(Self.datagram(number), number, rank: 3, at: 0)
+      _ = outbox.keep(Self.datagram(number), boot: 1, number, rank: 3, at: 0)
     }
     #expect(try Self.sent(&outbox, seconds: 200).isEmpty)
     (count, givenUp) = (outbox.count, Int(outbox.givenUp))
@@ -59,7 +60,7 @@ import Uplink
 
   @Test func itWaitsTwiceAsLongEachTimeUpToAMinuteInSilence() throws {
     var outbox = Self.heard()
-    outbox.keep(Self.datagram(7), 7, rank: 3, at: 0)
+    _ = outbox.keep(Self.datagram(7), boot: 1, 7, rank: 3, at: 0)
     let times = try Self.sent(&outbox, seconds: 400).map(\.at)
     var expected = 1.0
     for (before, after) in zip([0] + times, times) {
@@ -78,9 +79,9 @@ import Uplink
   @Test func whatMattersMostGoesFirstAndTheLinkIsNotFilled() throws {
     var outbox = Self.heard()
     for number in 0..<30 as Range<UInt32> {
-      outbox.keep(Self.datagram(number), number, rank: 5, at: 0)
+      _ = outbox.keep(Self.datagram(number), boot: 1, number, rank: 5, at: 0)
     }
-    outbox.keep(Self.datagram(50), 50, rank: 2, at: 0)
+    _ = outbox.keep(Self.datagram(50), boot: 1, 50, rank: 2, at: 0)
     var sent: [UInt32] = []
     // All are due; one leaves every 50 ms.
     for step in 0..<31 {
@@ -98,22 +99,22 @@ import Uplink
     var outbox = Self.heard()
     var (count, givenUp) = (0, 0)
     for number in 0..<20 as Range<UInt32> {
-      outbox.keep(Self.datagram(number), number, about: 4, rank: 5, at: 0)
+      _ = outbox.keep(Self.datagram(number), boot: 1, number, about: 4, rank: 5, at: 0)
     }
     (count, givenUp) = (outbox.count, Int(outbox.givenUp))
     #expect(count == 1 && givenUp == 0)
     for number in 100..<163 as Range<UInt32> {
-      outbox.keep(Self.datagram(number), number, rank: 3, at: 0)
+      _ = outbox.keep(Self.datagram(number), boot: 1, number, rank: 3, at: 0)
     }
     (count, givenUp) = (outbox.count, Int(outbox.givenUp))
     #expect(count == 64 && givenUp == 0)
-    outbox.keep(Self.datagram(200), 200, rank: 2, at: 0)
+    _ = outbox.keep(Self.datagram(200), boot: 1, 200, rank: 2, at: 0)
     (count, givenUp) = (outbox.count, Int(outbox.givenUp))
     #expect(givenUp == 1, "the estimate")
-    outbox.keep(Self.datagram(201), 201, rank: 5, at: 0)
+    _ = outbox.keep(Self.datagram(201), boot: 1, 201, rank: 5, at: 0)
     (count, givenUp) = (outbox.count, Int(outbox.givenUp))
     #expect(givenUp == 2, "the new one, which matters least")
-    outbox.keep(Self.datagram(202), 202, rank: 3, at: 0)
+    _ = outbox.keep(Self.datagram(202), boot: 1, 202, rank: 3, at: 0)
     (count, givenUp) = (outbox.count, Int(outbox.givenUp))
     #expect(givenUp == 3 && count == 64, "the oldest of the picks")
     outbox.settle(AcknowledgementMessage(boot: 1, sequence: 200), at: 0)
@@ -122,5 +123,42 @@ import Uplink
     outbox.settle(AcknowledgementMessage(boot: 1, sequence: 100), at: 0)
     (count, givenUp) = (outbox.count, Int(outbox.givenUp))
     #expect(count == 63, "it was given up")
+  }
+
+  /// After a power cut: what the newest record says, and nothing that had been settled before it.
+  @Test func whatWaitedIsSentAgainInTheNextBoot() throws {
+    var outbox = Self.heard()
+    var disk: [UInt8: OutboxRecord] = [:]
+    func keep(_ number: UInt32, about subject: UInt32 = 0) {
+      let record = outbox.keep(
+        Self.datagram(number), boot: 1, number, about: subject, rank: 3, at: 0)
+      if let record { disk[record.place] = record }
+    }
+    for number in 0..<5 as Range<UInt32> { keep(number, about: number < 2 ? 9 : 0) }
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 3), at: 0)
+    keep(5)
+    // The upstream has it, and no record says so.
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 5), at: 0)
+    let newest = try #require(disk.values.max { $0.generation < $1.generation })
+    #expect(newest.waiting.nonzeroBitCount == 4)
+
+    var next = Outbox()
+    for (place, record) in disk where newest.waiting >> UInt64(place) & 1 == 1 {
+      next.restore(record, boot: 1, try Self.number(record.datagram))
+    }
+    let isSilent = next.due(at: 100 * nanosecondsPerSecond) == nil
+    #expect(isSilent, "the upstream has not been heard in this boot")
+    next.settle(AcknowledgementMessage(boot: 2, sequence: 0), at: 0)
+    #expect(Set(try Self.sent(&next, seconds: 0.9).map(\.number)) == [1, 2, 4, 5])
+    next.settle(AcknowledgementMessage(boot: 2, sequence: 4), at: 0)
+    var count = next.count
+    #expect(count == 4, "that is another boot's")
+    for number in [1, 2, 4, 5] as [UInt32] {
+      next.settle(AcknowledgementMessage(boot: 1, sequence: number), at: 0)
+    }
+    count = next.count
+    #expect(count == 0)
+    let record = next.keep(Self.datagram(0), boot: 2, 0, rank: 3, at: 0)
+    #expect(record?.generation == newest.generation + 1, "it is newer than all before")
   }
 }

@@ -138,9 +138,9 @@ import Uplink
     var stored: [Int64] = []
     feed(&station, Array(strongFrames(seconds: 40).prefix(100)))
     while station.nextDatagram() != nil {}
-    func answer(_ counter: UInt64, _ value: Int64) throws -> CommandMessage {
+    func answer(_ issued: UInt64, _ value: Int64) throws -> CommandMessage {
       var command = CommandMessage()
-      (command.counter, command.value) = (counter, value)
+      (command.issuedMicroseconds, command.value) = (issued, value)
       command.parameter = CommandParameter.siteTerm.rawValue
       signed(command).withBytes {
         station.receive($0, address: 1, port: 1)
@@ -150,11 +150,9 @@ import Uplink
         switch action {
         case .store(.siteTerm, let term): stored.append(term)
         case .store(let value, _): station.note(.stored(value, isDone: true))
-        case .drive: break
+        case .drive, .keep, .restart: break
         case .send(let datagram):
-          answer = try datagram.withBytes { bytes throws in
-            try CommandMessage(try OpenedDatagram(bytes, key: testKey).payload)
-          }
+          answer = try message(datagram, as: AnswerMessage.self)?.command ?? answer
         }
       }
       return try #require(answer)

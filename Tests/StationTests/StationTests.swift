@@ -53,40 +53,74 @@ import Uplink
     #expect(!times.isEmpty, "a gap is told at once")
   }
 
-  @Test func pingIsAnsweredOnlyWhenItIsSigned() throws {
+  @Test func onlyAnOperatorsPingIsAnswered() throws {
     var station = Station(stationSettings())
     feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
-    func ping(_ key: Key, code: String = "", type: MessageType = .ping) -> Datagram {
-      var station = Text<24>()
-      for byte in code.utf8 { station.append(byte: byte) }
-      let header = Header(
-        type: type, station: station, bootCounter: 0, sequence: 0,
-        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-        clockUncertaintyNanoseconds: .max)
-      return Datagram(header, key: key) { PingMessage(nonce: 77).write(to: &$0) }
-    }
+    let start = streamStart.nanoseconds
     func answer(_ datagram: Datagram) throws -> PongMessage? {
       datagram.withBytes { station.receive($0, address: 0x7F00_0001, port: 4000) }
       guard let answer = station.nextDatagram() else { return nil }
       #expect(answer.address == 0x7F00_0001 && answer.port == 4000)
-      return try answer.withBytes { bytes throws in
-        try PongMessage(try OpenedDatagram(bytes, key: testKey).payload)
-      }
+      return try message(answer)
     }
-    let pong = try #require(try answer(ping(testKey)))
-    #expect(pong.nonce == 77)
+    let pong = try #require(try answer(signedPing(77, at: start + 1)))
+    #expect(pong.nonce == 77 && pong.bootNonce == testBootNonce)
+    #expect(pong.uptimeMicroseconds == 960_000, "since the end of the first block")
     #expect(pong.health.datagramsAccepted == 1)
-    #expect(try answer(ping(testKey, code: "XX.TEST..EH")) != nil)
-    #expect(try answer(ping(testKey, code: "XX.OTHER..EH")) == nil)
-    #expect(try answer(ping(Key(InlineArray(repeating: 1)))) == nil)
-    #expect(try answer(ping(testKey, type: .pick)) == nil)
-    #expect(try answer(ping(testKey, type: .command)) == nil, "no command has 8 bytes")
-    let last = try #require(try answer(ping(testKey)))
-    #expect(last.health.datagramsRejected == 4)
-    #expect(last.health.datagramsAccepted == 3)
-    #expect(try answer(ping(testKey)) != nil)
-    #expect(try answer(ping(testKey)) != nil)
-    #expect(try answer(ping(testKey)) == nil, "five answers a second are enough for anybody")
+    #expect(try answer(signedPing(1, code: "XX.TEST..EH", epoch: testEpoch, at: start + 2)) != nil)
+    #expect(try answer(signedPing(1, at: start + 1, key: testWatcher)) != nil)
+    for stranger in [
+      signedPing(1, code: "XX.OTHER..EH", at: start + 3), signedPing(1, epoch: 1, at: start + 4),
+      signedPing(1, at: start + 5, key: pair(7)),
+    ] {
+      #expect(try answer(stranger) == nil)
+    }
+    // What an upstream would seal.
+    let header = Header(.health, to: Text(), epoch: 0, at: UTC(nanoseconds: 0))
+    #expect(try answer(Datagram(header, key: testKey) { HealthMessage().write(to: &$0) }) == nil)
+    let last = try #require(try answer(signedPing(2, at: start + 6)))
+    #expect(last.health.datagramsRejected == 4 && last.health.datagramsAccepted == 4)
+  }
+
+  /// Five hundred recorded pings a second: a hundred of an hour ago to a station that knows the time,
+  /// and one after the other to one that does not.
+  @Test(arguments: [true, false]) func aRecordedPingDoesNotCrowdTheOperatorOut(
+    isSynchronised: Bool
+  ) throws {
+    var station = Station(stationSettings())
+    feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
+    let hour = 3600 * nanosecondsPerSecond
+    let recorded = (0..<(isSynchronised ? 100 : 1)).map {
+      signedPing(UInt64($0), at: streamStart.nanoseconds - hour + Int64($0))
+    }
+    for second in 1...20 {
+      let now = moment(streamStart + Int64(second) * nanosecondsPerSecond)
+      station.tick(
+        now, clock: isSynchronised ? lockedClock() : ClockReading(), isDelivering: true)
+      while station.nextDatagram() != nil {}
+      var answered: [UInt64: Int] = [:]
+      func receive(_ datagram: Datagram) throws {
+        datagram.withBytes { station.receive($0, address: 1, port: 1) }
+        while let sent = station.nextDatagram() {
+          if let pong: PongMessage = try message(sent) { answered[pong.nonce, default: 0] += 1 }
+        }
+      }
+      for index in 0..<500 {
+        try receive(recorded[(second * 37 + index) % recorded.count])
+        if index == 450 {
+          try receive(signedPing(UInt64(1000 + second), at: now.utc.nanoseconds))
+        }
+      }
+      #expect(answered[UInt64(1000 + second)] == 1, "in second \(second)")
+      #expect(answered.values.reduce(0, +) <= 4, "recorded ones take two places a second")
+    }
+    // A wrong clock is no reason to be left alone.
+    station.tick(
+      moment(streamStart + hour), clock: lockedClock(), isDelivering: true)
+    while station.nextDatagram() != nil {}
+    signedPing(77, at: .max).withBytes { station.receive($0, address: 1, port: 1) }
+    let sent = station.nextDatagram()
+    #expect(try message(try #require(sent), as: PongMessage.self)?.nonce == 77)
   }
 
   /// What leaves does not depend on how the digitizer cuts its blocks, but for the time of leaving.
@@ -142,12 +176,10 @@ import Uplink
   @Test func hundredThousandStepsAllocateNothing() {
     let frames = earthquakeFrames(seconds: 400)
     var station = Station(stationSettings())
-    let ping = Datagram(
-      Header(
-        type: .ping, station: Text<24>(), bootCounter: 0, sequence: 0,
-        emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
-        clockUncertaintyNanoseconds: .max), key: testKey
-    ) { PingMessage(nonce: 1).write(to: &$0) }
+    let pings = (0..<120).map {
+      signedPing(UInt64($0), at: streamStart.nanoseconds + Int64($0) * 40 * nanosecondsPerSecond)
+    }
+    var pinged = 0
     var sent = 0
     func run(_ steps: Int, from start: Int) {
       frames.withUnsafeBufferPointer { frames in
@@ -159,7 +191,8 @@ import Uplink
               firstFrame: Int64(step) * 4, firstFrameTime: streamStart + Int64(step) * 40_000_000,
               nanosecondsPerFrame: 1e7, clock: lockedClock()))
           if step % 1000 == 0 {
-            ping.withBytes { station.receive($0, address: 1, port: 1) }
+            pings[pinged].withBytes { station.receive($0, address: 1, port: 1) }
+            pinged += 1
           }
           while station.nextDatagram() != nil { sent += 1 }
         }

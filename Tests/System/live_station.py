@@ -57,6 +57,17 @@ class Disk:
         self.flag.unlink()
 
 
+def make_operator(tools, folder, station_file):
+    """An operator who may do everything: the file of the secret key. The station's public key is beside its own."""
+    secret, lines = folder / "operator", folder / "operators"
+    if not secret.exists():
+        lines.write_text(subprocess.run([tools / "onset", "key", "operator", secret], check=True, capture_output=True,
+                                        text=True).stdout)
+        subprocess.run([tools / "onset", "key", "public", folder / "station.key"], check=True)
+    station_file.write_text(station_file.read_text() + "\n" + lines.read_text())
+    return secret
+
+
 class LiveStation:
     """A folder with everything that onsetd needs, and the process while the context is open."""
 
@@ -84,11 +95,16 @@ class LiveStation:
         text = (host / "station.toml").read_text()
         text = text.replace("port = 6464", f"port = {self.socket.getsockname()[1]}")
         (host / "station.toml").write_text(text.replace("listen_port = 6465", f"listen_port = {self.listen_port}"))
+        make_operator(self.tools, host, host / "station.toml")
         raw = folder / "synthetic.raw"
         if frames is None:
             # Three seconds of a small ramp: enough for a start, and never stuck.
             frames = b"".join((n % 977).to_bytes(4, "little") * 3 for n in range(3 * 8000))
         raw.write_bytes(frames)
+
+    def operator(self):
+        """What the operator's program needs to reach it."""
+        return [f"127.0.0.1:{self.listen_port}", "--key", self.host / "operator", "--public", self.host / "station.key.pub"]
 
     @property
     def host(self):

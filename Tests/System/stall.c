@@ -4,8 +4,9 @@
 //   STALL_WHILE    the disk is ill as long as this file exists
 //   STALL          what its calls then do: a number, to take so many seconds; or EROFS or EIO, to fail with it
 //
-// A stall and EROFS befall what changes the disk, fsync, rename and opening for writing, and statvfs, which stalls as
-// well; EIO befalls opening for reading and access too. A stalled call ends at once when the disk is well again.
+// A stall and EROFS befall what changes the disk, pwrite, fsync, fdatasync, rename and opening for writing, and statvfs,
+// which stalls as well; EIO befalls opening for reading and access too. A stalled call ends at once when the disk is
+// well again.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -71,6 +72,16 @@ OPEN(open64)
 int fsync(int descriptor) {
   NEXT(int, fsync, (int));
   return suffer_of_descriptor(descriptor) != 0 ? -1 : next(descriptor);
+}
+
+int fdatasync(int descriptor) {
+  NEXT(int, fdatasync, (int));
+  return suffer_of_descriptor(descriptor) != 0 ? -1 : next(descriptor);
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
+  NEXT(ssize_t, pwrite, (int, const void *, size_t, off_t));
+  return suffer_of_descriptor(descriptor) != 0 ? -1 : next(descriptor, bytes, count, offset);
 }
 
 int rename(const char *from, const char *to) {

@@ -27,7 +27,7 @@ def key(station):
 def pick(station, sequence, secret=None):
     """A pick as a station signs it."""
     payload = struct.pack("<IBBbBqIHHhBBQ", sequence + 1, 1, 1, 0, 4, 1_800_000_000 * 10**9, 30_000, 65535, 65535, 0, 1, 0, 0)
-    signed = struct.pack("<4sBBH24sIIqBBHI", b"ONST", 1, 1, 72 + len(payload), station.encode(), 7, sequence,
+    signed = struct.pack("<4sBBH24sQIIqBBHI", b"ONST", 2, 1, 80 + len(payload), station.encode(), 9, 7, sequence,
                          1_800_000_000 * 10**9, 3, 2, 0, 1000) + payload
     return signed + hashlib.blake2b(signed, key=secret or key(station), digest_size=16).digest()
 
@@ -120,13 +120,13 @@ class Collector(unittest.TestCase):
         self.assertEqual(collector.end(), 0)
         self.assertEqual(self.stored(), {(self.stations[0], 2)})
         self.assertEqual({cause: count for cause, count in self.rows("SELECT cause, count FROM refusal")}, {
-            "is shorter than a header and a tag, 72 bytes": 2, "is not signed with this key": 1,
+            "is shorter than a header and a tag, 80 bytes": 2, "is not sealed with this key": 1,
             "is of a station that has no key in the folder": 1})
         answer = self.socket.recv(500)
         signed, tag = answer[:-16], answer[-16:]
         self.assertEqual(hashlib.blake2b(signed, key=key(self.stations[0]), digest_size=16).digest(), tag)
         self.assertEqual((signed[5], signed[8:32].rstrip(b"\0").decode()), (7, self.stations[0]))
-        self.assertEqual(struct.unpack("<IIQ", signed[56:]), (7, 2, 1))
+        self.assertEqual(struct.unpack("<IIQ", signed[64:]), (7, 2, 1))
         self.socket.setblocking(False)
         self.assertRaises(BlockingIOError, self.socket.recv, 100)
 

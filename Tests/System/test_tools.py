@@ -157,7 +157,7 @@ class ToolsTest(unittest.TestCase):
         self.assertEqual(run("decode", "-", stdin=wire.read_bytes())[0], out)
         self.assertEqual(xml.etree.ElementTree.parse(svg).getroot().tag, "{http://www.w3.org/2000/svg}svg")
         wire.write_bytes(wire.read_bytes()[:-1])
-        self.assertIn("no datagram of version 1 begins here", run("decode", wire, status=1)[1])
+        self.assertIn("no datagram of version 2 begins here", run("decode", wire, status=1)[1])
 
     def test_known_response_changes_no_pick(self):
         def picks(*options):
@@ -423,7 +423,7 @@ class ToolsTest(unittest.TestCase):
             decode.stdin.close()
             self.assertEqual(decode.stdout.read(), b"")
             at = sum(map(len, datagrams[:5]))
-            self.assertIn(f"byte {at}: no datagram of version 1 begins here", decode.stderr.read().decode())
+            self.assertIn(f"byte {at}: no datagram of version 2 begins here", decode.stderr.read().decode())
         self.assertEqual(decode.returncode, 1)
 
     def key(self, content=bytes([5]) * 32):
@@ -446,7 +446,7 @@ class ToolsTest(unittest.TestCase):
                     sender.sendto(content, ("127.0.0.1", port))
                 send(datagrams[0][:-1] + bytes([datagrams[0][-1] ^ 1]))
                 refused = f"onset: refused, {{}} so far: a datagram from 127.0.0.1:{sender.getsockname()[1]} "
-                self.assertEqual(listen.stderr.readline().decode(), refused.format(1) + "is not signed with this key\n")
+                self.assertEqual(listen.stderr.readline().decode(), refused.format(1) + "is not sealed with this key\n")
                 send(b"rubbish")
                 self.assertIn(refused.format(2) + "is shorter than", listen.stderr.readline().decode())
                 for datagram in datagrams:
@@ -456,24 +456,6 @@ class ToolsTest(unittest.TestCase):
                         self.assertEqual(listen.stdout.readline().decode(), expected.pop(0))
             self.assertEqual((expected, listen.stdout.read()), ([], b""))
         self.assertEqual(listen.returncode, 0)
-
-    def test_an_expired_command_says_whose_clock(self):
-        """A station in a few lines: it answers "expired", with an unsynchronised clock and with a locked one."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as station:
-            station.bind(("127.0.0.1", 0))
-            target = f"127.0.0.1:{station.getsockname()[1]}"
-            for state, sentence in ((0, "the station's clock is unsynchronised"), (3, "after it had expired")):
-                command = subprocess.Popen([ONSET, "command", target, "--key", self.key(), "--station", "XX.TEST..HH",
-                                            "health"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-                asked, sender = station.recvfrom(400)
-                answer = bytearray(asked[:-16])
-                answer[48], answer[56 + 14] = state, 5
-                signed = bytes(answer) + hashlib.blake2b(answer, digest_size=16, key=bytes([5]) * 32).digest()
-                station.sendto(signed, sender)
-                out, err = command.communicate()
-                self.assertEqual(command.returncode, 1, err)
-                self.assertEqual(json.loads(out)["result"], "expired")
-                self.assertIn(sentence, err.decode())
 
     def test_progress_on_a_terminal_alone(self):
         index, _ = self.two_of_three()
@@ -505,8 +487,10 @@ class ToolsTest(unittest.TestCase):
             ("replay", self.folder / "absent"): (1, "cannot be read"),
             ("replay", ROOT / "README.md"): (1, "no miniSEED 2 record"),
             ("decode", self.record): (1, "byte 0: the datagram is longer than any message"),
-            ("ping", "localhost"): (1, "needs HOST:PORT and --key FILE"),
-            ("ping", "localhost:x", "--key", self.record): (1, "is not HOST:PORT"),
+            ("ping", "localhost"): (1, "needs HOST:PORT, --key FILE and --public FILE.pub"),
+            ("ping", "localhost:x", "--key", self.record, "--public", self.record): (1, "is not HOST:PORT"),
+            ("ping", "localhost:1", "--key", self.record, "--public", self.record):
+                (1, "an operator's key has 64 bytes"),
             ("bench", "everything"): (1, "there are loop, kernels, picker"),
             ("evaluate",): (1, "needs one INDEX.csv"),
             ("evaluate", self.folder / "absent.csv"): (1, "absent.csv: cannot be read as text"),

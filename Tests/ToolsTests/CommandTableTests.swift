@@ -109,16 +109,19 @@ extension CommandDescription: CustomTestStringConvertible {
   }
 
   @Test func everyTypeOfMessageCanBeChosen() throws {
-    #expect(MessageFilter.types.count == 8 && MessageType(rawValue: 9) == nil)
+    #expect(MessageFilter.types.count == 10 && MessageType(rawValue: 11) == nil)
     #expect(throws: ToolError.self) { try MessageFilter("pick,") }
   }
 
   /// Cut anywhere, the pieces give the same messages as the whole.
   @Test func aFileInPieces() throws {
     let header = Header(
-      type: .ping, station: Text("XX.ONST1.00.EH"), bootCounter: 3, sequence: 12,
+      type: .acknowledgement, station: Text("XX.ONST1.00.EH"), epoch: 2, bootCounter: 3,
+      sequence: 12,
       emitted: UTC(nanoseconds: 0), clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 0)
-    let datagram = Datagram(header, key: replayKey) { PingMessage(nonce: 5).write(to: &$0) }
+    let datagram = Datagram(header, key: replayKey) {
+      AcknowledgementMessage(boot: 5, sequence: 1).write(to: &$0)
+    }
     let one = datagram.withBytes { Array($0) }
     let file = one + one
     for cut in 0...file.count {

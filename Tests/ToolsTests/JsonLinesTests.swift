@@ -11,14 +11,14 @@ import Uplink
 
   private static func header(_ type: MessageType) -> Header {
     Header(
-      type: type, station: Text("XX.ONST1.00.EH"), bootCounter: 3, sequence: 12,
+      type: type, station: Text("XX.ONST1.00.EH"), epoch: 0xABC, bootCounter: 3, sequence: 12,
       emitted: UTC(nanoseconds: 1_583_020_813_000_000_000), clockState: 3, clockSource: 2,
       clockUncertaintyNanoseconds: 2000)
   }
 
   private static func line(_ datagram: Datagram) throws -> String {
     try datagram.withBytes { bytes throws in
-      try JsonLine.text(try OpenedDatagram(bytes, key: key))
+      try JsonLine.text(try OpenedDatagram(bytes, key: nil))
     }
   }
 
@@ -45,7 +45,7 @@ import Uplink
         {"type":"pick","id":7,"status":"confirmed","station":"XX.ONST1.00.EH","phase":"P",\
         "time":"2020-03-01T00:00:12.345678Z","time_sigma_s":0.042,"probability":null,\
         "polarity":"up","polarity_probability":0.9312,"snr_db":23.5,"quality":"A",\
-        "picker":"sta-lta","sta_lta":null,"fingerprint":null,"boot":3,"sequence":12,"clock":"locked",\
+        "picker":"sta-lta","sta_lta":null,"fingerprint":null,"epoch":"0000000000000abc","boot":3,"sequence":12,"clock":"locked",\
         "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -57,7 +57,7 @@ import Uplink
     pick.fingerprint = 0x0123_4567_89AB_CDEF
     let line = try Self.line(
       Datagram(Self.header(.pick), key: Self.key) { pick.write(to: &$0) })
-    #expect(line.contains(#""sta_lta":false,"fingerprint":"0123456789abcdef","boot""#))
+    #expect(line.contains(#""sta_lta":false,"fingerprint":"0123456789abcdef","epoch""#))
   }
 
   /// A value in the operator's unit, whatever the wire counts in.
@@ -67,18 +67,20 @@ import Uplink
     (5, CommandMessage.noValue, "\"health\"", "null"), (700, -3, "700", "-3"),
   ]) func aCommand(parameter: UInt16, value: Int64, name: String, text: String) throws {
     var command = CommandMessage()
-    command.counter = 9
+    command.giver = 0x1F
+    command.issuedMicroseconds = 9_500_000
     command.id = 8
     command.parameter = parameter
     command.value = value
     command.result = .expired
-    command.expires = UTC(nanoseconds: 1_583_020_813_000_000_000)
     let line = try Self.line(
-      Datagram(Self.header(.command), key: Self.key) { command.write(to: &$0) })
+      Datagram(Self.header(.answer), signedBy: SigningKey(ofStation: Self.key)) {
+        command.write(to: &$0)
+      })
     #expect(
       line == """
-        {"type":"command","station":"XX.ONST1.00.EH","counter":9,"id":8,"parameter":\(name),\
-        "result":"expired","value":\(text),"expires":"2020-03-01T00:00:13.000000Z","boot":3,\
+        {"type":"answer","station":"XX.ONST1.00.EH","operator":"000000000000001f","id":8,"parameter":\(name),\
+        "result":"expired","value":\(text),"issued_s":9.500,"life_s":60.000,"epoch":"0000000000000abc","boot":3,\
         "sequence":12,"clock":"locked","clock_uncertainty_s":0.000002,\
         "emitted":"2020-03-01T00:00:13.000000Z"}
         """)
@@ -103,7 +105,7 @@ import Uplink
         {"type":"pick","id":7,"status":"provisional","station":"XX.ONST1.00.EH","phase":"S",\
         "time":"2020-03-01T00:00:12.345678Z","time_sigma_s":0.042,"probability":1.0000,\
         "polarity":null,"polarity_probability":null,"snr_db":-1.5,"quality":"D",\
-        "picker":"network","sta_lta":false,"fingerprint":null,"boot":3,"sequence":12,"clock":"unsynchronised",\
+        "picker":"network","sta_lta":false,"fingerprint":null,"epoch":"0000000000000abc","boot":3,"sequence":12,"clock":"unsynchronised",\
         "clock_uncertainty_s":null,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -128,7 +130,7 @@ import Uplink
         "state_lost":true,"inhibit":"unreadable","unarmed_because":["inhibit unreadable","drill"],\
         "changed":["trigger_ratio","drill"],"calibration_days":-17,"drill_s":1799,"dropped":18,\
         "unacknowledged":0,"given_up":0,\
-        "boot":3,"sequence":12,"clock":"locked","clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
+        "epoch":"0000000000000abc","boot":3,"sequence":12,"clock":"locked","clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
 
@@ -152,7 +154,7 @@ import Uplink
         "estimator_network_missing":false,"software":"","model":"","relay":"none","alarm":"quiet",\
         "latch":false,"state_lost":false,"inhibit":"none","unarmed_because":[],"changed":[],\
         "calibration_days":null,"drill_s":0,"dropped":0,\
-        "unacknowledged":0,"given_up":0,"boot":3,"sequence":12,"clock":"free-running",\
+        "unacknowledged":0,"given_up":0,"epoch":"0000000000000abc","boot":3,"sequence":12,"clock":"free-running",\
         "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -186,10 +188,15 @@ import Uplink
 
   @Test func aPong() throws {
     let line = try Self.line(
-      Datagram(Self.header(.pong), key: Self.key) {
-        PongMessage(nonce: 0xAB, health: Self.health()).write(to: &$0)
+      Datagram(Self.header(.pong), signedBy: SigningKey(ofStation: Self.key)) {
+        var pong = PongMessage()
+        (pong.nonce, pong.bootNonce, pong.health) = (0xAB, 0xCD, Self.health())
+        pong.write(to: &$0)
       })
-    #expect(line.hasPrefix(#"{"type":"pong","nonce":"00000000000000ab","station":"XX."#))
+    #expect(
+      line.hasPrefix(
+        #"{"type":"pong","nonce":"00000000000000ab","boot_nonce":"00000000000000cd","station":"XX."#
+      ))
   }
 
   private static func health() -> HealthMessage {

@@ -39,5 +39,18 @@ import Uplink
         ofStations: ["XX.C..HH", "wrong"], master: path("master.key"), folder: folder.path)
     }
     #expect(!FileManager.default.fileExists(atPath: path("XX.C..HH.key")))
+
+    // What operators verify a station with.
+    #expect(
+      try KeyFiles.publicKey(path("XX.A.00.EH.key.pub"))
+        == SigningKey(ofStation: KeyFiles.read(path("XX.A.00.EH.key"))).publicKey)
+    let line = try KeyFiles.makeOperator(path("ada"))
+    let signer = try KeyFiles.signingKey(path("ada"))
+    let digits = line.split(separator: "\"")[1].prefix(64)
+    #expect(PublicKey(hexadecimal: Text(String(digits))) == signer.publicKey)
+    #expect(try KeyFiles.publicKey(path("ada.pub")) == signer.publicKey)
+    #expect(line.hasPrefix("[operators]\noperator_1 = ") && line.hasSuffix(" relay update\""))
+    #expect(throws: ToolError.self) { try KeyFiles.signingKey(path("master.key")) }
+    #expect(throws: ToolError.self) { try KeyFiles.makeOperator(path("ada")) }
   }
 }

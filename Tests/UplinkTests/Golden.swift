@@ -16,7 +16,8 @@ enum Golden {
 
   static func header(_ type: MessageType) -> Header {
     Header(
-      type: type, station: Text<24>("XX.ONST1.00.EH"), bootCounter: 3, sequence: 41,
+      type: type, station: Text<24>("XX.ONST1.00.EH"), epoch: 0x1122_3344_5566_7788, bootCounter: 3,
+      sequence: 41,
       emitted: UTC(nanoseconds: 1_398_903_127_910_000_000), clockState: 3, clockSource: 2,
       clockUncertaintyNanoseconds: 2100)
   }
@@ -94,12 +95,14 @@ enum Golden {
 
   static var command: CommandMessage {
     var command = CommandMessage()
-    command.counter = 1_398_903_127_000_000_123
+    command.giver = 0x8877_6655_4433_2211
+    command.bootNonce = 0xF0E1_D2C3_B4A5_9687
+    command.issuedMicroseconds = 86_400_000_123
+    command.lifeMilliseconds = 45_000
     command.id = 4_000_000_001
     command.parameter = 2
     command.result = .done
     command.value = 4500
-    command.expires = UTC(nanoseconds: 1_398_903_187_000_000_000)
     return command
   }
 
@@ -155,20 +158,43 @@ enum Golden {
     return acknowledgement
   }
 
+  static var pong: PongMessage {
+    var pong = PongMessage()
+    (pong.nonce, pong.bootNonce) = (nonce, 0xF0E1_D2C3_B4A5_9687)
+    (pong.uptimeMicroseconds, pong.health) = (86_400_000_123, health)
+    return pong
+  }
+
+  /// A station's own pair, of the same key.
+  static let identity = SigningKey(ofStation: key)
+
   static func datagram(_ type: MessageType) -> Datagram {
-    Datagram(header(type), key: key) { writer in
-      switch type {
-      case .pick: pick.write(to: &writer)
-      case .health: health.write(to: &writer)
-      case .command: command.write(to: &writer)
-      case .estimate: estimate.write(to: &writer)
-      case .alert: alert.write(to: &writer)
-      case .acknowledgement: acknowledgement.write(to: &writer)
-      case .ping: PingMessage(nonce: nonce).write(to: &writer)
-      default: PongMessage(nonce: nonce, health: health).write(to: &writer)
-      }
+    let header = header(type)
+    return type.isSigned
+      ? Datagram(header, signedBy: identity) { write(type, to: &$0) }
+      : Datagram(header, key: key) { write(type, to: &$0) }
+  }
+
+  private static func write(_ type: MessageType, to writer: inout ByteWriter) {
+    switch type {
+    case .pick: pick.write(to: &writer)
+    case .health: health.write(to: &writer)
+    case .command: command.write(to: &writer)
+    case .estimate: estimate.write(to: &writer)
+    case .alert: alert.write(to: &writer)
+    case .acknowledgement: acknowledgement.write(to: &writer)
+    case .ping: PingMessage(asker: 5, nonce: nonce).write(to: &writer)
+    case .pong: pong.write(to: &writer)
+    case .answer: AnswerMessage(command).write(to: &writer)
+    case .audit: AuditMessage(command).write(to: &writer)
     }
   }
+
+  /// What a station and its upstream seal for each other, and what it and its operators sign.
+  static let sealed: [MessageType] = [
+    .pick, .health, .estimate, .alert, .acknowledgement, .audit,
+  ]
+  static let signed: [MessageType] = [.ping, .pong, .command, .answer]
 
   static let folder = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden")

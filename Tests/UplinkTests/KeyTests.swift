@@ -56,4 +56,52 @@ import Tools
     let hex = tag.map { String(Int($0) + 0x100, radix: 16).dropFirst() }.joined()
     #expect(hex == "1a64be47e4729d951c302ee543f97cf3")
   }
+
+  /// RFC 8032, section 7.1, test 3.
+  @Test func signaturesAreEd25519() throws {
+    func bytes(_ hex: String) -> [UInt8] {
+      stride(from: 0, to: hex.count, by: 2).map { offset in
+        let start = hex.index(hex.startIndex, offsetBy: offset)
+        return UInt8(hex[start..<hex.index(start, offsetBy: 2)], radix: 16)!
+      }
+    }
+    let publicKey = "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"
+    let secret = "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7" + publicKey
+    let expected =
+      "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac"
+      + "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a"
+    let key = bytes(secret).withUnsafeBufferPointer { SigningKey(secret: $0) }
+    #expect(key.publicKey.withBytes { Array($0) } == bytes(publicKey))
+    #expect(PublicKey(hexadecimal: Text(publicKey)) == key.publicKey)
+    #expect(PublicKey(hexadecimal: Text(publicKey.uppercased() + " watch")) == key.publicKey)
+    #expect(PublicKey(hexadecimal: Text(String(publicKey.dropLast()))) == nil)
+    #expect(PublicKey(hexadecimal: Text("x" + publicKey.dropFirst())) == nil)
+    #expect(key.publicKey.name == 0xA3A1_1862_8ECD_51FC)
+    var signature = [UInt8](repeating: 0, count: 64)
+    bytes("af82").withUnsafeBufferPointer { message in
+      signature.withUnsafeMutableBufferPointer { key.sign(message, into: $0) }
+    }
+    #expect(signature == bytes(expected))
+    func verifies(_ message: [UInt8], _ signature: [UInt8]) -> Bool {
+      message.withUnsafeBufferPointer { message in
+        signature.withUnsafeBufferPointer { key.publicKey.verifies(message, signature: $0) }
+      }
+    }
+    #expect(verifies(bytes("af82"), signature) && !verifies(bytes("af83"), signature))
+    #expect(!verifies(bytes("af82"), Array(signature.dropLast())))
+    signature[3] ^= 1
+    #expect(!verifies(bytes("af82"), signature))
+    let none = signature.withUnsafeBufferPointer { PublicKey().verifies($0, signature: $0) }
+    #expect(!none)
+  }
+
+  /// By the rule of WIRE-FORMAT.md, with Python's hashlib for the seed; the pair is what
+  /// libsodium makes of that.
+  @Test func aStationsPairIsMadeOfItsKey() {
+    let key = SigningKey(ofStation: Golden.key)
+    let hex = key.publicKey.withBytes {
+      $0.map { String(Int($0) + 0x100, radix: 16).dropFirst() }.joined()
+    }
+    #expect(hex == "b21afcbffffdc5180ab9813bedd6949606502422c5fac5b2d639e622eec90d20")
+  }
 }

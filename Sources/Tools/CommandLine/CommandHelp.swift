@@ -62,14 +62,24 @@ extension CommandTable {
   public static var overview: String {
     var lines = ["onset: tools around a seismic field station, whose own program is onsetd", ""]
     for group in CommandGroup.allCases {
-      var names = names(group)
-      if group == .models { names = ["model " + verbs(of: "model").joined(separator: "|")] }
+      let names = folded(names(group))
       let column = group.rawValue.padding(to: 8)
       lines.append("  \(column) \(names.joined(separator: ", ").padding(to: 38)) \(group.meaning)")
     }
     let example = commands.first { $0.name == "replay" }!.example
     lines += ["", "For example: \(example)", "onset help COMMAND tells all of one."]
     return lines.joined(separator: "\n")
+  }
+
+  /// "key new" and "key station" as "key new|station".
+  private static func folded(_ names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.compactMap { name in
+      let word = String(name.prefix { $0 != " " })
+      guard word != name else { return name }
+      let verbs = verbs(of: word).joined(separator: "|")
+      return seen.insert(word).inserted ? "\(word) \(verbs)" : nil
+    }
   }
 
   private static var everything: String {

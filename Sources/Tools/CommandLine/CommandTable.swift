@@ -25,6 +25,10 @@ public enum CommandTable {
   private static let json = CommandOption("--json", "Prints JSON instead of a text.")
   private static let key = CommandOption(
     "--key", value: "FILE", "The 32 bytes that the station shares with its upstream.")
+  private static let operatorKey = CommandOption(
+    "--key", value: "FILE", "The operator's secret key, which `key operator` has made.")
+  private static let stationKey = CommandOption(
+    "--public", value: "FILE.pub", "The station's public key, which lies beside its own.")
   private static let only = CommandOption(
     "--only", value: "TYPE,…",
     "Prints messages of these types alone: "
@@ -244,26 +248,39 @@ public enum CommandTable {
       "key new", .run, "a new key of 32 random bytes", forms: ["FILE"],
       example: "onset key new master.key",
       notes: """
-        A file that exists is left alone. A master key is for the collector alone: of it, and of each
-        station's code, `key station` makes the stations' keys.
+        A file that exists is left alone. FILE.pub beside it is for those who operate the station.
+        A master key is for the collector alone: of it, and of each station's code, `key station` makes
+        the stations' keys.
         """),
+    CommandDescription(
+      "key operator", .run, "a pair of keys for whoever operates stations", forms: ["FILE"],
+      example: "onset key operator ada",
+      notes: """
+        FILE is secret, FILE.pub is not. The lines that are printed let the holder operate a station
+        when they stand in its station file: leave out the rights that the holder is not to have.
+        """),
+    CommandDescription(
+      "key public", .run, "the public key that goes with a station's", forms: ["FILE"],
+      example: "onset key public station.key",
+      notes: "FILE.pub, with which operators verify what the station answers."),
     CommandDescription(
       "key station", .run, "the keys of stations, of their collector's master key",
       forms: ["CODE… --master FILE"],
       options: [
         CommandOption("--master", value: "FILE", "The collector's master key."),
         CommandOption(
-          "--folder", value: "FOLDER", default: ".", "Where CODE.key of each station is written."),
+          "--folder", value: "FOLDER", default: ".", "Where CODE.key and CODE.key.pub are written."),
       ],
       example: "onset key station --master master.key XX.ONST1.00.EH XX.ONST2.00.EH",
       notes: "The same master and code give the same key. A file that exists is left alone."),
     CommandDescription(
       "doctor", .run, "what is well and what is not with a station, in plain words",
-      forms: ["--board FILE --station FILE", "HOST:PORT --key FILE"],
+      forms: ["--board FILE --station FILE", "HOST:PORT --key FILE --public FILE.pub"],
       options: [
         CommandOption("--board", value: "FILE", "The board, on this machine."),
         CommandOption("--station", value: "FILE", "The station, on this machine."),
-        CommandOption("--relay", "Moves the relay too, and with it what is wired to it."), key,
+        CommandOption("--relay", "Moves the relay too, and with it what is wired to it."),
+        operatorKey, stationKey,
         CommandOption("--json", "Prints JSON lines instead of sentences."),
       ],
       example: "onset doctor --board board.toml --station station.toml",
@@ -275,20 +292,19 @@ public enum CommandTable {
 
   private static let operating: [CommandDescription] = [
     CommandDescription(
-      "ping", .operate, "asks a running station for its health", forms: ["HOST:PORT --key FILE"],
-      options: [key], example: "onset ping 192.0.2.1:6465 --key station.key"),
+      "ping", .operate, "asks a running station for its health",
+      forms: ["HOST:PORT --key FILE --public FILE.pub"], options: [operatorKey, stationKey],
+      example: "onset ping 192.0.2.1:6465 --key ada --public station.key.pub"),
     CommandDescription(
       "command", .operate, "sets a parameter of a running station, or asks for it",
-      forms: ["HOST:PORT --key FILE --station CODE PARAMETER [VALUE]"],
+      forms: ["HOST:PORT --key FILE --public FILE.pub PARAMETER [VALUE]"],
       options: [
-        key,
-        CommandOption("--station", value: "CODE", "The station's own NET.STA.LOC.BS."),
+        operatorKey, stationKey,
         CommandOption(
-          "--expires", value: "SECONDS|never", in: .real(1...1e6), unit: "s", default: "60",
-          "When the command is void. While its clock is unsynchronised a station obeys \"never\" alone."
-        ),
+          "--life", value: "SECONDS", in: .real(0.1...Double(CommandMessage.lifeMaximum) / 1000),
+          unit: "s", default: "60", "For how long the command is to be obeyed."),
       ],
-      example: "onset command 192.0.2.1:6465 --key station.key --station XX.ONST1.00.EH drill 1",
+      example: "onset command 192.0.2.1:6465 --key ada --public station.key.pub drill 1",
       notes:
         "Without VALUE it only asks. Thresholds hold until the next start. PARAMETER is one of:\n"
         + CommandParameter.allCases.map { "  \($0.name.padding(to: 28)) \($0.meaning)" }

@@ -133,7 +133,7 @@ public struct Demo {
     var runner = try Runner(
       configuration,
       hostClock: FrameClock(start: Demo.start, rateMillihertz: Demo.rateHertz * 1000),
-      deviceDefinition: UnsafePointer(text), listenAddress: loopback)
+      deviceDefinition: UnsafePointer(text), listenAddress: loopback, random: { 2 })
     var isThere = true
     while isThere {
       if case .digitizerLost = runner.step() { isThere = false }

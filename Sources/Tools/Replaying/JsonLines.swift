@@ -16,13 +16,20 @@ public enum JsonLine {
     case .ping:
       let ping = try PingMessage(datagram.payload)
       return object(
-        [("type", "\"ping\""), ("nonce", "\"\(hex(ping.nonce))\"")] + origin(header))
+        [
+          ("type", "\"ping\""), ("operator", "\"\(hex(ping.asker))\""),
+          ("nonce", "\"\(hex(ping.nonce))\""),
+        ] + origin(header))
     case .pong:
       let pong = try PongMessage(datagram.payload)
       return object(
-        [("type", "\"pong\""), ("nonce", "\"\(hex(pong.nonce))\"")]
-          + health(pong.health, header) + origin(header))
+        [
+          ("type", "\"pong\""), ("nonce", "\"\(hex(pong.nonce))\""),
+          ("boot_nonce", "\"\(hex(pong.bootNonce))\""),
+        ] + health(pong.health, header) + origin(header))
     case .command: return text(try CommandMessage(datagram.payload), header)
+    case .answer: return text(try AnswerMessage(datagram.payload).command, header)
+    case .audit: return text(try AuditMessage(datagram.payload).command, header)
     case .estimate: return text(try EstimateMessage(datagram.payload), header)
     case .alert: return text(try AlertMessage(datagram.payload), header)
     case .acknowledgement:
@@ -62,7 +69,8 @@ public enum JsonLine {
   /// Where and when a message came from, the same for all types.
   static func origin(_ header: Header) -> [Field] {
     [
-      ("boot", "\(header.bootCounter)"), ("sequence", "\(header.sequence)"),
+      ("epoch", "\"\(hex(header.epoch))\""), ("boot", "\(header.bootCounter)"),
+      ("sequence", "\(header.sequence)"),
       ("clock", "\"\(name(ClockState(rawValue: header.clockState)))\""),
       (
         "clock_uncertainty_s",
@@ -109,12 +117,12 @@ public enum JsonLine {
     let parameter = CommandParameter(rawValue: command.parameter)
     let results = [
       "null", "\"done\"", "\"unknown parameter\"", "\"out of range\"", "\"not possible here\"",
-      "\"expired\"",
+      "\"expired\"", "\"not permitted\"", "\"too often\"",
     ]
     return object(
       [
-        ("type", "\"command\""), ("station", quoted(header.station)),
-        ("counter", "\(command.counter)"), ("id", "\(command.id)"),
+        ("type", "\"\(header.type)\""), ("station", quoted(header.station)),
+        ("operator", "\"\(hex(command.giver))\""), ("id", "\(command.id)"),
         ("parameter", parameter.map { "\"\($0.name)\"" } ?? "\(command.parameter)"),
         ("result", results[Int(command.result.rawValue)]),
         (
@@ -122,10 +130,8 @@ public enum JsonLine {
           command.value == CommandMessage.noValue
             ? "null" : parameter.map { $0.text(command.value) } ?? "\(command.value)"
         ),
-        (
-          "expires",
-          command.expires == CommandMessage.neverExpires ? "null" : time(command.expires)
-        ),
+        ("issued_s", decimal(Double(command.issuedMicroseconds) * 1e-6, 3)),
+        ("life_s", decimal(Double(command.lifeMilliseconds) * 1e-3, 3)),
       ] + origin(header))
   }
 
@@ -169,7 +175,7 @@ public struct DatagramFile {
       let length = Int(bytes[offset + 6]) | Int(bytes[offset + 7]) << 8
       if !isLast, left < length, length <= Wire.maximumByteCount { break }
       guard length >= Wire.headerByteCount + Wire.tagByteCount, length <= left else {
-        throw ToolError("byte \(start + offset): no datagram of version 1 begins here")
+        throw ToolError("byte \(start + offset): no datagram of version 2 begins here")
       }
       do {
         try body(UnsafeBufferPointer(rebasing: bytes[offset..<(offset + length)]))

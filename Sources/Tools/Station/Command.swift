@@ -1,8 +1,8 @@
-// Command: an authenticated order to a running station, and its answer.
+// Command: an operator's order to a running station, and its answer.
 //
 //     let (line, isDone, _) = try Command(
-//       target: "192.0.2.1:6465", keyPath: "station.key", station: "XX.ONST1.00.EH",
-//       parameter: "drill", value: "1", expirySeconds: 60
+//       target: "192.0.2.1:6465", keyPath: "ada", stationPath: "station.key.pub",
+//       parameter: "drill", value: "1", lifeSeconds: 60
 //     ).run()
 
 import CLinux
@@ -15,7 +15,7 @@ import Station
 import Uplink
 
 extension CommandParameter: CaseIterable {
-  public static let allCases = (1...12).compactMap(CommandParameter.init(rawValue:))
+  public static let allCases = (1...14).compactMap(CommandParameter.init(rawValue:))
 
   private static let allNames = words(names)
 
@@ -47,6 +47,9 @@ extension CommandParameter: CaseIterable {
     case .release: "no value: ends a watch or an alarm, latched or not"
     case .siteTerm:
       "\(shortest(-SiteTerm.limit)) to \(shortest(SiteTerm.limit)), log10: how much more the site shakes; kept"
+    case .restart: "1 starts the station's program anew, unless an alert stands"
+    case .healthInterval:
+      "\(Station.healthIntervals.lowerBound) to \(Station.healthIntervals.upperBound) s: how often it tells how it is"
     }
   }
 
@@ -54,7 +57,7 @@ extension CommandParameter: CaseIterable {
   private var partsOfUnit: Double {
     switch self {
     case .triggerRatio, .relayTest: 1000
-    case .drill, .health, .release: 1
+    case .drill, .health, .release, .restart, .healthInterval: 1
     default: 10_000
     }
   }
@@ -73,70 +76,66 @@ extension CommandParameter: CaseIterable {
 
 public struct Command {
   private let link: StationLink
-  private let station: Text<24>
   private let parameter: CommandParameter
   private let value: Int64
-  private let expirySeconds: Double?
+  private let lifeSeconds: Double
 
-  /// `value`: nil to be told only. `expirySeconds`: nil for a command that holds whenever it comes.
+  /// `value`: nil to be told only. `lifeSeconds`: for how long the command is to be obeyed.
   public init(
-    target: String, keyPath: String, station: String, parameter: String, value: String?,
-    expirySeconds: Double?
+    target: String, keyPath: String, stationPath: String, parameter: String, value: String?,
+    lifeSeconds: Double
   ) throws {
-    link = try StationLink(target: target, keyPath: keyPath)
-    guard station.utf8.count <= 24, Text<24>(station).isStationCode else {
-      throw ToolError("--station \(station) is not NET.STA.LOC.BS, such as XX.ONST1.00.EH")
-    }
-    self.station = Text<24>(station)
+    link = try StationLink(target: target, keyPath: keyPath, stationPath: stationPath)
     guard let known = CommandParameter.allCases.first(where: { $0.name == parameter }) else {
       let names = CommandParameter.allCases.map(\.name).joined(separator: ", ")
       throw ToolError("\(parameter) is no parameter of a station; there are \(names)")
     }
     self.parameter = known
     self.value = try value.map { try known.value($0) } ?? CommandMessage.noValue
-    self.expirySeconds = expirySeconds
+    self.lifeSeconds = lifeSeconds
   }
 
   /// What an operator is to know of an answer beside its line; nil where that says it all.
-  public static func remark(_ answer: CommandMessage, _ header: Header) -> String? {
-    guard answer.result == .expired else { return nil }
-    return header.clockState == ClockState.unsynchronised.rawValue
-      ? "the station's clock is unsynchronised, so that it cannot tell whether a command has expired "
-        + "and takes it as expired: give --expires never, or synchronise its clock"
-      : "by the station's clock the command came after it had expired: compare this machine's clock "
-        + "with the station's, or give a longer --expires"
+  public static func remark(_ answer: CommandMessage) -> String? {
+    switch answer.result {
+    case .expired:
+      "it came when its life was over: give a longer --life, or find out what delays it"
+    case .notPermitted:
+      "the station file's [operators] give this key no right to it: watch asks, tune sets, relay "
+        + "tests, drills and releases, update starts anew"
+    case .tooOften: "the relay is tested \(Station.relayTestsPerHour) times an hour at most"
+    default: nil
+    }
   }
 
   /// The station's answer as a JSON line, whether it obeyed, and what is to be said beside that.
   public func run() throws -> (line: String, isDone: Bool, remark: String?) {
-    let now = clinux_realtime_nanoseconds()
+    let boot = try Ping(link).boot()
     var random = SystemRandomNumberGenerator()
     var command = CommandMessage()
-    // The clock grows from command to command without anybody keeping count.
-    command.counter = UInt64(now)
+    command.giver = link.key.publicKey.name
+    command.bootNonce = boot.nonce
+    command.issuedMicroseconds = boot.microsecondsNow
+    command.lifeMilliseconds = UInt32(lifeSeconds * 1000)
     command.id = random.next()
     command.parameter = parameter.rawValue
     command.value = value
-    if let expirySeconds {
-      command.expires = UTC(nanoseconds: now + Int64(expirySeconds * 1e9))
-    }
+    let header = Header(.command, to: boot.station, epoch: boot.epoch, at: StationLink.now())
     // The same again each time: a station answers twice and obeys once.
-    let answer = try link.ask(.command, station: station, payload: { command.write(to: &$0) }) {
+    let answer = try link.ask(header, payload: { command.write(to: &$0) }) {
       datagram -> (String, Bool, String?)? in
-      guard datagram.header.type == .command,
-        let answer = try? CommandMessage(datagram.payload), answer.result != .none,
-        answer.counter == command.counter, answer.id == command.id
+      guard datagram.header.type == .answer,
+        let answer = try? AnswerMessage(datagram.payload).command,
+        answer.issuedMicroseconds == command.issuedMicroseconds, answer.id == command.id
       else { return nil }
       return (
-        try JsonLine.text(datagram), answer.result == .done,
-        Command.remark(answer, datagram.header)
+        try JsonLine.text(datagram), answer.result == .done, Command.remark(answer)
       )
     }
     guard let answer else {
       throw ToolError(
-        "no answer to \(StationLink.attempts) commands: the station is off, another listen_port, "
-          + "another key, another --station, a firewall between, or it took a command of a sender "
-          + "whose clock is ahead of this one")
+        "no answer to \(StationLink.attempts) commands, though it had answered a ping: it started "
+          + "anew meanwhile, or a command of this key that was given later has overtaken this one")
     }
     return answer
   }

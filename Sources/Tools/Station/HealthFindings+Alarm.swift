@@ -108,7 +108,7 @@ extension HealthFindings {
     }
     return finding(
       "state", .bad,
-      "the disk does not take what a restart needs: commands are refused, and a restart forgets a "
-        + "latched alarm; is the [state] directory writable, is the disk full or dead?")
+      "the disk does not take what a restart needs: a restart forgets a latched alarm and what waits "
+        + "for the upstream; is the [state] directory writable, is the disk full or dead?")
   }
 }

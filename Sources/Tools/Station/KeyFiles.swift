@@ -1,9 +1,12 @@
-// KeyFiles: keys as files: random ones, and those of stations, made of their collector's master key.
+// KeyFiles: keys as files: random ones, those of stations, made of their collector's master key, and
+// the pairs with which operators sign. A station's public key lies beside its own, FILE.pub.
 //
 //     try KeyFiles.make("master.key")
 //     try KeyFiles.make(ofStations: ["XX.ONST1.00.EH"], master: "master.key", folder: ".")
+//     print(try KeyFiles.makeOperator("ada"))
 
 import CLinux
+import CSodium
 import Core
 import Foundation
 import Uplink
@@ -16,9 +19,45 @@ public enum KeyFiles {
       throw ToolError("the kernel gives no random numbers")
     }
     try write(bytes, path)
+    try makePublic(path)
   }
 
-  /// CODE.key of each station. All are made, or none is begun where a code or the master is wrong.
+  /// FILE.pub, with which an operator verifies what the station of this key answers.
+  public static func makePublic(_ path: String) throws {
+    let identity = SigningKey(ofStation: try read(path))
+    try write(identity.publicKey.withBytes { Array($0) }, path + ".pub", mode: 0o644)
+  }
+
+  /// A pair to sign with, FILE and FILE.pub; the line for the station files that are to know it.
+  public static func makeOperator(_ path: String) throws -> String {
+    _ = try ModelSignature.makeKeys(path: path)
+    let digits = try publicKey(path + ".pub").withBytes { bytes in
+      bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+    return """
+      [operators]
+      operator_1 = "\(digits) watch tune relay update"
+      """
+  }
+
+  public static func publicKey(_ path: String) throws -> PublicKey {
+    try ModelSignature.key(path: path).withUnsafeBufferPointer { PublicKey($0) }
+  }
+
+  public static func signingKey(_ path: String) throws -> SigningKey {
+    guard csodium_start() >= 0 else { throw ToolError("libsodium does not start") }
+    guard let secret = FileManager.default.contents(atPath: path) else {
+      throw ToolError("\(path): cannot be read")
+    }
+    guard secret.count == SigningKey.byteCount else {
+      throw ToolError(
+        "\(path): an operator's key has \(SigningKey.byteCount) bytes, not \(secret.count): "
+          + "`onset key operator` makes one")
+    }
+    return [UInt8](secret).withUnsafeBufferPointer { SigningKey(secret: $0) }
+  }
+
+  /// CODE.key and CODE.key.pub of each station. All are made, or none is begun where a code or the master is wrong.
   public static func make(ofStations codes: [String], master: String, folder: String) throws {
     for code in codes where code.utf8.count > 24 || !StationCode(code).isStationCode {
       throw ToolError("\(code) is no station's code: NET.STA.LOC.BS, such as XX.ONST1.00.EH")
@@ -26,7 +65,9 @@ public enum KeyFiles {
     let key = try read(master)
     for code in codes {
       let derived = Key.ofStation(StationCode(code), master: key)
-      try write(derived.withBytes { Array($0) }, "\(folder)/\(code).key")
+      let path = "\(folder)/\(code).key"
+      try write(derived.withBytes { Array($0) }, path)
+      try makePublic(path)
     }
   }
 
@@ -35,9 +76,9 @@ public enum KeyFiles {
     return try Key(file: Text<256>(path))
   }
 
-  /// Readable by its owner alone, and never over another.
-  private static func write(_ bytes: [UInt8], _ path: String) throws {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+  /// A secret is readable by its owner alone; never over another.
+  private static func write(_ bytes: [UInt8], _ path: String, mode: mode_t = 0o600) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard descriptor >= 0 else {
       let reason =
         errno == EEXIST

@@ -1,17 +1,36 @@
-// Ping: an authenticated question to a running station, and its answer.
+// Ping: an operator's question to a running station, and its answer.
 //
-//     print(try Ping(target: "192.0.2.1:6465", keyPath: "station.key").run())
+//     let ping = try Ping(target: "192.0.2.1:6465", keyPath: "ada", stationPath: "station.key.pub")
+//     print(try ping.run())
 
+import CLinux
 import Core
 import Doctor
 import Uplink
 
+/// What a command needs to know of the station that it is for.
+struct StationBoot {
+  let station: Text<24>
+  let epoch: UInt64
+  let nonce: UInt64
+  let uptimeMicroseconds: UInt64
+  /// When that came, by this machine.
+  let monotonicNanoseconds: Int64
+
+  /// How long the station runs now, and never more: the pong has travelled too.
+  var microsecondsNow: UInt64 {
+    uptimeMicroseconds + UInt64(clinux_monotonic_nanoseconds() - monotonicNanoseconds) / 1000
+  }
+}
+
 public struct Ping {
   private let link: StationLink
 
-  public init(target: String, keyPath: String) throws {
-    link = try StationLink(target: target, keyPath: keyPath)
+  public init(target: String, keyPath: String, stationPath: String) throws {
+    self.init(try StationLink(target: target, keyPath: keyPath, stationPath: stationPath))
   }
+
+  init(_ link: StationLink) { self.link = link }
 
   /// The station's answer as a JSON line.
   public func run() throws -> String { try ask { datagram, _ in try JsonLine.text(datagram) } }
@@ -21,12 +40,22 @@ public struct Ping {
     try ask { datagram, pong in HealthFindings.of(pong.health, datagram.header) }
   }
 
+  func boot() throws -> StationBoot {
+    try ask { datagram, pong in
+      StationBoot(
+        station: datagram.header.station, epoch: datagram.header.epoch, nonce: pong.bootNonce,
+        uptimeMicroseconds: pong.uptimeMicroseconds,
+        monotonicNanoseconds: clinux_monotonic_nanoseconds())
+    }
+  }
+
   private func ask<Answer>(
     _ read: (OpenedDatagram, PongMessage) throws -> Answer
   ) throws -> Answer {
     var random = SystemRandomNumberGenerator()
-    let ping = PingMessage(nonce: random.next())
-    let answer = try link.ask(.ping, payload: { ping.write(to: &$0) }) { datagram -> Answer? in
+    let ping = PingMessage(asker: link.key.publicKey.name, nonce: random.next())
+    let header = Header(.ping, to: Text<24>(), epoch: 0, at: StationLink.now())
+    let answer = try link.ask(header, payload: { ping.write(to: &$0) }) { datagram -> Answer? in
       guard datagram.header.type == .pong, let pong = try? PongMessage(datagram.payload),
         pong.nonce == ping.nonce
       else { return nil }
@@ -35,7 +64,8 @@ public struct Ping {
     guard let answer else {
       throw ToolError(
         "no answer to \(StationLink.attempts) pings: the station is off, another listen_port, "
-          + "another key, or a firewall between")
+          + "a key that its [operators] do not name with the right to watch, another station's "
+          + "public key, or a firewall between")
     }
     return answer
   }

@@ -1,4 +1,5 @@
-// StationLink: asks a running station over UDP, again where nothing comes back.
+// StationLink: asks a running station over UDP, again where nothing comes back. An operator signs
+// what it asks; the station signs what it answers.
 
 import CLinux
 import Clock
@@ -13,31 +14,29 @@ struct StationLink {
 
   private let address: UInt32
   private let port: UInt16
-  private let key: Key
+  let key: SigningKey
+  private let station: PublicKey
 
-  init(target: String, keyPath: String) throws {
+  /// `keyPath`: the operator's secret key; `stationPath`: the station's public one.
+  init(target: String, keyPath: String, stationPath: String) throws {
     let parts = target.split(separator: ":")
     guard parts.count == 2, let port = UInt16(parts[1]), port > 0, parts[0].utf8.count < 128 else {
       throw ToolError("\(target) is not HOST:PORT, such as 192.0.2.1:6465")
     }
     address = try resolveAddress(Text<128>(String(parts[0])))
     self.port = port
-    key = try Key(file: Text<256>(keyPath))
+    key = try KeyFiles.signingKey(keyPath)
+    station = try KeyFiles.publicKey(stationPath)
   }
 
   /// Sends the message until `accept` makes something of what came back; nil when nothing did.
   func ask<Answer>(
-    _ type: MessageType, station: Text<24> = Text<24>(), payload: (inout ByteWriter) -> Void,
+    _ header: Header, payload: (inout ByteWriter) -> Void,
     accept: (OpenedDatagram) throws -> Answer?
   ) throws -> Answer? {
     let socket = try UdpEndpoint(listenPort: 0)
-    for attempt in 0..<StationLink.attempts {
-      let header = Header(
-        type: type, station: station, bootCounter: 0, sequence: UInt32(attempt),
-        emitted: UTC(nanoseconds: clinux_realtime_nanoseconds()),
-        clockState: ClockState.unsynchronised.rawValue, clockSource: ClockSource.system.rawValue,
-        clockUncertaintyNanoseconds: .max)
-      let datagram = Datagram(header, key: key, payload: payload)
+    let datagram = Datagram(header, signedBy: key, payload: payload)
+    for _ in 0..<StationLink.attempts {
       guard socket.send(datagram, address: address, port: port) else {
         throw ToolError("the network refuses to send: \(String(cString: strerror(errno)))")
       }
@@ -45,6 +44,8 @@ struct StationLink {
     }
     return nil
   }
+
+  static func now() -> UTC { UTC(nanoseconds: clinux_realtime_nanoseconds()) }
 
   private func receive<Answer>(
     _ socket: borrowing UdpEndpoint, _ accept: (OpenedDatagram) throws -> Answer?
@@ -55,7 +56,7 @@ struct StationLink {
       guard left > 0 else { return nil }
       guard socket.hasDatagram(withinMilliseconds: Int32(left)) else { return nil }
       let answer = try socket.take { bytes, _, _ -> Answer? in
-        guard let datagram = try? OpenedDatagram(bytes, key: key) else { return nil }
+        guard let datagram = try? OpenedDatagram(bytes, of: station) else { return nil }
         return try accept(datagram)
       }
       if let answer { return answer }

@@ -12,7 +12,8 @@ import time
 from machine import Machine, MachineError
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "Tests" / "Golden"))
+sys.path[:0] = [str(ROOT / "Tests" / "Golden"), str(ROOT / "Tests" / "System")]
+from live_station import free_udp_port, make_operator
 from receiver import message
 
 PPS, INHIBIT, RELAY, WATCH, HEARTBEAT = 0, 1, 4, 5, 6  # as boards/emulated wires them
@@ -26,12 +27,6 @@ NANOSECONDS_PER_FRAME = 125_000  # of the board's own clock, which is what drive
 # The board's crystal, and with it the sample clock, is so much faster than it should be. (The loopback card can shift
 # its rate too, but it rounds to frames on both of its sides, and where they differ the shift is lost for seconds.)
 CRYSTAL_PPM = 50
-
-
-def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Upstream:
@@ -90,10 +85,11 @@ class Board:
         self.onsetd, self.tools, self.share = onsetd, tools, pathlib.Path(folder)
         self.upstream = Upstream()
         self.port = free_udp_port()
-        self.key_file = self.share / "key"
+        self.key_file = self.share / "station.key"
         self.key_file.write_bytes(KEY)
         self.key_file.chmod(0o600)
         self.write_files()
+        self.operator = make_operator(self.tools, self.share, self.share / "station/boards/emulated/station.toml")
         self.machine = Machine(files, self.share, self.port, LISTEN_PORT)
         self.pins = self.machine.pins
         self.machine.run("cp -r /host/station /run/station; chmod 755 /run/station/onsetd")
@@ -119,7 +115,7 @@ class Board:
         self.machine.run("killall -q -9 gpioset notified; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; "
                          f"cd {STATION} && while umount state 2> /dev/null; do :; done; rm -rf state station.key && "
                          "mkdir state && cp /host/station/boards/emulated/*.toml . && "
-                         "cp /host/key station.key && chmod 600 station.key")
+                         "cp /host/station.key station.key && chmod 600 station.key")
         self.pins.order("pulses none")
         self.close_switch()
         self.machine.run(f"adjtimex -q -f {CRYSTAL_PPM * 65536}")
@@ -270,19 +266,22 @@ class Board:
 
     # Its operator
 
+    def reach(self):
+        return f"127.0.0.1:{self.port}", "--key", self.operator, "--public", f"{self.key_file}.pub"
+
     def onset(self, *arguments):
         return subprocess.run([str(a) for a in (self.tools / "onset", *arguments)], capture_output=True, text=True)
 
     def ping(self):
-        return self.onset("ping", f"127.0.0.1:{self.port}", "--key", self.key_file)
+        return self.onset("ping", *self.reach())
 
     def doctor(self):
         """What the operator's program says of the running station, by part."""
-        done = self.onset("doctor", f"127.0.0.1:{self.port}", "--key", self.key_file, "--json")
+        done = self.onset("doctor", *self.reach(), "--json")
         return done.returncode, {found["part"]: found for found in map(json.loads, done.stdout.splitlines())}
 
     def order(self, *arguments):
-        return self.onset("command", f"127.0.0.1:{self.port}", "--key", self.key_file, "--station", CODE, *arguments)
+        return self.onset("command", *self.reach(), *arguments)
 
     def recorded(self, frames):
         """What the board's firmware makes of these frames when nothing depends on a clock: its picks, in order."""

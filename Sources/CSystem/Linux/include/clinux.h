@@ -36,6 +36,11 @@ static inline int clinux_open_read(const char *path) { return open(path, O_RDONL
 static inline int clinux_open_replace(const char *path) {
   return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 }
+static inline int clinux_open_update(const char *path) { return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); }
+static inline int64_t clinux_file_size(int file) {
+  struct stat status;
+  return fstat(file, &status) == 0 ? (int64_t)status.st_size : -1;
+}
 static inline int clinux_open_directory(const char *path) {
   return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }

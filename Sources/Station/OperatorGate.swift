@@ -1,0 +1,101 @@
+// OperatorGate: whose pings and commands are looked at.
+//
+// To check a signature takes a hundred times as long as to check a tag, and anybody can send one: a
+// recorded ping, five hundred times a second. To look at all of them is to stand still; to look at
+// so many a second, whoever they are of, is to let the recorded ones crowd the operator out.
+//
+// So what can be told without the signature is told first. The key must be an operator's. A command
+// must have the number that this boot drew and be newer than the operator's last. A ping that is
+// not newer than the operator's last, or minutes off where the time is known, has a share of its
+// own, which is small: a recorded one takes nothing from a new one, and an operator whose clock is
+// wrong is still answered.
+//
+//     if let key = gate.admit(sealed, operators, bootNonce: nonce, second: second) { … }
+//     gate.note(command, sealedBy: seal, of: place)
+
+import Core
+import Uplink
+
+/// So many a second.
+private struct Budget {
+  let maximum: UInt32
+  private var second = Int64.min
+  private var spent: UInt32 = 0
+
+  init(_ maximum: UInt32) { self.maximum = maximum }
+
+  mutating func take(in now: Int64) -> Bool {
+    if now != second { (second, spent) = (now, 0) }
+    guard spent < maximum else { return false }
+    spent += 1
+    return true
+  }
+}
+
+struct OperatorGate {
+  // An operator asks seldom.
+  private var new = Budget(8)
+  private var old = Budget(2)
+  private var repeats = Budget(5)
+
+  /// Of each operator: when the newest ping was sent by their clock, and the newest command given.
+  private var pinged = InlineArray<8, Int64>(repeating: .min)
+  private var issued = InlineArray<8, UInt64?>(repeating: nil)
+  private var lastSeal: InlineArray<64, UInt8>?
+
+  /// How far an operator's clock and the station's may be apart.
+  private static let pingNanoseconds = 300 * nanosecondsPerSecond
+
+  /// The key that the signature is to be tried with; nil where that is not worth it. `utc`: nil
+  /// where nobody has told the time.
+  mutating func admit(
+    _ sealed: SealedBytes, _ operators: borrowing Operators, bootNonce: UInt64, utc: UTC?,
+    second: Int64
+  ) -> PublicKey? {
+    switch sealed.type {
+    case .ping:
+      guard let ping = try? PingMessage(sealed.payload), let place = operators.place(of: ping.asker)
+      else { return nil }
+      let emitted = sealed.emitted.nanoseconds
+      let isNear =
+        utc.map {
+          let (apart, isFar) = $0.nanoseconds.subtractingReportingOverflow(emitted)
+          return !isFar && apart.magnitude <= UInt64(OperatorGate.pingNanoseconds)
+        } ?? true
+      let isNew = isNear && emitted > pinged[place]
+      let isWorthIt = isNew ? new.take(in: second) : old.take(in: second)
+      return isWorthIt ? operators[place].key : nil
+    case .command:
+      guard let command = try? CommandMessage(sealed.payload),
+        let place = operators.place(of: command.giver), command.bootNonce == bootNonce,
+        issued[place].map({ command.issuedMicroseconds > $0 }) ?? true, new.take(in: second)
+      else { return nil }
+      return operators[place].key
+    default: return nil
+    }
+  }
+
+  /// Whether it is the last command that was taken, to the byte, and may be answered again.
+  mutating func isRepeat(_ sealed: SealedBytes, second: Int64) -> Bool {
+    guard sealed.type == .command, let lastSeal else { return false }
+    for index in 0..<Signature.byteCount where sealed.seal[index] != lastSeal[index] {
+      return false
+    }
+    return repeats.take(in: second)
+  }
+
+  /// A ping whose signature was right.
+  mutating func note(pingOf place: Int, _ emitted: UTC) {
+    pinged[place] = max(pinged[place], emitted.nanoseconds)
+  }
+
+  /// A command whose signature was right.
+  mutating func note(
+    _ command: CommandMessage, of place: Int, sealedBy seal: UnsafeBufferPointer<UInt8>
+  ) {
+    issued[place] = command.issuedMicroseconds
+    var bytes = InlineArray<64, UInt8>(repeating: 0)
+    for index in 0..<Signature.byteCount { bytes[index] = seal[index] }
+    lastSeal = bytes
+  }
+}
