@@ -7,6 +7,7 @@ import Settings
 
 public struct BoardFile: Sendable {
   public var name = Text<40>()
+  public var serial = Text<24>()
   public var digitizer = DigitizerSettings()
   public var pulse: PulseSettings?
   public var relay: RelaySettings?
@@ -14,6 +15,7 @@ public struct BoardFile: Sendable {
   public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
     _ = file.integer("board", "format", in: 1...1)
     name = file.text("board", "name", Text<40>.self)
+    serial = file.text("board", "serial", Text<24>.self, isOptional: true)
     _ = file.text("board", "description", Text<200>.self)
     digitizer = DigitizerSettings(&file)
     if file.has(section: "pps") { pulse = PulseSettings(&file) }

@@ -8,6 +8,7 @@ import Uplink
 
 public struct StationFile: Sendable {
   public var code = StationCode()
+  public var site = SiteSettings()
   /// One calibration a component; empty where none is given. The auxiliary lane has none.
   public var calibrations = InlineArray<3, Path>(repeating: Path())
   public var picker = PickerSettings()
@@ -29,6 +30,7 @@ public struct StationFile: Sendable {
     file.demand(
       code.isStationCode, "station", "code",
       "must be NET.STA.LOC.BS such as \"XX.ONST1.00.EH\": capitals and digits, LOC may be empty")
+    site = SiteSettings(&file)
     calibrations[0] = file.path("sensor", "vertical_calibration", isOptional: true)
     calibrations[1] = file.path("sensor", "north_calibration", isOptional: true)
     calibrations[2] = file.path("sensor", "east_calibration", isOptional: true)

@@ -92,6 +92,7 @@ public final class Intake {
   private let alerts: MessageTable<AlertMessage>
   private let health: MessageTable<HealthMessage>
   private let audits: MessageTable<AuditMessage>
+  private let instruments: MessageTable<InstrumentMessage>
   private let stationOfCode: Statement
   private let newStation: Statement
   private let seenStation: Statement
@@ -124,6 +125,7 @@ public final class Intake {
       alerts = try MessageTable("alert", in: database)
       health = try MessageTable("health", in: database)
       audits = try MessageTable("audit", in: database)
+      instruments = try MessageTable("instrument", in: database)
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
       seenStation = try database.prepare(
@@ -236,6 +238,7 @@ public final class Intake {
       _ = try HealthMessage(claimed.payload)
       guard claimed.header.emitted.nanoseconds >= healthSince.nanoseconds else { throw Refusal.old }
     case .audit: _ = try AuditMessage(claimed.payload)
+    case .instrument: _ = try InstrumentMessage(claimed.payload)
     case .ping, .pong, .acknowledgement, .command, .answer: throw Refusal.notForUs
     }
     return (claimed, key)
@@ -370,6 +373,7 @@ public final class Intake {
     case .alert: try alerts.insert(AlertMessage(opened.payload), provenance)
     case .health: try health.insert(HealthMessage(opened.payload), provenance)
     case .audit: try audits.insert(AuditMessage(opened.payload), provenance)
+    case .instrument: try instruments.insert(InstrumentMessage(opened.payload), provenance)
     case .ping, .pong, .acknowledgement, .command, .answer: false
     }
   }

@@ -19,6 +19,8 @@ public struct Configuration: Sendable {
   public var board: BoardFile
   public var station: StationFile
   public var response: Response?
+  /// Where the station stands and what it measures with, as its files say.
+  public var instrument = InstrumentMessage()
   public var relations: Relations
   public var key: Key
   public var previousKey: Key?
@@ -38,12 +40,13 @@ public struct Configuration: Sendable {
     station = try Configuration.read(stationPath) { file throws(Diagnostic) in
       try StationFile(&file)
     }
-    response = try Configuration.response(station, board)
+    response = try Configuration.response(station, board, &instrument)
     relations = try Configuration.relations(station)
     key = try Key(file: station.uplink.keyFile)
     if !station.uplink.previousKeyFile.isEmpty {
       previousKey = try Key(file: station.uplink.previousKeyFile)
     }
+    describeSite()
   }
 
   /// Reads one file through a buffer that lives as long as `body` runs. Where several things are
@@ -93,6 +96,14 @@ public struct Configuration: Sendable {
   public static func response(
     _ station: StationFile, _ board: BoardFile?
   ) throws(Diagnostic) -> Response? {
+    var instrument = InstrumentMessage()
+    return try response(station, board, &instrument)
+  }
+
+  /// `instrument`: learns of the sensors.
+  private static func response(
+    _ station: StationFile, _ board: BoardFile?, _ instrument: inout InstrumentMessage
+  ) throws(Diagnostic) -> Response? {
     var response: Response?
     for lane in 0..<3 where !station.calibrations[lane].isEmpty {
       let path = station.calibrations[lane]
@@ -117,8 +128,23 @@ public struct Configuration: Sendable {
         joined.validUntil = end
       }
       response = joined
+      instrument.note(file, lane: lane)
     }
     return response
+  }
+
+  private mutating func describeSite() {
+    let site = station.site
+    instrument.latitude = site.latitude
+    instrument.longitude = site.longitude
+    instrument.elevationCentimetres = site.elevationCentimetres
+    instrument.depthCentimetres = site.depthCentimetres
+    instrument.northAzimuthCentidegrees = site.northAzimuthCentidegrees
+    instrument.presentLanes = presentLanes
+    instrument.rateMillihertz = UInt32(board.digitizer.sampleRateMillihertz)
+    instrument.board = board.name
+    instrument.boardSerial = board.serial
+    instrument.software.append(softwareVersion)
   }
 
   public var conditioner: ConditionerSettings {
@@ -150,5 +176,22 @@ extension StationSettings {
       picker: configuration.station.picker, alarm: configuration.station.alarm)
     previousKey = configuration.previousKey
     operators = configuration.station.operators
+  }
+}
+
+extension InstrumentMessage {
+  fileprivate mutating func note(_ file: CalibrationFile, lane: Int) {
+    if sensor.isEmpty { sensor.append(file.model) }
+    quantity = file.quantity == .velocity ? .velocity : .acceleration
+    var component = ComponentDescription()
+    component.serial.append(file.serial)
+    component.measuredDay = UInt16(clamping: file.measured.daysSince1970)
+    component.validUntilDay = UInt16(clamping: file.validUntil.daysSince1970)
+    component.countsPerUnit = WireFloat(file.countsPerUnit)
+    switch lane {
+    case 0: vertical = component
+    case 1: north = component
+    default: east = component
+    }
   }
 }

@@ -13,6 +13,7 @@ import Network
 import Picker
 import Settings
 import Station
+import Uplink
 
 public struct ModelFile<Model: NetworkModel>: ~Copyable {
   private let mapping: NetworkMapping
@@ -70,6 +71,14 @@ public struct StationNetworks: ~Copyable {
   public var pickerProblem: Diagnostic? { picker.problem }
   public var estimatorModel: EstimatorModel? { estimator.model }
   public var estimatorProblem: Diagnostic? { estimator.problem }
+
+  /// With which networks the instrument works.
+  func described(_ instrument: InstrumentMessage) -> InstrumentMessage {
+    var described = instrument
+    described.pickerChecksum = picker.model?.plan.header.checksum ?? 0
+    described.estimatorChecksum = estimator.model?.plan.header.checksum ?? 0
+    return described
+  }
 
   /// What the station's picker and estimator take of the arena.
   var arenaByteCount: Int {

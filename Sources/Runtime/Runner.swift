@@ -120,6 +120,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let state = KeptState(in: configuration.station.stateDirectory, random: random)
     var settings = StationSettings(
       configuration, epoch: state.epoch, bootCounter: state.bootCounter, bootNonce: random())
+    settings.instrument = networks.described(configuration.instrument)
     settings.isAlarmStanding = configuration.station.alarm.isLatched && state.isAlarmStanding
     let estimator = networks.makeEstimator(configuration.relations, settings, arena: &arena)
     estimator?.pointee.siteTerm = Station.siteTerm(stored: state.siteTerm)

@@ -38,7 +38,7 @@ extension CommandParameter {
   /// Parameters that hold until the next start.
   var isSetting: Bool {
     switch self {
-    case .relayTest, .health, .release, .siteTerm, .restart: false
+    case .relayTest, .health, .release, .siteTerm, .restart, .instrument: false
     default: true
     }
   }
@@ -48,7 +48,7 @@ extension CommandParameter {
     switch self {
     case .relayTest, .drill, .release: .relay
     case .restart: .update
-    case .health: .watch
+    case .health, .instrument: .watch
     default: .tune
     }
   }
@@ -98,6 +98,7 @@ extension Station {
     guard outcome.result == .done else { return }
     switch CommandParameter(rawValue: command.parameter) {
     case .health: reportHealth()
+    case .instrument: reportInstrument()
     case .restart where command.value == 1: actions.put(.restart, rank: MessageType.health.rank)
     default: break
     }
@@ -135,7 +136,9 @@ extension Station {
   ) -> (CommandResult, Int64) {
     let nothing = CommandMessage.noValue
     switch parameter {
-    case .health: return value == nothing || value == 0 ? (.done, 0) : (.outOfRange, nothing)
+    case .instrument where settings.instrument == nil: return (.impossible, nothing)
+    case .health, .instrument:
+      return value == nothing || value == 0 ? (.done, 0) : (.outOfRange, nothing)
     case .relayTest: return testRelay(value)
     case .drill: return drill(value)
     case .release:

@@ -38,6 +38,8 @@ public struct StationSettings: Sendable {
   /// What the upstream seals with it is believed as well.
   public var previousKey: Key?
   public var operators = Operators()
+  /// nil where nobody is to be told, as of a record.
+  public var instrument: InstrumentMessage?
   public var conditioner: ConditionerSettings
   public var picker: PickerSettings
   public var alarm: AlarmSettings
@@ -77,6 +79,8 @@ public struct HostStatus: Sendable {
 
 public struct Station: ~Copyable {
   public static let healthIntervalSeconds: Int64 = 10
+  /// No pick has this number.
+  private static let instrumentSubject = UInt32.max
   /// A change is worth a message at once, but a flapping one is not worth more than one a second.
   public static let changeIntervalNanoseconds = nanosecondsPerSecond
 
@@ -196,6 +200,7 @@ public struct Station: ~Copyable {
     firstMonotonic = firstMonotonic ?? moment.monotonicNanoseconds
     guard isFirst else { return }
     isFirst = false
+    reportInstrument()
     if settings.isAlarmStanding { tell(decision.restore(at: moment)) }
   }
 
@@ -374,6 +379,12 @@ public struct Station: ~Copyable {
     (datagram.address, datagram.port) = (address, port)
     actions.put(.send(datagram), rank: type.rank)
     return datagram
+  }
+
+  /// What it is told of is kept until the upstream has it: only a start changes that.
+  mutating func reportInstrument() {
+    guard let instrument = settings.instrument else { return }
+    send(.instrument, isKept: true, about: Station.instrumentSubject) { instrument.write(to: &$0) }
   }
 
   private mutating func send(_ pick: Pick) {

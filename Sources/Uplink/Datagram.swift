@@ -35,6 +35,7 @@ public enum Wire {
 public enum MessageType: UInt8, Sendable {
   case pick = 1
   case estimate, alert, health, ping, pong, acknowledgement, command, answer, audit
+  case instrument
 
   /// Operators and stations sign for each other; station and upstream share a key.
   public var isSigned: Bool {

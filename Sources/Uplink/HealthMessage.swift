@@ -186,7 +186,7 @@ extension HealthMessage {
     v.truths(&isLatched, &losesState, "keeping", "bit 0: an alarm stands until a command releases it; bit 1: the disk does not take, or did not give back, what outlives a boot; others 0", json: "latch|state_lost")
     v.number(&inhibit, "inhibit", "", "the switch that keeps the relay open: 0 there is none, 1 off, 2 on, 3 cannot be read, and is taken for on", to: 3, as: .word("none|off|on|unreadable"))
     v.words(&incapacity, of: .all, "incapacity", "why no alarm can come, or none that closes the relay: table below; 0: armed", "no relay|relay faulty|inhibited|inhibit unreadable|drill|not live|no calibration|lanes broken", json: "unarmed_because")
-    v.number(&changedParameters, "changed_parameters", "mask", "parameters that commands have changed since boot: bit n stands for parameter n + 1; bits 14 and 15 are 0", to: 1 << 14 - 1, json: "changed", as: .words(CommandParameter.names))
+    v.number(&changedParameters, "changed_parameters", "mask", "parameters that commands have changed since boot: bit n stands for parameter n + 1; bit 15 is 0", to: 1 << 15 - 1, json: "changed", as: .words(CommandParameter.names))
     v.number(&calibrationDays, "calibration_days", "days", "until the first calibration runs out; 0 on its last day, negative after it", unknown: Wire.unknownDays)
     v.number(&drillSeconds, "drill_s", "s", "until the drill ends by itself; 0: no drill")
     v.number(&droppedActions, "dropped_actions", "", "messages and orders to disk that a full queue dropped; 65535: or more", json: "dropped")

@@ -37,6 +37,8 @@ public enum Telling: Sendable {
   case float(digits: Int)
   /// Nanoseconds since 1970 as a date.
   case date
+  /// Days since 1970 as a date.
+  case day
   case text
   /// The words for 0, 1 and so on, between bars.
   case word(StaticString)

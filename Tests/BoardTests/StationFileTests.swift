@@ -274,6 +274,27 @@ private let good = Lines(
     #expect(StationCode(code).isStationCode == isGood)
   }
 
+  @Test func theSiteIsInTheWiresUnits() throws {
+    let none = try read(good).site
+    #expect(none.latitude == InstrumentMessage.unknownPlace && none.northAzimuthCentidegrees == 0)
+    let site = """
+      [site]
+      latitude_degrees = -33.8012345
+      longitude_degrees = 151.2345678
+      elevation_metres = -12.5
+      """
+    let found = try read(Lines(good.text + "\n" + site)).site
+    #expect(found.latitude == -338_012_345 && found.longitude == 1_512_345_678)
+    #expect(found.elevationCentimetres == -1250 && found.depthCentimetres == 0)
+    let more = try read(
+      Lines(good.text + "\n" + site + "\ndepth_metres = 30\nnorth_azimuth_degrees = 12.34")
+    ).site
+    #expect(more.depthCentimetres == 3000 && more.northAzimuthCentidegrees == 1234)
+    for line in ["latitude_degrees = 90.1", "elevation_metres = 1", "north_azimuth_degrees = 360"] {
+      #expect(refused(Lines(good.text + "\n[site]\n" + line)) != "accepted", "\(line)")
+    }
+  }
+
   private static let digits = String(repeating: "0123456789abCDef", count: 4)
 
   private func operators(_ lines: String...) -> (Operators?, String) {

@@ -106,6 +106,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .estimate: payload = EstimateMessage.byteCount
     case .alert: payload = AlertMessage.byteCount
     case .acknowledgement: payload = AcknowledgementMessage.byteCount
+    case .instrument: payload = InstrumentMessage.byteCount
     }
     return Wire.headerByteCount + payload + type.sealByteCount
   }
@@ -191,6 +192,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .pong: sealed(datagram.header, try PongMessage(datagram.payload))
     case .command: sealed(datagram.header, try CommandMessage(datagram.payload))
     case .answer: sealed(datagram.header, try AnswerMessage(datagram.payload))
+    case .instrument: sealed(datagram.header, try InstrumentMessage(datagram.payload))
     case .audit: sealed(datagram.header, try AuditMessage(datagram.payload))
     case .estimate: sealed(datagram.header, try EstimateMessage(datagram.payload))
     case .alert: sealed(datagram.header, try AlertMessage(datagram.payload))
@@ -265,6 +267,7 @@ extension DatagramTarget {
             AcknowledgementMessage(boot: 7, sequence: 12).write(to: &$0)
           }),
         bytes(Datagram(header(.estimate), key: key) { EstimateMessage().write(to: &$0) }),
+        bytes(Datagram(header(.instrument), key: key) { InstrumentMessage().write(to: &$0) }),
         bytes(Datagram(header(.alert), key: key) { AlertMessage().write(to: &$0) }),
         bytes(Datagram(header(.audit), key: key) { AuditMessage(answer).write(to: &$0) }),
         signed(.ping, PingMessage(asker: signer.publicKey.name, nonce: 99)),

@@ -229,6 +229,28 @@ struct LossyClock: HostClock {
     }
   }
 
+  /// From its files: where it stands, which sensor, how many counts after the board's gain.
+  @Test func theInstrumentIsToldFirst() throws {
+    let setup = try Setup(frames: 8000) { files, station in
+      try files.write(
+        "board.toml", StationFolder.board + "vertical_gain = 2\n")
+      return station
+        + "[site]\nlatitude_degrees = 47.3\nlongitude_degrees = 8.5\nelevation_metres = 450\n"
+    }
+    var runner = try setup.runner(FrameClock(start: streamStart, rateMillihertz: 8_000_000))
+    let first = try #require(try run(&runner, setup).first)
+    #expect(first.header.type == .instrument && first.header.sequence == 0)
+    for part in [
+      #""latitude_deg":47.3000000,"longitude_deg":8.5000000,"elevation_m":450.00,"depth_m":0.00"#,
+      #""quantity":"acceleration","rate_hz":8000.000,"vertical_serial":"1""#,
+      #""vertical_measured":"2026-01-01","vertical_until":"2026-12-31","vertical_counts":500000,"#,
+      #""north_serial":"","north_measured":null,"north_until":null,"north_counts":null"#,
+      #""sensor":"test","board":"test","board_serial":"","software":"0.2.0","picker_checksum":0,"#,
+    ] {
+      #expect(first.json.contains(part), "\(first.json)")
+    }
+  }
+
   /// What waited when the program ended is sent again when the upstream is heard.
   @Test func whatWaitedForTheUpstreamOutlivesTheProgram() throws {
     let setup = try Setup(frames: 400_000) { files, station in

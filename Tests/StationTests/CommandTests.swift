@@ -325,6 +325,30 @@ import Uplink
     #expect(try message(sent[2], as: HealthMessage.self)?.datagramsAccepted == 1)
   }
 
+  /// The first message of a boot, again when it is asked for, and kept until the upstream has it.
+  @Test func theInstrumentIsDescribed() throws {
+    var settings = stationSettings()
+    var instrument = InstrumentMessage()
+    instrument.latitude = 473_000_000
+    settings.instrument = instrument
+    var station = Station(settings)
+    station.tick(moment(streamStart), clock: lockedClock(), isDelivering: true)
+    var first: [InstrumentMessage] = []
+    var kept = 0
+    while let action = station.nextAction() {
+      if case .send(let datagram) = action, let told: InstrumentMessage = try message(datagram) {
+        first.append(told)
+        #expect(try open(datagram).sequence == 0)
+      }
+      if case .keep = action { kept += 1 }
+    }
+    #expect(first.map(\.latitude) == [473_000_000] && kept == 1)
+    signed(Self.command(0, .instrument)).withBytes { station.receive($0, address: 1, port: 1) }
+    #expect(try carryOut(&station).map { try open($0).type } == [.answer, .audit, .instrument])
+    var other = running()
+    #expect(try obeyed(&other, Self.command(1, .instrument)).result == .impossible)
+  }
+
   /// An answer takes no number, and its copy to the upstream does: what goes there has no gap.
   @Test func answersUseNoSequenceNumber() throws {
     var station = running()

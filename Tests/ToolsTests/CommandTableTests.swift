@@ -109,7 +109,7 @@ extension CommandDescription: CustomTestStringConvertible {
   }
 
   @Test func everyTypeOfMessageCanBeChosen() throws {
-    #expect(MessageFilter.types.count == 10 && MessageType(rawValue: 11) == nil)
+    #expect(MessageFilter.types.count == 11 && MessageType(rawValue: 12) == nil)
     #expect(throws: ToolError.self) { try MessageFilter("pick,") }
   }
 

@@ -7,7 +7,9 @@ import Tools
 
 /// WIRE-FORMAT.md has the rows of the lists that write and read.
 @Suite(.serialized) struct DocumentTests {
-  @Test(arguments: ["Pick", "Estimate", "Alert", "Health", "Ping", "Command", "Acknowledgement"])
+  @Test(arguments: [
+    "Pick", "Estimate", "Alert", "Health", "Ping", "Command", "Acknowledgement", "Instrument",
+  ])
   func theDocumentsTableIsTheCodes(heading: String) throws {
     let path = Golden.folder.deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Sources/Uplink/WIRE-FORMAT.md")
@@ -30,6 +32,7 @@ import Tools
     case "Alert": DocumentRows.of(AlertMessage())
     case "Acknowledgement": DocumentRows.of(AcknowledgementMessage())
     case "Health": DocumentRows.of(HealthMessage())
+    case "Instrument": DocumentRows.of(InstrumentMessage())
     case "Ping": DocumentRows.of(PingMessage())
     default: DocumentRows.of(CommandMessage())
     }

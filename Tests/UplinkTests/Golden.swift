@@ -158,6 +158,28 @@ enum Golden {
     return acknowledgement
   }
 
+  static var instrument: InstrumentMessage {
+    var instrument = InstrumentMessage()
+    instrument.latitude = -338_012_345
+    instrument.longitude = 1_512_345_678
+    instrument.elevationCentimetres = -1250
+    instrument.depthCentimetres = 3000
+    instrument.northAzimuthCentidegrees = 1234
+    (instrument.presentLanes, instrument.quantity) = (0b0101, .acceleration)
+    instrument.rateMillihertz = 8_000_001
+    instrument.vertical.serial = Text("Z-1")
+    instrument.vertical.measuredDay = 20_000
+    instrument.vertical.validUntilDay = 21_000
+    instrument.vertical.countsPerUnit = WireFloat(1_048_576)
+    instrument.east.serial = Text("E-3")
+    instrument.sensor = Text("geophone")
+    instrument.board = Text("hat")
+    instrument.boardSerial = Text("4711")
+    instrument.software = Text("0.2.0")
+    (instrument.pickerChecksum, instrument.estimatorChecksum) = (0xCAFE_F00D, 7)
+    return instrument
+  }
+
   static var pong: PongMessage {
     var pong = PongMessage()
     (pong.nonce, pong.bootNonce) = (nonce, 0xF0E1_D2C3_B4A5_9687)
@@ -187,12 +209,13 @@ enum Golden {
     case .pong: pong.write(to: &writer)
     case .answer: AnswerMessage(command).write(to: &writer)
     case .audit: AuditMessage(command).write(to: &writer)
+    case .instrument: instrument.write(to: &writer)
     }
   }
 
   /// What a station and its upstream seal for each other, and what it and its operators sign.
   static let sealed: [MessageType] = [
-    .pick, .health, .estimate, .alert, .acknowledgement, .audit,
+    .pick, .health, .estimate, .alert, .acknowledgement, .audit, .instrument,
   ]
   static let signed: [MessageType] = [.ping, .pong, .command, .answer]
 

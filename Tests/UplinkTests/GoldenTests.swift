@@ -83,6 +83,15 @@ import Tools
       "result": 1, "value": 4500,
     ]
     for (name, value) in audit { #expect(lines[5][name] as? Int == value, "\(name)") }
+    let instrument: [String: Int] = [
+      "latitude": -338_012_345, "longitude": 1_512_345_678, "elevation_cm": -1250, "depth_cm": 3000,
+      "north_azimuth": 1234, "lanes": 5, "quantity": 2, "rate_mhz": 8_000_001,
+      "vertical_measured": 20_000, "vertical_until": 21_000, "vertical_counts": 1_048_576,
+      "picker_checksum": 0xCAFE_F00D, "estimator_checksum": 7,
+    ]
+    for (name, value) in instrument { #expect(lines[6][name] as? Int == value, "\(name)") }
+    #expect(lines[6]["east_measured"] is NSNull && lines[6]["north_counts"] is NSNull)
+    #expect(lines[6]["east_serial"] as? String == "E-3" && lines[6]["board"] as? String == "hat")
     let numbers: [String: Double] = [
       "pick_id": 17, "after_p_ms": 3000, "event_class": 1, "estimate_flags": 14,
       "class_probability": 0.97, "magnitude": -41, "magnitude_sigma": 56,

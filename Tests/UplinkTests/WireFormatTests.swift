@@ -10,6 +10,7 @@ import Tools
   @Test func layoutsHaveTheirSizes() {
     let sizes: [MessageType: Int] = [
       .pick: 116, .estimate: 156, .alert: 112, .health: 296, .acknowledgement: 96, .audit: 128,
+      .instrument: 328,
       .ping: 144, .pong: 368, .command: 176, .answer: 176,
     ]
     for (type, size) in sizes { #expect(Golden.datagram(type).count == size, "\(type)") }
@@ -28,6 +29,12 @@ import Tools
         case .health: #expect(try HealthMessage(opened.payload) == Golden.health)
         case .command: #expect(try CommandMessage(opened.payload) == Golden.command)
         case .answer: #expect(try AnswerMessage(opened.payload).command == Golden.command)
+        case .instrument:
+          let instrument = try InstrumentMessage(opened.payload)
+          #expect(instrument.latitude == Golden.instrument.latitude)
+          #expect(instrument.vertical == Golden.instrument.vertical)
+          #expect(instrument.north == ComponentDescription())
+          #expect(instrument.boardSerial.equals("4711") && instrument.estimatorChecksum == 7)
         case .audit: #expect(try AuditMessage(opened.payload).command == Golden.command)
         case .estimate: #expect(try EstimateMessage(opened.payload) == Golden.estimate)
         case .alert: #expect(try AlertMessage(opened.payload) == Golden.alert)
@@ -83,7 +90,7 @@ import Tools
     #expect(refusal { $0[4] = 1 } == .unknownVersion)
     #expect(refusal { $0[6] = 101 } == .wrongLength)
     #expect(refusal({ _ in }, key: Key(InlineArray(repeating: 9))) == .wrongTag)
-    #expect(refusal { $0[5] = 11 } == .unknownType)
+    #expect(refusal { $0[5] = 12 } == .unknownType)
     #expect(refusal { $0[5] = 0 } == .unknownType)
     #expect(refusal { $0[8] = 0x80 } == .malformed)
     #expect(refusal { $0[56] = 4 } == .malformed)
@@ -140,7 +147,7 @@ import Tools
     let health = Golden.datagram(.health).withBytes { Array($0[64..<280]) }
     for (offset, value) in [
       (76, 16), (144, 16), (93, 4), (145, 7), (192, 4), (193, 4), (194, 4), (195, 4), (197, 1),
-      (199, 64), (212, 1), (215, 1),
+      (199, 128), (212, 1), (215, 1),
     ] {
       var bytes = health
       bytes[offset] = UInt8(value)
@@ -177,6 +184,23 @@ import Tools
     }
     #expect(throws: DatagramError.malformed) {
       try alert[..<31].withUnsafeBufferPointer { _ = try AlertMessage($0) }
+    }
+  }
+
+  /// A latitude beyond the pole, a depth above the ground, a direction of 360°, a fifth lane, a quantity
+  /// that is none, a negative sensitivity, and text that is none.
+  @Test func instrumentsOutsideTheirRangesAreRefused() {
+    let instrument = Golden.datagram(.instrument).withBytes { Array($0[64..<312]) }
+    let changes: [[Int: UInt8]] = [
+      [0: 1, 1: 0xE9, 2: 0xA4, 3: 0x35], [12: 0xFF, 13: 0xFF, 14: 0xFF, 15: 0xFF],
+      [16: 0xA0, 17: 0x8C], [18: 16], [19: 3], [55: 0xC9], [24: 0x80], [25: 0],
+    ]
+    for change in changes {
+      var bytes = instrument
+      for (offset, value) in change { bytes[offset] = value }
+      #expect(throws: DatagramError.malformed, "\(change)") {
+        try bytes.withUnsafeBufferPointer { _ = try InstrumentMessage($0) }
+      }
     }
   }
 

@@ -39,6 +39,8 @@ struct JsonFields: FieldVisitor {
     case .float(let digits):
       decimal(Double(Float(bitPattern: UInt32(truncatingIfNeeded: value))), digits)
     case .date: JsonLine.time(UTC(nanoseconds: Int64(value)))
+    case .day:
+      "\"\(UTC(nanoseconds: Int64(value) * 86_400 * nanosecondsPerSecond).iso8601.prefix(10))\""
     case .word(let names): "\"\(words(names)[Int(value)])\""
     case .words(let names): JsonLine.names(value, words(names))
     }

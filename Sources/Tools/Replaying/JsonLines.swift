@@ -30,6 +30,10 @@ public enum JsonLine {
     case .command: return text(try CommandMessage(datagram.payload), header)
     case .answer: return text(try AnswerMessage(datagram.payload).command, header)
     case .audit: return text(try AuditMessage(datagram.payload).command, header)
+    case .instrument:
+      return object(
+        [("type", "\"instrument\""), ("station", quoted(header.station))]
+          + JsonFields.of(try InstrumentMessage(datagram.payload)) + origin(header))
     case .estimate: return text(try EstimateMessage(datagram.payload), header)
     case .alert: return text(try AlertMessage(datagram.payload), header)
     case .acknowledgement:

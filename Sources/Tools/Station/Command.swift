@@ -15,7 +15,7 @@ import Station
 import Uplink
 
 extension CommandParameter: CaseIterable {
-  public static let allCases = (1...14).compactMap(CommandParameter.init(rawValue:))
+  public static let allCases = (1...15).compactMap(CommandParameter.init(rawValue:))
 
   private static let allNames = words(names)
 
@@ -50,6 +50,7 @@ extension CommandParameter: CaseIterable {
     case .restart: "1 starts the station's program anew, unless an alert stands"
     case .healthInterval:
       "\(Station.healthIntervals.lowerBound) to \(Station.healthIntervals.upperBound) s: how often it tells how it is"
+    case .instrument: "no value: where it stands and what it measures with is told upstream"
     }
   }
 
@@ -57,7 +58,7 @@ extension CommandParameter: CaseIterable {
   private var partsOfUnit: Double {
     switch self {
     case .triggerRatio, .relayTest: 1000
-    case .drill, .health, .release, .restart, .healthInterval: 1
+    case .drill, .health, .release, .restart, .healthInterval, .instrument: 1
     default: 10_000
     }
   }
