@@ -58,9 +58,9 @@ firmware:
 test-firmware: firmware
 	swift build -c release --product onset
 	swift build -c release --product asound_module_pcm_onset
+	swift build -c release --product onset-collector
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
-	swift build -c release --product onset-collector
 	python3 Tests/System/test_collector.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release

@@ -33,6 +33,8 @@ public final class Intake {
     /// Given up, because too much was waiting for a database that took nothing.
     public var lost = 0
     public var failures = 0
+    /// Operators' questions and stations' answers.
+    public var passed = 0
     /// By cause.
     public var refused: [String: Int] = [:]
   }
@@ -86,7 +88,8 @@ public final class Intake {
   private let keys: KeyFolder
   private let tell: (String) -> Void
   private let complain: (String) -> Void
-  private let acknowledge: (Datagram, Sender) -> Void
+  private let send: (Datagram, Sender) -> Void
+  private let relay: OperatorRelay
   private let picks: MessageTable<PickMessage>
   private let estimates: MessageTable<EstimateMessage>
   private let alerts: MessageTable<AlertMessage>
@@ -109,14 +112,16 @@ public final class Intake {
   /// `patienceMilliseconds`: for so long a commit waits for whoever holds the database; it is tried
   /// again later anyway, and nothing is received meanwhile.
   /// `tell` gets a JSON line of each message, once; `complain` a sentence where something is wrong;
-  /// `acknowledge` what a station is to be told.
+  /// `send` what a station is to be told, and what passes between it and its `operators`.
   public init(
-    databasePath: String, keys: KeyFolder, patienceMilliseconds: Int32 = 50,
+    databasePath: String, keys: KeyFolder, operators: [PublicKey] = [],
+    patienceMilliseconds: Int32 = 50,
     tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
-    acknowledge: @escaping (Datagram, Sender) -> Void
+    send: @escaping (Datagram, Sender) -> Void
   ) throws {
     (self.keys, self.tell, self.complain) = (keys, tell, complain)
-    self.acknowledge = acknowledge
+    self.send = send
+    relay = OperatorRelay(operators: operators, send: send)
     database = try Database(path: databasePath, patienceMilliseconds: patienceMilliseconds)
     do {
       try Intake.prepare(database, path: databasePath)
@@ -187,19 +192,35 @@ public final class Intake {
   ) {
     counts.received += 1
     do {
-      let (opened, key) = try verified(bytes, at: now)
-      let header = opened.header
-      guard waitingPlaces.insert(Place(header)).inserted else {
-        counts.doubles += 1
-        return
+      // Whose it is, says the station's name; nothing else of it is believed yet.
+      let claimed = try OpenedDatagram(bytes, key: nil)
+      if claimed.header.type.isSigned {
+        let station = claimed.header.station.string
+        try relay.pass(claimed, stationKeys: keys.known(station), at: now, from: sender)
+        counts.passed += 1
+      } else {
+        try take(claimed, bytes, at: now, from: sender)
       }
-      if header.type == .alert && isNewAlert(header) { tell(try JsonLine.text(opened)) }
-      if waiting.count >= Intake.waitingMaximum { makeRoom() }
-      waiting.append(
-        Waiting(bytes: Array(bytes), header: header, received: now, sender: sender, key: key))
     } catch {
       refuse("\(error)", now, sender)
     }
+  }
+
+  private func take(
+    _ claimed: OpenedDatagram, _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC,
+    from sender: Sender
+  ) throws {
+    let (opened, key) = try verified(claimed, at: now)
+    let header = opened.header
+    relay.note(header.station.string, heardFrom: sender)
+    guard waitingPlaces.insert(Place(header)).inserted else {
+      counts.doubles += 1
+      return
+    }
+    if header.type == .alert && isNewAlert(header) { tell(try JsonLine.text(opened)) }
+    if waiting.count >= Intake.waitingMaximum { makeRoom() }
+    waiting.append(
+      Waiting(bytes: Array(bytes), header: header, received: now, sender: sender, key: key))
   }
 
   public var waitingCount: Int { waiting.count }
@@ -218,11 +239,8 @@ public final class Intake {
   }
 
   private func verified(
-    _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC
+    _ claimed: OpenedDatagram, at now: UTC
   ) throws -> (OpenedDatagram, Key) {
-    // Which key, says the station's name; nothing else of it is believed yet.
-    let claimed = try OpenedDatagram(bytes, key: nil)
-    guard !claimed.header.type.isSigned else { throw Refusal.notForUs }
     let station = claimed.header.station.string
     guard let key = keys.key(of: station, at: now, fits: { claimed.sealed.isSealed(with: $0) })
     else {
@@ -309,7 +327,7 @@ public final class Intake {
       let header = Header(
         .acknowledgement, to: Text(place.origin.station), epoch: place.origin.epoch, at: now)
       for message in Intake.acknowledgements(of: numbers, boot: place.origin.boot) {
-        acknowledge(Datagram(header, key: key) { message.write(to: &$0) }, place.sender)
+        send(Datagram(header, key: key) { message.write(to: &$0) }, place.sender)
       }
     }
   }
@@ -411,18 +429,22 @@ public final class Intake {
     return "{\"type\":\"collector\",\"time\":\"\(now.iso8601)\",\"keys\":\(keys.count),"
       + "\"stations\":\(stations.count),\"received\":\(counts.received),"
       + "\"stored\":\(counts.stored),\"doubles\":\(counts.doubles),\"waiting\":\(waiting.count),"
-      + "\"lost\":\(counts.lost),\"failures\":\(counts.failures),\"refused\":{\(refused)}}"
+      + "\"lost\":\(counts.lost),\"passed\":\(counts.passed),\"failures\":\(counts.failures),\"refused\":{\(refused)}}"
   }
 }
 
 /// Why a datagram that may be right is not taken.
-private enum Refusal: Error, CustomStringConvertible {
-  case noKey, notForUs, old
+enum Refusal: Error, CustomStringConvertible {
+  case noKey, notForUs, old, noOperator, notHeard, notAsked, tooMany
 
   var description: String {
     switch self {
     case .noKey: "is of a station that has no key in the folder"
-    case .notForUs: "is between an operator and a station, or an acknowledgement"
+    case .notForUs: "is an acknowledgement, which is not for a collector"
+    case .noOperator: "is of an operator whose key is not in the folder"
+    case .notHeard: "is for a station that was not heard yet"
+    case .notAsked: "is an answer that nobody waits for"
+    case .tooMany: "is one question too many at once"
     case .old: "is health of before what is kept"
     }
   }

@@ -54,7 +54,7 @@ public final class KeyFolder {
   }
 
   /// Those in the folder, the one that is there longer first; or that of the master.
-  private func known(_ station: String) -> [Uplink.Key] {
+  func known(_ station: String) -> [Uplink.Key] {
     guard let files = keys[station] else {
       return master.map { [Key.ofStation(StationCode(station), master: $0)] } ?? []
     }

@@ -19,6 +19,10 @@ let options = [
     "--master", value: "FILE",
     "The key of which `onset key station` has made the stations' keys."),
   CommandOption(
+    "--operators", value: "FOLDER",
+    "Public keys of operators, NAME.pub: what they sign is passed on to the stations that are heard here, and "
+      + "the answers back."),
+  CommandOption(
     "--database", value: "FILE",
     "SQLite; it is made where there is none. Its tables are the messages of WIRE-FORMAT.md."),
   CommandOption(
@@ -88,8 +92,9 @@ func run(_ arguments: [String]) throws {
   let keys = try KeyFolder(folder, master: master, complain: complain)
   let receiver = try Receiver(port: UInt16(port))
   let intake = try Intake(
-    databasePath: path, keys: keys, tell: tell, complain: complain,
-    acknowledge: { receiver.send($0, to: $1) })
+    databasePath: path, keys: keys,
+    operators: try parsed.values["--operators"].map(KeyFiles.publicKeys) ?? [], tell: tell,
+    complain: complain, send: { receiver.send($0, to: $1) })
   complain(
     "listens at UDP port \(receiver.port) for stations of "
       + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(path)")

@@ -268,7 +268,10 @@ func ping(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 1, let key = parsed.values["--key"],
     let station = parsed.values["--public"]
   else { throw ToolError("ping needs HOST:PORT, --key FILE and --public FILE.pub") }
-  print(try Ping(target: parsed.rest[0], keyPath: key, stationPath: station).run())
+  print(
+    try Ping(
+      target: parsed.rest[0], via: parsed.values["--via"], keyPath: key, stationPath: station
+    ).run())
 }
 
 /// Exits with 1 when something is bad.
@@ -286,7 +289,9 @@ func doctor(_ parsed: CommandLineArguments) throws {
       throw ToolError(
         "doctor of a running station needs HOST:PORT, --key FILE and --public FILE.pub alone")
     }
-    let findings = try Ping(target: target, keyPath: key, stationPath: station).findings()
+    let findings = try Ping(
+      target: target, via: parsed.values["--via"], keyPath: key, stationPath: station
+    ).findings()
     findings.forEach(tell)
     if findings.contains(where: { $0.verdict == .bad }) { exit(1) }
     return
@@ -313,7 +318,8 @@ func command(_ parsed: CommandLineArguments) throws {
     let station = parsed.values["--public"]
   else { throw ToolError("command needs HOST:PORT, --key FILE, --public FILE.pub and a parameter") }
   let (line, isDone, remark) = try Command(
-    target: parsed.rest[0], keyPath: key, stationPath: station, parameter: parsed.rest[1],
+    target: parsed.rest[0], via: parsed.values["--via"], keyPath: key, stationPath: station,
+    parameter: parsed.rest[1],
     value: parsed.rest.count == 3 ? parsed.rest[2] : nil,
     lifeSeconds: try parsed.number("--life") ?? 60
   ).run()

@@ -23,6 +23,17 @@ import Uplink
     var complaints: [String] = []
     private(set) var intake: Intake!
     var acknowledgements: [AcknowledgementMessage] = []
+    /// What passed between operators and stations, and to whom.
+    var passed: [(type: MessageType, bytes: [UInt8], to: Sender)] = []
+
+    private func sent(_ datagram: Datagram, _ sender: Sender) {
+      let bytes = datagram.withBytes { Array($0) }
+      if let type = MessageType(rawValue: bytes[5]), type.isSigned {
+        passed.append((type, bytes, sender))
+      } else {
+        acknowledged(datagram, sender)
+      }
+    }
 
     private func acknowledged(_ datagram: Datagram, _ sender: Sender) {
       datagram.withBytes { bytes in
@@ -59,14 +70,16 @@ import Uplink
       intake = try Intake(
         databasePath: databasePath,
         keys: try KeyFolder(folder.path, master: master) { [unowned self] in complaints.append($0)
-        },
+        }, operators: [testOperator.publicKey, testWatcher.publicKey],
         patienceMilliseconds: 0, tell: { [unowned self] in told.append($0) },
         complain: { [unowned self] in complaints.append($0) },
-        acknowledge: { [unowned self] in acknowledged($0, $1) })
+        send: { [unowned self] in sent($0, $1) })
     }
 
-    func take(_ datagram: Datagram, at now: UTC = IntakeTests.now) {
-      datagram.withBytes { intake.take($0, at: now, from: Sender()) }
+    func take(
+      _ datagram: Datagram, at now: UTC = IntakeTests.now, from sender: Sender = Sender()
+    ) {
+      datagram.withBytes { intake.take($0, at: now, from: sender) }
     }
 
     func count(_ table: String) throws -> Int64 {
@@ -188,10 +201,11 @@ import Uplink
     #expect(
       world.intake.counts.refused == [
         "is not sealed with this key": 2, "is of a station that has no key in the folder": 1,
-        "is between an operator and a station, or an acknowledgement": 2,
+        "is an acknowledgement, which is not for a collector": 1,
+        "is for a station that was not heard yet": 1,
         "is shorter than a header and a tag, 80 bytes": 1,
       ])
-    #expect(try world.count("refusal WHERE count = 2 AND sender = '[::]:0'") == 2)
+    #expect(try world.count("refusal WHERE count >= 1 AND sender = '[::]:0'") == 5)
   }
 
   @Test func aKeyThatJoinsTheFolderCounts() throws {
@@ -246,6 +260,66 @@ import Uplink
     #expect(try world.count("pick") == 2)
   }
 
+  /// A station that nobody can reach is asked by way of the collector, which can add nothing.
+  @Test func whatOperatorsSignIsPassedOnAndTheAnswerBack() throws {
+    let world = try World()
+    func address(_ byte: UInt8) -> Sender {
+      var address = sockaddr_in6()
+      address.sin6_port = UInt16(byte)
+      return Sender(address)
+    }
+    let (station, ada, bob) = (address(1), address(2), address(3))
+    world.take(Self.datagram(key: world.key, sequence: 0), from: station)
+    let ping = signedPing(7, code: Self.station)
+    world.take(ping, from: ada)
+    #expect(world.passed.map(\.to) == [station] && world.passed.map(\.type) == [.ping])
+    #expect(world.passed[0].bytes == ping.withBytes { Array($0) }, "to the byte")
+    // Two may ask at once.
+    world.take(signedPing(8, code: Self.station, key: testWatcher), from: bob)
+    func pong(_ nonce: UInt64, _ key: SigningKey) -> Datagram {
+      var header = Header(.pong, to: Text(Self.station), epoch: 9, at: Self.now)
+      header.sequence = 1
+      var pong = PongMessage()
+      pong.nonce = nonce
+      return Datagram(header, signedBy: key) { pong.write(to: &$0) }
+    }
+    let identity = SigningKey(ofStation: world.key)
+    world.take(pong(8, identity), from: station)
+    world.take(pong(7, identity), from: station)
+    #expect(world.passed.map(\.to) == [station, station, bob, ada])
+    let signs = world.passed[3].bytes.withUnsafeBufferPointer {
+      (try? OpenedDatagram($0, of: identity.publicKey)) != nil
+    }
+    #expect(signs)
+    // A stranger's, one to a station that was never heard, one with another's name, a second answer,
+    // and one that the station has not signed.
+    world.take(signedPing(9, code: Self.station, key: pair(7)), from: ada)
+    world.take(signedPing(9, code: "XX.NONE.00.EH"), from: ada)
+    var forged = signedPing(9, code: Self.station).withBytes { Array($0) }
+    forged[80] ^= 1
+    forged.withUnsafeBufferPointer { world.intake.take($0, at: Self.now, from: ada) }
+    world.take(pong(7, identity), from: station)
+    world.take(signedPing(10, code: Self.station), from: ada)
+    world.take(pong(10, pair(8)), from: station)
+    #expect(world.passed.count == 5 && world.intake.counts.passed == 5)
+    #expect(
+      world.intake.counts.refused == [
+        "is of an operator whose key is not in the folder": 1,
+        "is for a station that was not heard yet": 1, "is not sealed with this key": 2,
+        "is an answer that nobody waits for": 1,
+      ])
+    // A command goes the same way.
+    world.take(signed(CommandMessage(), code: Self.station, epoch: 9), from: bob)
+    var answer = CommandMessage()
+    answer.result = .done
+    let header = Header(.answer, to: Text(Self.station), epoch: 9, at: Self.now)
+    world.take(
+      Datagram(header, signedBy: identity) { AnswerMessage(answer).write(to: &$0) }, from: station)
+    #expect(world.passed.last?.to == bob && world.passed.last?.type == .answer)
+    #expect(world.intake.commit(at: Self.now))
+    #expect(try world.count("pick") == 1)
+  }
+
   /// A backup holds the database, or its disk is full.
   @Test func whatCannotBeStoredIsKeptAndStoredLater() throws {
     let world = try World()
@@ -288,7 +362,7 @@ import Uplink
       _ = try Intake(
         databasePath: world.folder.appendingPathComponent("text").path,
         keys: try KeyFolder(world.folder.path, master: nil) { _ in }, tell: { _ in },
-        complain: { _ in }, acknowledge: { _, _ in })
+        complain: { _ in }, send: { _, _ in })
     } throws: { "\($0)".contains("move it away") }
   }
 

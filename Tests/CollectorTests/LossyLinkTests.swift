@@ -57,7 +57,7 @@ import Uplink
         databasePath: folder.appendingPathComponent("onset.sqlite").path,
         keys: try KeyFolder(folder.path, master: nil) { _ in },
         tell: { [unowned self] in told.append($0) }, complain: { _ in },
-        acknowledge: { [unowned self] datagram, _ in acknowledgements.append(datagram) })
+        send: { [unowned self] datagram, _ in acknowledgements.append(datagram) })
     }
   }
 

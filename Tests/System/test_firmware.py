@@ -6,6 +6,7 @@ Nothing is mocked but the card: libasound, sockets, signals, files and the machi
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -250,6 +251,42 @@ class FirmwareTest(unittest.TestCase):
             health = station.receive(lambda m: m["type"] == "health")
             self.assertEqual((health["state"] & 4, health["model"]), (0, "onset-picker"))
             self.assertEqual(station.stop(), 0)
+
+    def test_a_station_behind_a_wall_is_reached_through_its_collector(self):
+        """The wall lets through what comes back from where the station sent to, and nothing else."""
+        station = self.station(self.ramp(seconds=20))
+        keys, operators = self.folder / "keys", self.folder / "operators"
+        keys.mkdir()
+        operators.mkdir()
+        shutil.copy(station.host / "station.key", keys / "XX.ONST1.00.EH.key")
+        shutil.copy(station.host / "operator.pub", operators / "ada.pub")
+        collector = subprocess.Popen(
+            [TOOLS / "onset-collector", "--keys", keys, "--operators", operators, "--database", self.folder / "c.sqlite",
+             "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        port = int(re.search(r"UDP port (\d+)", collector.stderr.readline())[1])
+        self.replace(station.host / "station.toml", f"port = {station.socket.getsockname()[1]}\n", f"port = {port}\n")
+        way = ["XX.ONST1.00.EH", "--via", f"127.0.0.1:{port}", *station.operator()[1:]]
+        with station:
+            lines = map(json.loads, collector.stdout)
+            self.assertEqual(next(lines)["type"], "instrument")
+            next(line for line in lines if line["type"] == "health")
+            pong = subprocess.run([TOOLS / "onset", "ping", *way], check=True, capture_output=True, text=True)
+            self.assertEqual(json.loads(pong.stdout)["station"], "XX.ONST1.00.EH")
+            done = subprocess.run([TOOLS / "onset", "command", *way, "trigger_ratio", "7"], check=True, capture_output=True,
+                                  text=True)
+            self.assertEqual(json.loads(done.stdout)["value"], 7)
+            audit = next(line for line in lines if line["type"] == "audit")
+            self.assertEqual((audit["value"], audit["operator"]), (7, json.loads(done.stdout)["operator"]))
+            told = subprocess.run([TOOLS / "onset", "doctor", *way], capture_output=True, text=True)
+            self.assertIn("NOT armed, because the board has no [relay]", told.stdout)
+            wrong = subprocess.run([TOOLS / "onset", "ping", "XX.OTHER.00.EH", *way[1:]], capture_output=True, text=True)
+            self.assertIn("a collector that does not hear it", wrong.stderr)
+            self.assertEqual(station.stop(), 0)
+        collector.terminate()
+        self.assertIn('"passed":', collector.stdout.read())
+        self.assertEqual(collector.wait(), 0)
+        collector.stdout.close()
+        collector.stderr.close()
 
     # The disk
 

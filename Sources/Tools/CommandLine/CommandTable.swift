@@ -29,6 +29,10 @@ public enum CommandTable {
     "--key", value: "FILE", "The operator's secret key, which `key operator` has made.")
   private static let stationKey = CommandOption(
     "--public", value: "FILE.pub", "The station's public key, which lies beside its own.")
+  private static let via = CommandOption(
+    "--via", value: "HOST:PORT",
+    "A collector that hears the station, for one that cannot be reached; instead of HOST:PORT stands the "
+      + "station's code.")
   private static let only = CommandOption(
     "--only", value: "TYPE,…",
     "Prints messages of these types alone: "
@@ -280,7 +284,7 @@ public enum CommandTable {
         CommandOption("--board", value: "FILE", "The board, on this machine."),
         CommandOption("--station", value: "FILE", "The station, on this machine."),
         CommandOption("--relay", "Moves the relay too, and with it what is wired to it."),
-        operatorKey, stationKey,
+        operatorKey, stationKey, via,
         CommandOption("--json", "Prints JSON lines instead of sentences."),
       ],
       example: "onset doctor --board board.toml --station station.toml",
@@ -293,13 +297,13 @@ public enum CommandTable {
   private static let operating: [CommandDescription] = [
     CommandDescription(
       "ping", .operate, "asks a running station for its health",
-      forms: ["HOST:PORT --key FILE --public FILE.pub"], options: [operatorKey, stationKey],
+      forms: ["HOST:PORT --key FILE --public FILE.pub"], options: [operatorKey, stationKey, via],
       example: "onset ping 192.0.2.1:6465 --key ada --public station.key.pub"),
     CommandDescription(
       "command", .operate, "sets a parameter of a running station, or asks for it",
       forms: ["HOST:PORT --key FILE --public FILE.pub PARAMETER [VALUE]"],
       options: [
-        operatorKey, stationKey,
+        operatorKey, stationKey, via,
         CommandOption(
           "--life", value: "SECONDS", in: .real(0.1...Double(CommandMessage.lifeMaximum) / 1000),
           unit: "s", default: "60", "For how long the command is to be obeyed."),

@@ -1,7 +1,7 @@
 // Command: an operator's order to a running station, and its answer.
 //
 //     let (line, isDone, _) = try Command(
-//       target: "192.0.2.1:6465", keyPath: "ada", stationPath: "station.key.pub",
+//       target: "192.0.2.1:6465", via: nil, keyPath: "ada", stationPath: "station.key.pub",
 //       parameter: "drill", value: "1", lifeSeconds: 60
 //     ).run()
 
@@ -83,10 +83,11 @@ public struct Command {
 
   /// `value`: nil to be told only. `lifeSeconds`: for how long the command is to be obeyed.
   public init(
-    target: String, keyPath: String, stationPath: String, parameter: String, value: String?,
+    target: String, via: String?, keyPath: String, stationPath: String, parameter: String,
+    value: String?,
     lifeSeconds: Double
   ) throws {
-    link = try StationLink(target: target, keyPath: keyPath, stationPath: stationPath)
+    link = try StationLink(target: target, via: via, keyPath: keyPath, stationPath: stationPath)
     guard let known = CommandParameter.allCases.first(where: { $0.name == parameter }) else {
       let names = CommandParameter.allCases.map(\.name).joined(separator: ", ")
       throw ToolError("\(parameter) is no parameter of a station; there are \(names)")

@@ -44,6 +44,15 @@ public enum KeyFiles {
     try ModelSignature.key(path: path).withUnsafeBufferPointer { PublicKey($0) }
   }
 
+  /// All NAME.pub of a folder.
+  public static func publicKeys(folder: String) throws -> [PublicKey] {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: folder)
+    guard let names else { throw ToolError("\(folder) is no folder that can be read") }
+    return try names.filter { $0.hasSuffix(".pub") }.sorted().map {
+      try publicKey("\(folder)/\($0)")
+    }
+  }
+
   public static func signingKey(_ path: String) throws -> SigningKey {
     guard csodium_start() >= 0 else { throw ToolError("libsodium does not start") }
     guard let secret = FileManager.default.contents(atPath: path) else {

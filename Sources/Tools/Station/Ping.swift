@@ -1,6 +1,7 @@
 // Ping: an operator's question to a running station, and its answer.
 //
-//     let ping = try Ping(target: "192.0.2.1:6465", keyPath: "ada", stationPath: "station.key.pub")
+//     let ping = try Ping(
+//       target: "192.0.2.1:6465", via: nil, keyPath: "ada", stationPath: "station.key.pub")
 //     print(try ping.run())
 
 import CLinux
@@ -26,8 +27,8 @@ struct StationBoot {
 public struct Ping {
   private let link: StationLink
 
-  public init(target: String, keyPath: String, stationPath: String) throws {
-    self.init(try StationLink(target: target, keyPath: keyPath, stationPath: stationPath))
+  public init(target: String, via: String?, keyPath: String, stationPath: String) throws {
+    self.init(try StationLink(target: target, via: via, keyPath: keyPath, stationPath: stationPath))
   }
 
   init(_ link: StationLink) { self.link = link }
@@ -54,7 +55,7 @@ public struct Ping {
   ) throws -> Answer {
     var random = SystemRandomNumberGenerator()
     let ping = PingMessage(asker: link.key.publicKey.name, nonce: random.next())
-    let header = Header(.ping, to: Text<24>(), epoch: 0, at: StationLink.now())
+    let header = Header(.ping, to: link.station, epoch: 0, at: StationLink.now())
     let answer = try link.ask(header, payload: { ping.write(to: &$0) }) { datagram -> Answer? in
       guard datagram.header.type == .pong, let pong = try? PongMessage(datagram.payload),
         pong.nonce == ping.nonce
@@ -65,7 +66,8 @@ public struct Ping {
       throw ToolError(
         "no answer to \(StationLink.attempts) pings: the station is off, another listen_port, "
           + "a key that its [operators] do not name with the right to watch, another station's "
-          + "public key, or a firewall between")
+          + "public key, a collector that does not hear it or know the operator, or a firewall between"
+      )
     }
     return answer
   }

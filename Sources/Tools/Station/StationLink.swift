@@ -14,19 +14,30 @@ struct StationLink {
 
   private let address: UInt32
   private let port: UInt16
+  /// Empty for whichever answers there.
+  let station: StationCode
   let key: SigningKey
-  private let station: PublicKey
+  private let stationKey: PublicKey
 
-  /// `keyPath`: the operator's secret key; `stationPath`: the station's public one.
-  init(target: String, keyPath: String, stationPath: String) throws {
-    let parts = target.split(separator: ":")
+  /// `keyPath`: the operator's secret key; `stationPath`: the station's public one. `via`: a
+  /// collector that hears the station; the target is then its code.
+  init(target: String, via: String?, keyPath: String, stationPath: String) throws {
+    if via != nil {
+      guard target.utf8.count <= 24, StationCode(target).isStationCode else {
+        throw ToolError(
+          "\(target) is not NET.STA.LOC.BS, such as XX.ONST1.00.EH, by which --via knows a station")
+      }
+    }
+    station = via == nil ? StationCode() : StationCode(target)
+    let place = via ?? target
+    let parts = place.split(separator: ":")
     guard parts.count == 2, let port = UInt16(parts[1]), port > 0, parts[0].utf8.count < 128 else {
-      throw ToolError("\(target) is not HOST:PORT, such as 192.0.2.1:6465")
+      throw ToolError("\(place) is not HOST:PORT, such as 192.0.2.1:6465")
     }
     address = try resolveAddress(Text<128>(String(parts[0])))
     self.port = port
     key = try KeyFiles.signingKey(keyPath)
-    station = try KeyFiles.publicKey(stationPath)
+    stationKey = try KeyFiles.publicKey(stationPath)
   }
 
   /// Sends the message until `accept` makes something of what came back; nil when nothing did.
@@ -56,7 +67,7 @@ struct StationLink {
       guard left > 0 else { return nil }
       guard socket.hasDatagram(withinMilliseconds: Int32(left)) else { return nil }
       let answer = try socket.take { bytes, _, _ -> Answer? in
-        guard let datagram = try? OpenedDatagram(bytes, of: station) else { return nil }
+        guard let datagram = try? OpenedDatagram(bytes, of: stationKey) else { return nil }
         return try accept(datagram)
       }
       if let answer { return answer }

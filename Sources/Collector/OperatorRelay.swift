@@ -1,0 +1,104 @@
+// OperatorRelay: operators reach stations that nobody can reach from outside.
+//
+// A station behind a carrier's network address translation sends to its collector, and only what
+// comes back on that way reaches it. To open a port for each station is somebody else's decision;
+// to give operators' keys to the collector would make the collector an operator.
+//
+// So the collector passes on, byte for byte, what an operator has signed, to where the station was
+// heard last, and what the station has signed as its answer, to where the question came from. It
+// can neither ask nor change anything: the station checks the operator's signature, and the
+// operator the station's.
+//
+//     let relay = OperatorRelay(operators: keys) { send($0, $1) }
+//     relay.note("XX.ONST1.00.EH", heardFrom: sender)
+//     try relay.pass(datagram, stationKey: key, at: now, from: sender)
+
+import Core
+import Uplink
+
+public final class OperatorRelay {
+  /// For so long an answer is waited for.
+  private static let patienceNanoseconds: Int64 = 10_000_000_000
+  private static let waitingMaximum = 4096
+
+  /// What ties an answer to its question.
+  private struct Question: Hashable {
+    let station: String
+    let number: UInt64
+    let id: UInt32
+  }
+
+  public private(set) var passed = 0
+  private let operators: [UInt64: PublicKey]
+  private let send: (Datagram, Sender) -> Void
+  private var stations: [String: Sender] = [:]
+  private var waiting: [Question: (asker: Sender, until: Int64)] = [:]
+
+  public init(operators: [PublicKey], send: @escaping (Datagram, Sender) -> Void) {
+    self.operators = Dictionary(operators.map { ($0.name, $0) }) { first, _ in first }
+    self.send = send
+  }
+
+  func note(_ station: String, heardFrom sender: Sender) { stations[station] = sender }
+
+  /// `stationKeys`: those of the station that is named in it.
+  func pass(
+    _ datagram: OpenedDatagram, stationKeys: [Key], at now: UTC, from sender: Sender
+  ) throws {
+    let station = datagram.header.station.string
+    switch datagram.header.type {
+    case .ping:
+      let ping = try PingMessage(datagram.payload)
+      let question = Question(station: station, number: ping.nonce, id: 0)
+      try ask(question, datagram, of: ping.asker, now, sender)
+    case .command:
+      let command = try CommandMessage(datagram.payload)
+      let question = Question(
+        station: station, number: command.issuedMicroseconds, id: command.id)
+      try ask(question, datagram, of: command.giver, now, sender)
+    case .pong:
+      let pong = try PongMessage(datagram.payload)
+      try answer(Question(station: station, number: pong.nonce, id: 0), datagram, stationKeys)
+    case .answer:
+      let command = try AnswerMessage(datagram.payload).command
+      let question = Question(
+        station: station, number: command.issuedMicroseconds, id: command.id)
+      try answer(question, datagram, stationKeys)
+    default: throw Refusal.notForUs
+    }
+  }
+
+  private func ask(
+    _ question: Question, _ datagram: OpenedDatagram, of name: UInt64, _ now: UTC, _ sender: Sender
+  ) throws {
+    guard let key = operators[name] else { throw Refusal.noOperator }
+    guard datagram.sealed.isSigned(by: key) else { throw DatagramError.wrongTag }
+    guard let station = stations[question.station] else { throw Refusal.notHeard }
+    if waiting.count >= Self.waitingMaximum {
+      waiting = waiting.filter { $0.value.until > now.nanoseconds }
+      guard waiting.count < Self.waitingMaximum else { throw Refusal.tooMany }
+    }
+    waiting[question] = (sender, now.nanoseconds + Self.patienceNanoseconds)
+    passOn(datagram, to: station)
+  }
+
+  private func answer(
+    _ question: Question, _ datagram: OpenedDatagram, _ keys: [Key]
+  ) throws {
+    guard let (asker, _) = waiting[question] else { throw Refusal.notAsked }
+    guard
+      keys.contains(where: { datagram.sealed.isSigned(by: SigningKey(ofStation: $0).publicKey) })
+    else { throw DatagramError.wrongTag }
+    waiting[question] = nil
+    passOn(datagram, to: asker)
+  }
+
+  private func passOn(_ datagram: OpenedDatagram, to receiver: Sender) {
+    let bytes = UnsafeBufferPointer(
+      start: datagram.sealed.message.baseAddress,
+      count: datagram.sealed.message.count + datagram.sealed.seal.count)
+    guard let copy = Datagram(bytes: bytes) else { return }
+    send(copy, receiver)
+    passed += 1
+  }
+}
