@@ -9,12 +9,18 @@ import PackageDescription
 
 let isFirmware = Context.environment["ONSET_FIRMWARE"] == "1"
 
+// A message's fields are visited by what another module defines: without the bodies of the generic
+// functions a collector spends its time on protocol witnesses.
+let acrossModules: [SwiftSetting] = [
+  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
+]
+
 let stationSettings: [SwiftSetting] =
   isFirmware
   ? [
     .enableExperimentalFeature("Embedded"),
     .unsafeFlags(["-wmo", "-Xfrontend", "-no-allocations", "-Xfrontend", "-function-sections"]),
-  ] : []
+  ] : acrossModules
 
 // Swift's own linker keeps one of several functions that are the same; no address is compared.
 let firmwareLinkerSettings: [LinkerSetting] =
@@ -145,7 +151,8 @@ if !isFirmware {
     .target(
       name: "Tools",
       dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CModels"]),
-    .executableTarget(name: "onset", dependencies: tools, exclude: ["README.md"]),
+    .executableTarget(
+      name: "onset", dependencies: tools + ["Collector"], exclude: ["README.md"]),
     .target(
       name: "CCollector", path: "Sources/CSystem/Collector",
       linkerSettings: [.linkedLibrary("sqlite3")]),

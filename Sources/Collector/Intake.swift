@@ -74,6 +74,30 @@ public final class Intake {
     let sender: Sender
   }
 
+  /// Of a station's newest boot: its last numbers that are stored.
+  private struct Window {
+    let epoch: UInt64
+    let boot: UInt32
+    /// Bit n: number `newest` − n.
+    var newest: UInt32
+    var stored: UInt64
+
+    mutating func insert(_ number: UInt32) {
+      if number > newest {
+        let shift = number - newest
+        stored = shift < AcknowledgementMessage.reach ? stored << UInt64(shift) : 0
+        newest = number
+      }
+      if newest - number < AcknowledgementMessage.reach { stored |= 1 << UInt64(newest - number) }
+    }
+
+    var numbers: [UInt32] {
+      (0..<AcknowledgementMessage.reach).filter { stored >> UInt64($0) & 1 == 1 }.map {
+        newest - $0
+      }
+    }
+  }
+
   /// What a transaction has seen of one station's boot.
   private struct Boot {
     let station: Int64
@@ -87,6 +111,7 @@ public final class Intake {
   private let database: Database
   private let keys: KeyFolder
   private let tell: (String) -> Void
+  private let told: MessageFilter
   private let complain: (String) -> Void
   private let send: (Datagram, Sender) -> Void
   private let relay: OperatorRelay
@@ -98,10 +123,10 @@ public final class Intake {
   private let instruments: MessageTable<InstrumentMessage>
   private let stationOfCode: Statement
   private let newStation: Statement
-  private let seenStation: Statement
   private let seenBoot: Statement
   private let refusal: Statement
   private var stations: [String: Int64] = [:]
+  private var windows: [String: Window] = [:]
   private var waiting: [Waiting] = []
   private var waitingPlaces: Set<Place> = []
   /// Health of before this day has been deleted, and does not come back.
@@ -111,15 +136,15 @@ public final class Intake {
 
   /// `patienceMilliseconds`: for so long a commit waits for whoever holds the database; it is tried
   /// again later anyway, and nothing is received meanwhile.
-  /// `tell` gets a JSON line of each message, once; `complain` a sentence where something is wrong;
+  /// `tell` gets a JSON line of each message that `told` wants, once; `complain` a sentence where something is wrong;
   /// `send` what a station is to be told, and what passes between it and its `operators`.
   public init(
     databasePath: String, keys: KeyFolder, operators: [PublicKey] = [],
-    patienceMilliseconds: Int32 = 50,
+    patienceMilliseconds: Int32 = 50, told: MessageFilter = MessageFilter(),
     tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
     send: @escaping (Datagram, Sender) -> Void
   ) throws {
-    (self.keys, self.tell, self.complain) = (keys, tell, complain)
+    (self.keys, self.told, self.tell, self.complain) = (keys, told, tell, complain)
     self.send = send
     relay = OperatorRelay(operators: operators, send: send)
     database = try Database(path: databasePath, patienceMilliseconds: patienceMilliseconds)
@@ -133,8 +158,6 @@ public final class Intake {
       instruments = try MessageTable("instrument", in: database)
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
-      seenStation = try database.prepare(
-        "UPDATE station SET last_ns = max(coalesce(last_ns, 0), ?) WHERE id = ?")
       seenBoot = try database.prepare(
         """
         INSERT INTO boot (station, epoch, boot, first_ns, last_ns, highest, received)
@@ -170,8 +193,7 @@ public final class Intake {
     try database.execute(
       """
       CREATE TABLE IF NOT EXISTS station (
-        id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, first_ns INTEGER NOT NULL,
-        last_ns INTEGER);
+        id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, first_ns INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS boot (
         station INTEGER NOT NULL REFERENCES station(id), epoch INTEGER NOT NULL,
         boot INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
@@ -217,7 +239,7 @@ public final class Intake {
       counts.doubles += 1
       return
     }
-    if header.type == .alert && isNewAlert(header) { tell(try JsonLine.text(opened)) }
+    if header.type == .alert && isNewAlert(header), let line = try told.line(opened) { tell(line) }
     if waiting.count >= Intake.waitingMaximum { makeRoom() }
     waiting.append(
       Waiting(bytes: Array(bytes), header: header, received: now, sender: sender, key: key))
@@ -315,7 +337,8 @@ public final class Intake {
     return true
   }
 
-  /// All of these are on disk: what has come now, and what had come before.
+  /// All of these are on disk: what has come now, and what had come before. An acknowledgement may be
+  /// lost like everything else, so each says again what those before it said.
   private func acknowledge(_ taken: ArraySlice<Waiting>, at now: UTC) {
     var found: [Stored: (key: Key, numbers: Set<UInt32>)] = [:]
     for one in taken {
@@ -326,10 +349,23 @@ public final class Intake {
     for (place, (key, numbers)) in found {
       let header = Header(
         .acknowledgement, to: Text(place.origin.station), epoch: place.origin.epoch, at: now)
-      for message in Intake.acknowledgements(of: numbers, boot: place.origin.boot) {
+      let all = numbers.union(before(place.origin, adding: numbers))
+      for message in Intake.acknowledgements(of: all, boot: place.origin.boot) {
         send(Datagram(header, key: key) { message.write(to: &$0) }, place.sender)
       }
     }
+  }
+
+  /// The last numbers of a station's newest boot, these among them; none of an older one.
+  private func before(_ origin: Origin, adding numbers: Set<UInt32>) -> [UInt32] {
+    var window = windows[origin.station]
+    if window?.epoch != origin.epoch || window!.boot < origin.boot {
+      window = Window(epoch: origin.epoch, boot: origin.boot, newest: numbers.max()!, stored: 0)
+    }
+    guard window!.boot == origin.boot else { return [] }
+    for number in numbers { window!.insert(number) }
+    windows[origin.station] = window
+    return window!.numbers
   }
 
   /// As few messages as these numbers need, the newest first.
@@ -362,7 +398,7 @@ public final class Intake {
           return
         }
         counts.stored += 1
-        if header.type != .alert { lines.append(try JsonLine.text(opened)) }
+        if header.type != .alert, let line = try told.line(opened) { lines.append(line) }
         var boot =
           boots[Origin(header)]
           ?? Boot(station: station, highest: 0, first: one.received, last: one.received)
@@ -373,13 +409,12 @@ public final class Intake {
       }
     }
     for (origin, boot) in boots {
-      let last = SqlValue.integer(boot.last.nanoseconds)
       try seenBoot.run([
         .integer(boot.station), .integer(Int64(bitPattern: origin.epoch)),
-        .integer(Int64(origin.boot)), .integer(boot.first.nanoseconds), last,
+        .integer(Int64(origin.boot)), .integer(boot.first.nanoseconds),
+        .integer(boot.last.nanoseconds),
         .integer(Int64(boot.highest)), .integer(Int64(boot.count)),
       ])
-      try seenStation.run([last, .integer(boot.station)])
     }
     return lines
   }

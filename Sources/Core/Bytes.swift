@@ -34,25 +34,30 @@ public struct ByteWriter {
 }
 
 public struct ByteReader {
-  private let buffer: UnsafeBufferPointer<UInt8>
-  public private(set) var offset = 0
-  public private(set) var isPastEnd = false
+  @usableFromInline let buffer: UnsafeBufferPointer<UInt8>
+  public var offset: Int { place }
+  public var isPastEnd: Bool { isShort }
+  @usableFromInline var place = 0
+  @usableFromInline var isShort = false
 
   public init(_ buffer: UnsafeBufferPointer<UInt8>) { self.buffer = buffer }
 
-  public var remaining: Int { buffer.count - offset }
+  @inlinable
+  public var remaining: Int { buffer.count - place }
 
+  /// Inlined into other modules: a collector reads a hundred thousand messages a second.
+  @inlinable
   public mutating func read<Value: FixedWidthInteger>(_ type: Value.Type) -> Value {
     let size = Value.bitWidth / 8
     guard remaining >= size else {
-      isPastEnd = true
+      isShort = true
       return 0
     }
     var value: Value = 0
     for index in 0..<size {
-      value |= Value(truncatingIfNeeded: buffer[offset + index]) << (8 * index)
+      value |= Value(truncatingIfNeeded: buffer[place + index]) << (8 * index)
     }
-    offset += size
+    place += size
     return value
   }
 
@@ -61,17 +66,17 @@ public struct ByteReader {
     _ type: Text<capacity>.Type
   ) -> Text<capacity>? {
     guard remaining >= capacity else {
-      isPastEnd = true
+      isShort = true
       return nil
     }
     var text = Text<capacity>()
     var ended = false
-    for index in offset..<(offset + capacity) {
+    for index in place..<(place + capacity) {
       let byte = buffer[index]
       if byte == 0 { ended = true } else if ended || byte < 0x20 || byte > 0x7E { return nil }
       if !ended { text.append(byte: byte) }
     }
-    offset += capacity
+    place += capacity
     return text
   }
 }

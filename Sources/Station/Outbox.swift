@@ -76,17 +76,19 @@ public struct Outbox: ~Copyable {
   private var kept = InlineArray<64, Kept?>(repeating: nil)
   private var lastSent = Int64.min / 2
   private var generation: UInt64 = 0
+  public init() {}
+
   /// The places that wait.
   private var waiting: UInt64 = 0
-  var count: Int { waiting.nonzeroBitCount }
+  public var count: Int { waiting.nonzeroBitCount }
   /// Because too much waited.
-  private(set) var givenUp: UInt32 = 0
+  public private(set) var givenUp: UInt32 = 0
   /// When the upstream last acknowledged something.
   private var heard: Int64?
-  var isHeard: Bool { heard != nil }
+  public var isHeard: Bool { heard != nil }
 
   /// What is to be on disk of it; nil where it was given up for those that matter more.
-  mutating func keep(
+  public mutating func keep(
     _ datagram: Datagram, boot: UInt32, _ sequence: UInt32, about subject: UInt32 = 0,
     rank: UInt8, at now: Int64
   ) -> OutboxRecord? {
@@ -152,7 +154,7 @@ public struct Outbox: ~Copyable {
   }
 
   /// The upstream has what it says it has.
-  mutating func settle(_ acknowledgement: AcknowledgementMessage, at now: Int64) {
+  public mutating func settle(_ acknowledgement: AcknowledgementMessage, at now: Int64) {
     heard = now
     for index in 0..<Outbox.capacity {
       if let one = kept[index], acknowledgement.boot == one.boot,
@@ -164,7 +166,7 @@ public struct Outbox: ~Copyable {
   }
 
   /// What is to be sent again now: what matters most, and of that the oldest.
-  mutating func due(at now: Int64) -> Datagram? {
+  public mutating func due(at now: Int64) -> Datagram? {
     guard let heard, count > 0, now - lastSent >= Outbox.spacing else { return nil }
     var first: Int?
     for index in 0..<Outbox.capacity {

@@ -77,6 +77,7 @@ extension Payload {
     writer = fields.writer
   }
 
+  @inlinable
   public init(_ payload: UnsafeBufferPointer<UInt8>) throws(DatagramError) {
     guard payload.count == Self.byteCount else { throw .malformed }
     self.init()
@@ -104,14 +105,16 @@ struct FieldWriter: FieldVisitor {
   mutating func refuse() {}
 }
 
+@usableFromInline
 struct FieldReader: FieldVisitor {
-  private var reader: ByteReader
+  @usableFromInline var reader: ByteReader
   /// Every field so far was there and in its range.
-  private(set) var isValid = true
+  @usableFromInline var isValid = true
 
+  @usableFromInline
   init(_ payload: UnsafeBufferPointer<UInt8>) { reader = ByteReader(payload) }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   mutating func visit<Value: FixedWidthInteger>(
     _ value: inout Value, from least: Value, to most: Value, unknown: Value?, _ field: WireField
   ) {
@@ -120,12 +123,13 @@ struct FieldReader: FieldVisitor {
       isValid && !reader.isPastEnd && ((value >= least && value <= most) || value == unknown)
   }
 
-  @inline(__always)
+  @inlinable @inline(__always)
   mutating func visit<let capacity: Int>(_ text: inout Text<capacity>, _ field: WireField) {
     guard let there = reader.readText(Text<capacity>.self) else { return refuse() }
     text = there
   }
 
+  @inlinable
   mutating func refuse() { isValid = false }
 }
 

@@ -29,6 +29,10 @@ let options = [
     "--port", value: "N", in: .whole(0...65_535), default: "6464",
     "UDP, IPv4 and IPv6; 0 lets the system choose."),
   CommandOption(
+    "--only", value: "TYPE,…",
+    "Tells messages of these types alone as lines; all are stored: "
+      + MessageFilter.types.map { "\($0)" }.joined(separator: ", ") + "."),
+  CommandOption(
     "--health-days", value: "DAYS", in: .real(1...36_500), default: "400",
     "How long health is kept; detections are kept for ever."),
   CommandOption(
@@ -93,7 +97,8 @@ func run(_ arguments: [String]) throws {
   let receiver = try Receiver(port: UInt16(port))
   let intake = try Intake(
     databasePath: path, keys: keys,
-    operators: try parsed.values["--operators"].map(KeyFiles.publicKeys) ?? [], tell: tell,
+    operators: try parsed.values["--operators"].map(KeyFiles.publicKeys) ?? [],
+    told: try MessageFilter(parsed.values["--only"]), tell: tell,
     complain: complain, send: { receiver.send($0, to: $1) })
   complain(
     "listens at UDP port \(receiver.port) for stations of "

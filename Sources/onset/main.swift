@@ -1,6 +1,7 @@
 // onset: the operator's program. One command a function; which there are and what they take is in
 // CommandTable, and what each does is in Tools beside it.
 
+import Collector
 import Conditioning
 import Core
 import Devices
@@ -313,6 +314,23 @@ func doctor(_ parsed: CommandLineArguments) throws {
   if !test.isFit { exit(1) }
 }
 
+func simulate(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.count == 1, let master = parsed.values["--master"] else {
+    throw ToolError("simulate needs HOST:PORT of a collector and --master FILE")
+  }
+  var settings = FleetSettings()
+  settings.stations = try parsed.wholeNumber("--stations") ?? settings.stations
+  settings.seconds = try parsed.number("--seconds") ?? settings.seconds
+  settings.healthSeconds = try parsed.number("--health") ?? settings.healthSeconds
+  settings.loss = try parsed.number("--loss") ?? settings.loss
+  settings.powerCuts = try parsed.wholeNumber("--power-cuts") ?? settings.powerCuts
+  settings.seed = try parsed.wholeNumber("--seed").map { UInt64($0) } ?? settings.seed
+  var fleet = try Fleet(settings, target: parsed.rest[0], masterPath: master)
+  let (line, isComplete) = try fleet.run()
+  print(line)
+  if !isComplete { exit(1) }
+}
+
 func command(_ parsed: CommandLineArguments) throws {
   guard (2...3).contains(parsed.rest.count), let key = parsed.values["--key"],
     let station = parsed.values["--public"]
@@ -330,9 +348,10 @@ func command(_ parsed: CommandLineArguments) throws {
 
 func bench(_ parsed: CommandLineArguments) throws {
   let isJson = parsed.flags.contains("--json")
-  let known = ["loop", "kernels", "picker"]
+  let known = ["loop", "kernels", "picker", "uplink"]
   guard parsed.rest.allSatisfy({ known.contains($0) }) else {
-    throw ToolError("bench \(parsed.rest.joined(separator: " ")): there are loop, kernels, picker")
+    throw ToolError(
+      "bench \(parsed.rest.joined(separator: " ")): there are \(known.joined(separator: ", "))")
   }
   let names = parsed.rest.isEmpty ? known : parsed.rest
   if names.contains("loop") {
@@ -347,6 +366,10 @@ func bench(_ parsed: CommandLineArguments) throws {
     let benchmark = NetworkBenchmark()
     let results = try benchmark.run()
     print(isJson ? benchmark.json(results) : benchmark.table(results))
+  }
+  if names.contains("uplink") {
+    let result = try UplinkBenchmark().run()
+    print(isJson ? UplinkBenchmark.json(result) : UplinkBenchmark.table(result))
   }
 }
 
@@ -363,7 +386,7 @@ func run(_ arguments: [String]) throws {
     "bench": bench, "check": check, "keys": keys, "key new": keyNew,
     "key station": keyStation, "key operator": keyOperator, "key public": keyPublic,
     "doctor": doctor, "ping": ping,
-    "command": command,
+    "command": command, "simulate": simulate,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
     "model compare": modelCompare, "model sign": modelSign, "help": help,
     "completion": completion,

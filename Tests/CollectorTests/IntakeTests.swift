@@ -152,6 +152,14 @@ import Uplink
     for number in [2, 70, 66, 3, 300] as [UInt32] { #expect(settled(3, number), "\(number)") }
     #expect(settled(9, 4) && !settled(3, 4) && !settled(3, 69) && !settled(3, 299))
     #expect(world.acknowledgements.count == 4)
+    // Each says again what those before it said, as far as it reaches.
+    world.acknowledgements.removeAll()
+    world.take(Self.datagram(key: world.key, sequence: 5, boot: 9))
+    world.take(Self.datagram(key: world.key, sequence: 10, boot: 9))
+    #expect(world.intake.commit(at: Self.now))
+    #expect(world.acknowledgements.count == 1)
+    for number in [4, 5, 10] as [UInt32] { #expect(settled(9, number), "\(number)") }
+    #expect(!settled(9, 6) && !settled(3, 4))
     world.acknowledgements.removeAll()
     world.take(Self.datagram(key: world.key, sequence: 66))
     #expect(world.intake.commit(at: Self.now))

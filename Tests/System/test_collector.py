@@ -130,6 +130,31 @@ class Collector(unittest.TestCase):
         self.socket.setblocking(False)
         self.assertRaises(BlockingIOError, self.socket.recv, 100)
 
+    def test_a_fleet_with_a_bad_link_and_power_cuts(self):
+        """Every message that a station of it keeps is stored once."""
+        onset, master = COLLECTOR.parent / "onset", self.folder / "master.key"
+        subprocess.run([onset, "key", "new", master], check=True)
+        collector = subprocess.Popen(
+            [COLLECTOR, "--master", master, "--database", self.folder / "onset.sqlite", "--port", "0", "--only", "alert"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        port = collector.stderr.readline().split()[5]
+        done = subprocess.run(
+            [onset, "simulate", f"127.0.0.1:{port}", "--master", master, "--stations", "60", "--seconds", "9", "--health", "1",
+             "--loss", "0.3", "--power-cuts", "10"], check=True, capture_output=True, text=True)
+        fleet = json.loads(done.stdout)
+        collector.terminate()
+        lines = [json.loads(line) for line in collector.communicate()[0].splitlines()]
+        self.assertEqual(collector.returncode, 0)
+        self.assertEqual((fleet["stations"], fleet["waiting"], fleet["given_up"]), (60, 0, 0))
+        self.assertGreater(fleet["resent"], 0)
+        stored = {kind: self.rows(f"SELECT count(*) FROM {kind}")[0][0] for kind in ("pick", "estimate", "alert", "instrument")}
+        # A newer estimate takes the place of an older one, and a power cut a description; P told first are not kept.
+        self.assertEqual(self.rows("SELECT count(*) FROM pick WHERE status = 2"), [(120,)])
+        self.assertGreaterEqual(stored["instrument"], 60)
+        self.assertEqual(self.rows("SELECT count(DISTINCT station) FROM estimate"), [(60,)])
+        self.assertEqual(len([line for line in lines if line["type"] == "alert"]), stored["alert"], "each told once")
+        self.assertLessEqual({line["type"] for line in lines}, {"alert", "collector"})
+
     def test_a_reader_that_goes_away_takes_nothing_with_it(self):
         reader, writer = os.pipe()
         process = subprocess.Popen(

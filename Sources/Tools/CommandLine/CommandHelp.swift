@@ -184,7 +184,7 @@ extension CommandTable {
 }
 
 extension String {
-  func padding(to count: Int) -> String {
+  public func padding(to count: Int) -> String {
     self + String(repeating: " ", count: max(0, count - self.count))
   }
 }

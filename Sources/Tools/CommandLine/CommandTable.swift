@@ -155,8 +155,8 @@ public enum CommandTable {
         start) and, if it likes, probability.
         """),
     CommandDescription(
-      "bench", .judge, "what a second of signal, the arithmetic and a network cost here",
-      forms: ["[loop] [kernels] [picker]"], options: [json], example: "onset bench loop"),
+      "bench", .judge, "what a second of signal, the arithmetic, a network and a fleet cost here",
+      forms: ["[loop] [kernels] [picker] [uplink]"], options: [json], example: "onset bench loop"),
   ]
 
   private static var evaluateOptions: [CommandOption] {
@@ -294,7 +294,38 @@ public enum CommandTable {
         """),
   ]
 
+  private static var fleetOptions: [CommandOption] {
+    let fleet = FleetSettings()
+    return [
+      CommandOption("--master", value: "FILE", "The collector's master key."),
+      CommandOption(
+        "--stations", value: "N", in: .whole(1...100_000), default: "\(fleet.stations)",
+        "How many there are."),
+      CommandOption(
+        "--seconds", value: "SECONDS", in: .real(1...86_400), unit: "s",
+        default: shortest(fleet.seconds), "How long it lasts; the earthquake comes after a third."),
+      CommandOption(
+        "--health", value: "SECONDS", in: .real(1...3600), unit: "s",
+        default: shortest(fleet.healthSeconds), "How often each tells its health."),
+      CommandOption(
+        "--loss", value: "SHARE", in: .real(0...0.99), default: shortest(fleet.loss),
+        "Of datagrams, each way."),
+      CommandOption(
+        "--power-cuts", value: "N", in: .whole(0...1_000_000), default: "\(fleet.powerCuts)",
+        "How many stations lose their power for a moment."),
+      seed("Places, losses and power cuts follow from it."),
+    ]
+  }
+
   private static let operating: [CommandDescription] = [
+    CommandDescription(
+      "simulate", .operate, "a fleet of stations that are not there, and an earthquake crossing it",
+      forms: ["HOST:PORT --master FILE"], options: fleetOptions,
+      example: "onset simulate 127.0.0.1:6464 --master master.key --stations 500 --loss 0.5",
+      notes: """
+        Their datagrams are real. What stations keep until it is acknowledged is sent again; the line at
+        the end says how much there was, and the exit status is 1 if some of it never was.
+        """),
     CommandDescription(
       "ping", .operate, "asks a running station for its health",
       forms: ["HOST:PORT --key FILE --public FILE.pub"], options: [operatorKey, stationKey, via],

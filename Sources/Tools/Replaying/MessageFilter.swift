@@ -10,6 +10,9 @@ public struct MessageFilter {
 
   private var wanted = Set(types)
 
+  /// All of them.
+  public init() {}
+
   /// Types by name, separated by commas; nil for all of them.
   public init(_ list: String?) throws {
     guard let list else { return }

@@ -1,6 +1,7 @@
 // What the collector needs of Linux and SQLite that Swift cannot say: many datagrams with one call, and texts that
 // SQLite copies.
 #pragma once
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sqlite3.h>
 #include <stddef.h>
@@ -28,3 +29,9 @@ void ccollector_address(const struct sockaddr_in6 *sender, char text[CCOLLECTOR_
 
 /// Binds a text that SQLite copies.
 int ccollector_bind_text(sqlite3_stmt *statement, int place, const char *text, int length);
+
+/// What the C library's heap has given out, for measurements.
+static inline size_t ccollector_allocated_bytes(void) {
+  struct mallinfo2 use = mallinfo2();
+  return use.uordblks + use.hblkhd;
+}
