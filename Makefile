@@ -41,7 +41,8 @@ endef
 demo: packages
 	swift build -c release --product onset
 	swift build -c release --product asound_module_pcm_onset
-	.build/release/onset demo --svg .build/demo.svg
+	swift build -c release --product onset-collector
+	.build/release/onset demo --svg .build/demo.svg --collector .build/release/onset-collector
 
 test: packages-test lint test-swift test-firmware test-aarch64 test-training fuzz board-test
 

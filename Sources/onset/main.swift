@@ -38,6 +38,7 @@ func demo(_ parsed: CommandLineArguments) throws {
   var options = DemoOptions()
   options.svgPath = parsed.values["--svg"]
   options.rawPath = parsed.values["--raw"]
+  options.collectorPath = parsed.values["--collector"]
   if let value = try parsed.number("--magnitude") { options.synthetic.magnitude = value }
   if let value = try parsed.number("--distance") {
     options.synthetic.epicentralKilometres = value

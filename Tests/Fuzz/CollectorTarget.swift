@@ -74,7 +74,8 @@ struct CollectorTarget: Target, ~Copyable {
       try require(intake.commit(at: now), "what was taken cannot be committed")
       let counts = intake.counts
       try require(
-        counts.stored + counts.doubles + counts.passed + refused == counts.received, "\(counts) do not add up")
+        counts.stored + counts.doubles + counts.passed + refused == counts.received,
+        "\(counts) do not add up")
       try require(told.lines.count == counts.stored, "\(told.lines.count) told of \(counts)")
       for var line in told.lines.suffix(Self.gathered) {
         let isWellFormed = line.withUTF8 { JsonText.isObject($0) }

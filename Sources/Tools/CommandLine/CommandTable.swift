@@ -89,6 +89,10 @@ public enum CommandTable {
     return [
       CommandOption("--svg", value: "OUT.svg", "Draws what was recorded and what was told."),
       CommandOption(
+        "--collector", value: "PROGRAM",
+        "The program onset-collector, which then stands at the other end; the last line says what it stored."
+      ),
+      CommandOption(
         "--raw", value: "OUT.raw",
         "Writes the digitizer's frames: 8000 a second of three 32-bit integers."),
       CommandOption(

@@ -28,6 +28,8 @@ public struct DemoOptions {
   public var seconds = 60.0
   public var svgPath: String?
   public var rawPath: String?
+  /// The program onset-collector, to be at the other end.
+  public var collectorPath: String?
   public init() {
     synthetic.magnitude = 6.4
     synthetic.epicentralKilometres = 40
@@ -65,6 +67,9 @@ public struct Demo {
     public var timeOfExceedance: UTC?
     public var frames: Int64 = 0
     public var rejected = 0
+    var seen: Set<UInt32> = []
+    /// What the collector says in the end.
+    public var collected: String?
     public var trace: [TracePoint] = []
   }
 
@@ -134,12 +139,19 @@ public struct Demo {
       configuration,
       hostClock: FrameClock(start: Demo.start, rateMillihertz: Demo.rateHertz * 1000),
       deviceDefinition: UnsafePointer(text), listenAddress: loopback, random: { 2 })
+    let collector = try options.collectorPath.map {
+      try DemoCollector(program: $0, folder: folder, station: configuration.station.code.string)
+    }
+    let stationPort = UInt16(runner.listenPort)
     var isThere = true
     while isThere {
       if case .digitizerLost = runner.step() { isThere = false }
-      receive(receiver, configuration.key, &outcome)
+      receive(receiver, configuration.key, &outcome) {
+        collector?.pass($0, on: receiver, station: stationPort)
+      }
     }
     outcome.frames = runner.framesProcessed
+    outcome.collected = try collector?.finish()
   }
 
   private let loopback: UInt32 = 0x7F00_0001
@@ -225,12 +237,20 @@ public struct Demo {
     return probe.boundPort
   }
 
-  private func receive(_ receiver: borrowing UdpEndpoint, _ key: Key, _ outcome: inout Outcome) {
+  private func receive(
+    _ receiver: borrowing UdpEndpoint, _ key: Key, _ outcome: inout Outcome,
+    pass: (UnsafeBufferPointer<UInt8>) -> Void
+  ) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Wire.maximumByteCount + 1) { buffer in
       while let (count, _, _) = receiver.receive(into: buffer) {
         let bytes = UnsafeBufferPointer(rebasing: buffer[0..<min(count, buffer.count)])
         do throws(DatagramError) {
           let datagram = try OpenedDatagram(bytes, key: key)
+          pass(bytes)
+          // What the collector says is for the station, and what the station repeats is told once.
+          guard datagram.header.type != .acknowledgement,
+            outcome.seen.insert(datagram.header.sequence).inserted
+          else { continue }
           outcome.lines.append(try JsonLine.text(datagram))
           try outcome.messages.take(datagram)
         } catch {
@@ -310,6 +330,7 @@ public struct Demo {
       "\(outcome.lines.count) datagrams came over UDP and were verified, \(outcome.rejected) rejected. "
         + "The picks as JSON:")
     lines += outcome.lines.filter { $0.hasPrefix("{\"type\":\"pick\"") }
+    if let sentence = outcome.collected { lines.append(sentence) }
     if let path = options.svgPath { lines.append("The picture is in \(path).") }
     return lines.joined(separator: "\n")
   }
