@@ -79,7 +79,7 @@ var targets: [Target] = [
     dependencies: [
       "Core", "Clock", "Digitizer", "Conditioning", "Picker", "Estimator", "Decision", "Uplink",
     ],
-    swiftSettings: stationSettings),
+    swiftSettings: setUpSettings),
   // What touches the machine.
   .target(
     name: "Pins", dependencies: ["Core", "Settings", "CLinux", "CGpiod"],

@@ -18,6 +18,8 @@ public struct StationFile: Sendable {
   public var relations = Path()
   /// The network that says what P means; empty for relations alone.
   public var estimatorNetwork = Path()
+  /// Who must have signed both networks; nil where anybody's are taken.
+  public var networkSigner: PublicKey?
   public var alarm = AlarmSettings()
   public var uplink: UplinkSettings
   public var operators: Operators
@@ -38,6 +40,13 @@ public struct StationFile: Sendable {
     network = file.path("picker", "network", isOptional: true)
     relations = file.path("estimator", "relations", isOptional: true)
     estimatorNetwork = file.path("estimator", "network", isOptional: true)
+    let signer = file.text("networks", "public_key", Text<128>.self, isOptional: true)
+    if !signer.isEmpty {
+      networkSigner = PublicKey(hexadecimal: signer)
+      file.demand(
+        networkSigner != nil && signer.count == 2 * PublicKey.byteCount, "networks", "public_key",
+        "must be 64 hexadecimal digits, the public key of whoever signs networks")
+    }
     alarm = AlarmSettings(&file)
     uplink = UplinkSettings(&file)
     operators = Operators(&file)

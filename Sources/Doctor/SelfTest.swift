@@ -172,21 +172,23 @@ public struct SelfTest: ~Copyable {
     if station.network.isEmpty {
       note(Finding("picker", .doubtful, "no [picker] network is named: STA/LTA picks alone"), tell)
     } else {
-      note(network("picker", station.network, PickerModel.self, kernels), tell)
+      note(network("picker", station.network, station, PickerModel.self, kernels), tell)
     }
     if station.estimatorNetwork.isEmpty {
       note(
         Finding("estimator", .doubtful, "no [estimator] network is named: events have no class"),
         tell)
     } else {
-      note(network("estimator", station.estimatorNetwork, EstimatorModel.self, kernels), tell)
+      note(
+        network("estimator", station.estimatorNetwork, station, EstimatorModel.self, kernels), tell)
     }
   }
 
   private func network<Model: NetworkModel>(
-    _ part: StaticString, _ path: Path, _ type: Model.Type, _ kernels: KernelVariant
+    _ part: StaticString, _ path: Path, _ station: StationFile, _ type: Model.Type,
+    _ kernels: KernelVariant
   ) -> Finding {
-    let file = ModelFile<Model>(path, kernels: kernels)
+    let file = ModelFile<Model>(path, signedBy: station.networkSigner, kernels: kernels)
     if let problem = file.problem { return Finding(part, problem) }
     var text = Text<320>("network ")
     if let model = file.model { text.append(model.plan.header.name) }

@@ -19,11 +19,12 @@ public struct ModelFile<Model: NetworkModel>: ~Copyable {
   private let mapping: NetworkMapping
   /// nil where no file is named, and where there is a problem with it.
   public let model: Model?
-  /// A file that is not there, one that is damaged or made for something else, or one with which
-  /// this processor computes anything but what the reference does.
+  /// A file that is not there, one that is damaged, made for something else or not signed by whom the
+  /// station file names, or one with which this processor computes anything but what the reference
+  /// does.
   public let problem: Diagnostic?
 
-  public init(_ path: Path, kernels: KernelVariant) {
+  public init(_ path: Path, signedBy signer: PublicKey? = nil, kernels: KernelVariant) {
     guard !path.isEmpty else {
       mapping = NetworkMapping()
       (model, problem) = (nil, nil)
@@ -31,12 +32,24 @@ public struct ModelFile<Model: NetworkModel>: ~Copyable {
     }
     do throws(Diagnostic) {
       let mapped = try NetworkMapping(file: path)
+      try ModelFile.demand(signer, mapped.bytes, path)
       model = try ModelFile.model(mapped.bytes, path, kernels)
       mapping = mapped
       problem = nil
     } catch {
       mapping = NetworkMapping()
       (model, problem) = (nil, error)
+    }
+  }
+
+  private static func demand(
+    _ signer: PublicKey?, _ bytes: UnsafeRawBufferPointer, _ path: Path
+  ) throws(Diagnostic) {
+    guard let signer else { return }
+    let isSigned = signer.withBytes { NetworkSignature.verify(bytes, key: $0) == .valid }
+    guard isSigned else {
+      throw Diagnostic(
+        "network file ", path, ": is not signed by the holder of [networks] public_key")
     }
   }
 
@@ -62,8 +75,9 @@ public struct StationNetworks: ~Copyable {
   private let kernels: KernelVariant
 
   public init(_ station: StationFile, kernels: KernelVariant) {
-    picker = ModelFile(station.network, kernels: kernels)
-    estimator = ModelFile(station.estimatorNetwork, kernels: kernels)
+    let signer = station.networkSigner
+    picker = ModelFile(station.network, signedBy: signer, kernels: kernels)
+    estimator = ModelFile(station.estimatorNetwork, signedBy: signer, kernels: kernels)
     self.kernels = kernels
   }
 

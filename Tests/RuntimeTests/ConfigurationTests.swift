@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import Kernels
 import Runtime
 import Testing
 import Tools
@@ -67,5 +68,42 @@ import Tools
       try FileManager.default.removeItem(at: files.folder.appendingPathComponent("sensor.toml"))
     }
     #expect(missing?.contains("sensor.toml: cannot be read (No such file") == true)
+  }
+
+  /// One that is not signed by whom the file names is as good as missing; without a name anybody's
+  /// are taken.
+  @Test func networksAreSignedByWhomTheFileNames() throws {
+    let files = try StationFolder()
+    func path(_ name: String) -> String { files.folder.appendingPathComponent(name).path }
+    try PickerNetwork.standard.write(to: path("picker.onet"))
+    _ = try ModelSignature.makeKeys(path: path("maker"))
+    _ = try ModelSignature.makeKeys(path: path("other"))
+    let digits = try KeyFiles.publicKey(path("maker.pub")).withBytes { bytes in
+      bytes.map { String(Int($0) + 0x100, radix: 16).dropFirst() }.joined()
+    }
+    func problem(_ signer: String) throws -> String? {
+      try files.write(
+        "station.toml",
+        StationFolder.station.replacingOccurrences(
+          of: "[uplink]", with: "[picker]\nnetwork = \"picker.onet\"\n\(signer)[uplink]"))
+      let station = try files.configuration().station
+      return StationNetworks(station, kernels: KernelVariant.select().variant)
+        .pickerProblem?.description
+    }
+    let signer = "[networks]\npublic_key = \"\(digits)\"\n"
+    #expect(try problem("") == nil)
+    #expect(try problem(signer)?.contains("is not signed by the holder of") == true)
+    _ = try ModelSignature.sign(path: path("picker.onet"), keyPath: path("other"))
+    #expect(try problem(signer)?.contains("is not signed by the holder of") == true)
+    try PickerNetwork.standard.write(to: path("picker.onet"))
+    _ = try ModelSignature.sign(path: path("picker.onet"), keyPath: path("maker"))
+    #expect(try problem(signer) == nil && problem("") == nil)
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path("picker.onet")))
+    bytes[bytes.count - 1] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: path("picker.onet")))
+    #expect(try problem(signer)?.contains("is not signed by the holder of") == true)
+    #expect(throws: Diagnostic.self) {
+      try problem("[networks]\npublic_key = \"\(digits.dropLast())\"\n")
+    }
   }
 }
