@@ -234,7 +234,6 @@ public final class Intake {
   ) throws {
     let (opened, key) = try verified(claimed, at: now)
     let header = opened.header
-    relay.note(header.station.string, heardFrom: sender)
     guard waitingPlaces.insert(Place(header)).inserted else {
       counts.doubles += 1
       return
@@ -269,6 +268,8 @@ public final class Intake {
       if keys.has(station) { throw DatagramError.wrongTag }
       throw Refusal.noKey
     }
+    // A recording has the station's seal and never left it.
+    guard claimed.header.epoch > 0, claimed.header.bootCounter > 0 else { throw Refusal.recording }
     // What can be read now can be stored later.
     switch claimed.header.type {
     case .pick: _ = try PickMessage(claimed.payload)
@@ -276,7 +277,9 @@ public final class Intake {
     case .alert: _ = try AlertMessage(claimed.payload)
     case .health:
       _ = try HealthMessage(claimed.payload)
-      guard claimed.header.emitted.nanoseconds >= healthSince.nanoseconds else { throw Refusal.old }
+      // A station that nobody has told the time is not old.
+      let isOld = claimed.header.emitted.nanoseconds < healthSince.nanoseconds
+      if isOld && claimed.header.clockState > 0 { throw Refusal.old }
     case .audit: _ = try AuditMessage(claimed.payload)
     case .instrument: _ = try InstrumentMessage(claimed.payload)
     case .ping, .pong, .acknowledgement, .command, .answer: throw Refusal.notForUs
@@ -398,6 +401,7 @@ public final class Intake {
           return
         }
         counts.stored += 1
+        relay.note(header, heardFrom: one.sender)
         if header.type != .alert, let line = try told.line(opened) { lines.append(line) }
         var boot =
           boots[Origin(header)]
@@ -470,12 +474,13 @@ public final class Intake {
 
 /// Why a datagram that may be right is not taken.
 enum Refusal: Error, CustomStringConvertible {
-  case noKey, notForUs, old, noOperator, notHeard, notAsked, tooMany
+  case noKey, notForUs, old, recording, noOperator, notHeard, notAsked, tooMany
 
   var description: String {
     switch self {
     case .noKey: "is of a station that has no key in the folder"
     case .notForUs: "is an acknowledgement, which is not for a collector"
+    case .recording: "is of a recording: it has no epoch or no boot"
     case .noOperator: "is of an operator whose key is not in the folder"
     case .notHeard: "is for a station that was not heard yet"
     case .notAsked: "is an answer that nobody waits for"

@@ -20,8 +20,10 @@ public final class KeyFolder {
   private let folder: String?
   private let master: Key?
   private let complain: (String) -> Void
-  /// By file name, without its end.
-  private var keys: [String: [String: Key]] = [:]
+  /// Each station's, those of its own file first.
+  private var keys: [String: [Key]] = [:]
+  /// Those with a file of their own, for which the master's does not count.
+  private var ownFiles: Set<String> = []
   private var complaints: Set<String> = []
   private var lastRead: Int64?
 
@@ -53,12 +55,11 @@ public final class KeyFolder {
     return known(station).first(where: fits)
   }
 
-  /// Those in the folder, the one that is there longer first; or that of the master.
-  func known(_ station: String) -> [Uplink.Key] {
-    guard let files = keys[station] else {
-      return master.map { [Key.ofStation(StationCode(station), master: $0)] } ?? []
-    }
-    return files.sorted { $0.key > $1.key }.map { $0.value }
+  /// Those in the folder, and that of the master where the station has no file of its own.
+  func known(_ station: String) -> [Key] {
+    let derived = master.map { Key.ofStation(StationCode(station), master: $0) }
+    guard let files = keys[station] else { return derived.map { [$0] } ?? [] }
+    return ownFiles.contains(station) ? files : files + (derived.map { [$0] } ?? [])
   }
 
   private func read() throws {
@@ -67,14 +68,15 @@ public final class KeyFolder {
       guard let suffix = KeyFolder.suffixes.first(where: { name.hasSuffix($0) }) else { continue }
       let path = "\(folder)/\(name)"
       let station = String(name.dropLast(suffix.count))
-      // What was there at the start stays until the next one.
-      guard keys[station]?[suffix] == nil else { continue }
       guard path.utf8.count <= 256 else {
         note("\(path): longer than 256 bytes")
         continue
       }
       do throws(Diagnostic) {
-        keys[station, default: [:]][suffix] = try Key(file: Text<256>(path))
+        let key = try Key(file: Text<256>(path))
+        // What was there at the start stays until the next one, and what has replaced it joins it.
+        if !(keys[station] ?? []).contains(key) { keys[station, default: []].append(key) }
+        if suffix == KeyFolder.suffixes.last { ownFiles.insert(station) }
       } catch {
         note(error.description)
       }

@@ -10,8 +10,8 @@
 // operator the station's.
 //
 //     let relay = OperatorRelay(operators: keys) { send($0, $1) }
-//     relay.note("XX.ONST1.00.EH", heardFrom: sender)
-//     try relay.pass(datagram, stationKey: key, at: now, from: sender)
+//     relay.note(header, heardFrom: sender)
+//     try relay.pass(datagram, stationKeys: keys, at: now, from: sender)
 
 import Core
 import Uplink
@@ -20,6 +20,18 @@ public final class OperatorRelay {
   /// For so long an answer is waited for.
   private static let patienceNanoseconds: Int64 = 10_000_000_000
   private static let waitingMaximum = 4096
+  /// A signature takes a hundred times as long to check as a tag, and stations are to be heard.
+  private static let signaturesPerSecond = 200
+  /// A station looks at no more, and its link may be metered.
+  private static let questionsPerSecond = 20
+
+  /// Where a station is, and which of its datagrams said so.
+  private struct Route {
+    let epoch: UInt64
+    let boot: UInt32
+    let sequence: UInt32
+    let sender: Sender
+  }
 
   /// What ties an answer to its question.
   private struct Question: Hashable {
@@ -28,10 +40,12 @@ public final class OperatorRelay {
     let id: UInt32
   }
 
-  public private(set) var passed = 0
   private let operators: [UInt64: PublicKey]
   private let send: (Datagram, Sender) -> Void
-  private var stations: [String: Sender] = [:]
+  private var routes: [String: Route] = [:]
+  private var second: Int64 = 0
+  private var signatures = 0
+  private var questions: [String: Int] = [:]
   private var waiting: [Question: (asker: Sender, until: Int64)] = [:]
 
   public init(operators: [PublicKey], send: @escaping (Datagram, Sender) -> Void) {
@@ -39,7 +53,18 @@ public final class OperatorRelay {
     self.send = send
   }
 
-  func note(_ station: String, heardFrom sender: Sender) { stations[station] = sender }
+  /// A datagram that had not come before. A recorded one, which somebody sends again from elsewhere,
+  /// moves no station.
+  func note(_ header: Header, heardFrom sender: Sender) {
+    let station = header.station.string
+    if let known = routes[station], known.epoch == header.epoch,
+      (known.boot, known.sequence) >= (header.bootCounter, header.sequence)
+    {
+      return
+    }
+    routes[station] = Route(
+      epoch: header.epoch, boot: header.bootCounter, sequence: header.sequence, sender: sender)
+  }
 
   /// `stationKeys`: those of the station that is named in it.
   func pass(
@@ -58,12 +83,13 @@ public final class OperatorRelay {
       try ask(question, datagram, of: command.giver, now, sender)
     case .pong:
       let pong = try PongMessage(datagram.payload)
-      try answer(Question(station: station, number: pong.nonce, id: 0), datagram, stationKeys)
+      let question = Question(station: station, number: pong.nonce, id: 0)
+      try answer(question, datagram, stationKeys, now)
     case .answer:
       let command = try AnswerMessage(datagram.payload).command
       let question = Question(
         station: station, number: command.issuedMicroseconds, id: command.id)
-      try answer(question, datagram, stationKeys)
+      try answer(question, datagram, stationKeys, now)
     default: throw Refusal.notForUs
     }
   }
@@ -72,20 +98,37 @@ public final class OperatorRelay {
     _ question: Question, _ datagram: OpenedDatagram, of name: UInt64, _ now: UTC, _ sender: Sender
   ) throws {
     guard let key = operators[name] else { throw Refusal.noOperator }
+    guard let route = routes[question.station] else { throw Refusal.notHeard }
+    try spend(on: question.station, at: now)
     guard datagram.sealed.isSigned(by: key) else { throw DatagramError.wrongTag }
-    guard let station = stations[question.station] else { throw Refusal.notHeard }
+    // Whoever repeats a question from elsewhere does not get its answer.
+    if let first = waiting[question], first.until > now.nanoseconds, first.asker != sender {
+      throw Refusal.notAsked
+    }
     if waiting.count >= Self.waitingMaximum {
       waiting = waiting.filter { $0.value.until > now.nanoseconds }
       guard waiting.count < Self.waitingMaximum else { throw Refusal.tooMany }
     }
     waiting[question] = (sender, now.nanoseconds + Self.patienceNanoseconds)
-    passOn(datagram, to: station)
+    passOn(datagram, to: route.sender)
+  }
+
+  private func spend(on station: String, at now: UTC) throws {
+    let thisSecond = floorQuotient(now.nanoseconds, nanosecondsPerSecond)
+    if thisSecond != second { (second, signatures, questions) = (thisSecond, 0, [:]) }
+    signatures += 1
+    questions[station, default: 0] += 1
+    guard signatures <= Self.signaturesPerSecond,
+      questions[station]! <= Self.questionsPerSecond
+    else { throw Refusal.tooMany }
   }
 
   private func answer(
-    _ question: Question, _ datagram: OpenedDatagram, _ keys: [Key]
+    _ question: Question, _ datagram: OpenedDatagram, _ keys: [Key], _ now: UTC
   ) throws {
-    guard let (asker, _) = waiting[question] else { throw Refusal.notAsked }
+    guard let (asker, until) = waiting[question], until > now.nanoseconds else {
+      throw Refusal.notAsked
+    }
     guard
       keys.contains(where: { datagram.sealed.isSigned(by: SigningKey(ofStation: $0).publicKey) })
     else { throw DatagramError.wrongTag }
@@ -99,6 +142,5 @@ public final class OperatorRelay {
       count: datagram.sealed.message.count + datagram.sealed.seal.count)
     guard let copy = Datagram(bytes: bytes) else { return }
     send(copy, receiver)
-    passed += 1
   }
 }

@@ -3,7 +3,7 @@
 // be recovered from is not.
 //
 //     let configuration = try Configuration(boardPath: board, stationPath: station)
-//     let settings = StationSettings(configuration, bootCounter: counter)
+//     let settings = StationSettings(configuration, epoch: 7, bootCounter: 3, bootNonce: random())
 
 import Board
 import CLinux

@@ -13,13 +13,15 @@ public struct KeptState {
   /// drawn for this boot alone: no two datagrams ever have the same name.
   public var epoch: UInt64
   public var bootCounter: UInt32
+  /// Both are on disk.
+  public var isNamed: Bool
   public var siteTerm: Int64
   /// A latched alarm stood.
   public var isAlarmStanding: Bool
   public var problem: Diagnostic?
 
   public init(in directory: Path, random: () -> UInt64) {
-    (epoch, bootCounter, siteTerm, isAlarmStanding) = (0, 0, 0, false)
+    (epoch, bootCounter, isNamed, siteTerm, isAlarmStanding) = (0, 0, true, 0, false)
     func read(_ name: StaticString, largest: Int) -> Int? {
       do throws(Diagnostic) {
         return try StoredCounter(name, in: directory).read(largest: largest)
@@ -35,7 +37,7 @@ public struct KeptState {
       epoch = try KeptState.epoch(in: directory, random)
       bootCounter = try BootCounter.advance(in: directory)
     } catch {
-      (epoch, bootCounter) = (KeptState.draw(random), 1)
+      (epoch, bootCounter, isNamed) = (KeptState.draw(random), 1, false)
       problem = error
     }
   }
@@ -45,7 +47,9 @@ public struct KeptState {
   ) throws(Diagnostic) -> UInt64 {
     let stored = try StoredCounter("epoch", in: directory)
     let last = try stored.read(largest: .max)
-    if last > 0 { return UInt64(last) }
+    // An epoch whose boots are not counted any more would have a boot twice.
+    let boots = try StoredCounter("boot-counter", in: directory).read(largest: Int(UInt32.max))
+    if last > 0 && boots > 0 { return UInt64(last) }
     let new = draw(random)
     guard stored.store(Int(new)) else { throw stored.unwritable() }
     return new

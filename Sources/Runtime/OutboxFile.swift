@@ -29,19 +29,23 @@ struct OutboxFile {
   /// -1 where there is none.
   private let descriptor: Int32
 
-  /// Makes it where it is not there or has another size. Where that cannot be done nothing is kept.
+  /// Nowhere: nothing is kept.
+  init() { descriptor = -1 }
+
+  /// Makes it where it is not there, and goes on where it was not made to its end.
   init(in directory: Path) {
     var path = directory
     path.append("/outbox")
     descriptor = path.withCString { clinux_open_update($0) }
-    if descriptor >= 0, clinux_file_size(descriptor) != OutboxFile.byteCount { makeEmpty() }
+    let size = Int(clinux_file_size(descriptor))
+    if descriptor >= 0, size < OutboxFile.byteCount { extend(from: max(size, 0)) }
   }
 
-  private func makeEmpty() {
-    guard ftruncate(descriptor, 0) == 0 else { return }
+  private func extend(from size: Int) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: OutboxFile.sectorByteCount) { zeros in
       zeros.update(repeating: 0)
-      for offset in stride(from: 0, to: OutboxFile.byteCount, by: zeros.count) {
+      let first = (size + zeros.count - 1) / zeros.count * zeros.count
+      for offset in stride(from: first, to: OutboxFile.byteCount, by: zeros.count) {
         _ = pwrite(descriptor, zeros.baseAddress, zeros.count, off_t(offset))
       }
     }
@@ -49,11 +53,13 @@ struct OutboxFile {
   }
 
   /// It is there with all its places.
-  var isWhole: Bool { descriptor >= 0 && clinux_file_size(descriptor) == OutboxFile.byteCount }
+  var isWhole: Bool { descriptor >= 0 && clinux_file_size(descriptor) >= OutboxFile.byteCount }
 
   /// Into its place; on disk when `flush` has come back.
   func write(_ record: OutboxRecord) -> Bool {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: OutboxFile.recordByteCount) { bytes in
+    guard isWhole else { return false }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: OutboxFile.recordByteCount) {
+      bytes in
       OutboxFile.encode(record, into: bytes)
       let offset = Int(record.place) * OutboxFile.blockByteCount
       return pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset)) == bytes.count

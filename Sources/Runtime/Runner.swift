@@ -86,7 +86,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var isRestartWanted = false
 
   /// Opens everything but the relay, which whoever starts has opened first, sizes the arena and
-  /// seals it; the boot counter is taken last, so that a start that fails does not use one up.
+  /// seals it; the boot counter is taken late, so that a start that lacks card, port or line uses none up.
   /// `deviceDefinition` as in AlsaCapture.
   public init(
     _ configuration: Configuration, hostClock: Clock, relay: consuming RelayLines? = nil,
@@ -109,7 +109,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let arenaBytes =
       networks.arenaByteCount + FrameFeeder.byteCount(digitizer, chunkFrames: chunk)
       + Wire.maximumByteCount + 4096
-    let outbox = OutboxFile(in: configuration.station.stateDirectory)
+    let state = KeptState(in: configuration.station.stateDirectory, random: random)
+    // Under names that hold for this boot alone nothing outlives it, and what earlier ones kept stays.
+    let outbox =
+      state.isNamed ? OutboxFile(in: configuration.station.stateDirectory) : OutboxFile()
     let scribe = try Scribe(configuration.station, outbox: outbox)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
@@ -117,7 +120,6 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     feeder = FrameFeeder(digitizer, chunkFrames: chunk, arena: &arena)
     // One byte more than any message: a longer datagram shows as such.
     received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
-    let state = KeptState(in: configuration.station.stateDirectory, random: random)
     var settings = StationSettings(
       configuration, epoch: state.epoch, bootCounter: state.bootCounter, bootNonce: random())
     settings.instrument = networks.described(configuration.instrument)

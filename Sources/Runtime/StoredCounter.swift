@@ -1,7 +1,7 @@
 // StoredCounter: a number above zero in a file of the state directory, which no power cut may take
 // back.
 //
-//     let counter = try StoredCounter("command-counter", in: directory)
+//     let counter = try StoredCounter("boot-counter", in: directory)
 //     let last = try counter.read(largest: .max)
 //     let isStored = counter.store(last + 1)
 

@@ -4,11 +4,12 @@
 // recorded ping, five hundred times a second. To look at all of them is to stand still; to look at
 // so many a second, whoever they are of, is to let the recorded ones crowd the operator out.
 //
-// So what can be told without the signature is told first. The key must be an operator's. A command
-// must have the number that this boot drew and be newer than the operator's last. A ping that is
-// not newer than the operator's last, or minutes off where the time is known, has a share of its
-// own, which is small: a recorded one takes nothing from a new one, and an operator whose clock is
-// wrong is still answered.
+// So what can be told without the signature is told first. It must be for this station, and the key
+// an operator's. A command must have the number that this boot drew and be newer than the
+// operator's last; commands have a share of their own, which no ping takes. A ping that is not newer
+// than the operator's last, or minutes off where the time is known, has a share that is small: a
+// recorded one takes nothing from a new one, and an operator whose clock is wrong is still answered.
+// Who forges new pings without end crowds out pings, and no command.
 //
 //     if let key = gate.admit(sealed, operators, bootNonce: nonce, second: second) { … }
 //     gate.note(command, sealedBy: seal, of: place)
@@ -34,6 +35,7 @@ private struct Budget {
 
 struct OperatorGate {
   // An operator asks seldom.
+  private var commands = Budget(8)
   private var new = Budget(8)
   private var old = Budget(2)
   private var repeats = Budget(5)
@@ -42,40 +44,47 @@ struct OperatorGate {
   private var pinged = InlineArray<8, Int64>(repeating: .min)
   private var issued = InlineArray<8, UInt64?>(repeating: nil)
   private var lastSeal: InlineArray<64, UInt8>?
+  /// Something of `pinged` was noted without knowing the time.
+  private var isTimeless = false
 
   /// How far an operator's clock and the station's may be apart.
   private static let pingNanoseconds = 300 * nanosecondsPerSecond
 
-  /// The key that the signature is to be tried with; nil where that is not worth it. `utc`: nil
-  /// where nobody has told the time.
+  /// The key that the signature of what is for this station is to be tried with; nil where that is
+  /// not worth it. `utc`: nil where nobody has told the time.
   mutating func admit(
     _ sealed: SealedBytes, _ operators: borrowing Operators, bootNonce: UInt64, utc: UTC?,
     second: Int64
   ) -> PublicKey? {
+    if utc != nil && isTimeless {
+      isTimeless = false
+      pinged = InlineArray(repeating: .min)
+    }
     switch sealed.type {
     case .ping:
       guard let ping = try? PingMessage(sealed.payload), let place = operators.place(of: ping.asker)
       else { return nil }
-      let emitted = sealed.emitted.nanoseconds
-      let isNear =
-        utc.map {
-          let (apart, isFar) = $0.nanoseconds.subtractingReportingOverflow(emitted)
-          return !isFar && apart.magnitude <= UInt64(OperatorGate.pingNanoseconds)
-        } ?? true
-      let isNew = isNear && emitted > pinged[place]
+      let isNew =
+        OperatorGate.isNear(sealed.emitted, utc) && sealed.emitted.nanoseconds > pinged[place]
       let isWorthIt = isNew ? new.take(in: second) : old.take(in: second)
       return isWorthIt ? operators[place].key : nil
     case .command:
       guard let command = try? CommandMessage(sealed.payload),
         let place = operators.place(of: command.giver), command.bootNonce == bootNonce,
-        issued[place].map({ command.issuedMicroseconds > $0 }) ?? true, new.take(in: second)
+        issued[place].map({ command.issuedMicroseconds > $0 }) ?? true, commands.take(in: second)
       else { return nil }
       return operators[place].key
     default: return nil
     }
   }
 
-  /// Whether it is the last command that was taken, to the byte, and may be answered again.
+  private static func isNear(_ time: UTC, _ utc: UTC?) -> Bool {
+    guard let utc else { return true }
+    let (apart, isFar) = utc.nanoseconds.subtractingReportingOverflow(time.nanoseconds)
+    return !isFar && apart.magnitude <= UInt64(pingNanoseconds)
+  }
+
+  /// Whether it has the signature of the last command that was taken, and may be answered again.
   mutating func isRepeat(_ sealed: SealedBytes, second: Int64) -> Bool {
     guard sealed.type == .command, let lastSeal else { return false }
     for index in 0..<Signature.byteCount where sealed.seal[index] != lastSeal[index] {
@@ -84,8 +93,11 @@ struct OperatorGate {
     return repeats.take(in: second)
   }
 
-  /// A ping whose signature was right.
-  mutating func note(pingOf place: Int, _ emitted: UTC) {
+  /// A ping whose signature was right. One of a clock that is far off says nothing of those to come,
+  /// and nothing that was noted without the time holds when it is known.
+  mutating func note(pingOf place: Int, _ emitted: UTC, utc: UTC?) {
+    guard OperatorGate.isNear(emitted, utc) else { return }
+    isTimeless = isTimeless || utc == nil
     pinged[place] = max(pinged[place], emitted.nanoseconds)
   }
 

@@ -92,12 +92,13 @@ public struct Outbox: ~Copyable {
     _ datagram: Datagram, boot: UInt32, _ sequence: UInt32, about subject: UInt32 = 0,
     rank: UInt8, at now: Int64
   ) -> OutboxRecord? {
-    guard let place = place(for: subject, rank) else {
+    guard let place = place(for: subject, of: boot, rank) else {
       if isHeard { givenUp &+= 1 }
       return nil
     }
     if let older = kept[place] {
-      if isHeard && (subject == 0 || older.subject != subject) { givenUp &+= 1 }
+      let isSame = subject != 0 && older.subject == subject && older.boot == boot
+      if isHeard && !isSame { givenUp &+= 1 }
       remove(place)
     }
     // What an older one had to say is in the newer one, which lies beside it until it is on disk.
@@ -118,9 +119,12 @@ public struct Outbox: ~Copyable {
       datagram: datagram)
   }
 
+  /// Records to come are newer than this, whether or not what it holds is of any use.
+  mutating func note(generation: UInt64) { self.generation = max(self.generation, generation) }
+
   /// What an earlier boot had kept. It goes as soon as the upstream is heard.
   mutating func restore(_ record: OutboxRecord, boot: UInt32, _ sequence: UInt32) {
-    generation = max(generation, record.generation)
+    note(generation: record.generation)
     guard kept[Int(record.place)] == nil else { return }
     put(
       Kept(
@@ -140,11 +144,11 @@ public struct Outbox: ~Copyable {
 
   /// Where a message may be put: where nothing is, over an older one about the same, or over the
   /// oldest of those that matter least, if they matter no more than it does.
-  private func place(for subject: UInt32, _ rank: UInt8) -> Int? {
+  private func place(for subject: UInt32, of boot: UInt32, _ rank: UInt8) -> Int? {
     var (same, worst): (Int?, Int) = (nil, 0)
     for index in 0..<Outbox.capacity {
       guard let one = kept[index] else { return index }
-      if subject != 0 && one.subject == subject { same = index }
+      if subject != 0 && one.subject == subject && one.boot == boot { same = index }
       let least = kept[worst]!
       if one.rank > least.rank || (one.rank == least.rank && one.isOlder(than: least)) {
         worst = index

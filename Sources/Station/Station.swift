@@ -120,6 +120,11 @@ public struct Station: ~Copyable {
   var driven = (relay: false, watchLamp: false)
   var storedSiteTerm: Int64
   private var isFirst = true
+  /// Which of the stored values the disk did not take when it was last asked: a bit each.
+  private var unkept: UInt8 = 0
+  /// What outlives a boot could not be read or written at the start.
+  private var lacksFolder = false
+  private var keepsState: Bool { unkept == 0 && !lacksFolder }
 
   /// Without a network the baseline picks, and without an estimator nothing is expected and no
   /// alarm raised; both must outlive the station.
@@ -223,6 +228,7 @@ public struct Station: ~Copyable {
   public mutating func restore(_ record: OutboxRecord) {
     record.datagram.withBytes { bytes in
       var isRepeat = false
+      outbox.note(generation: record.generation)
       guard let header = try? open(bytes, &isRepeat).header, header.station.equals(settings.code),
         header.epoch == settings.epoch
       else { return }
@@ -237,12 +243,15 @@ public struct Station: ~Copyable {
       lines = report
       drive()
       while let alert = untold.take() { send(alert) }
-    case .stored(_, let isDone): host.keepsState = isDone
+    case .stored(let value, let isDone):
+      let bit: UInt8 = 1 << value.rawValue
+      unkept = isDone ? unkept & ~bit : unkept | bit
+      host.keepsState = keepsState
     case .digitizer(let counters): digitizer = counters
     case .host(let status):
-      let keepsState = host.keepsState
+      if !status.keepsState { lacksFolder = true }
       host = status
-      host.keepsState = keepsState && status.keepsState
+      host.keepsState = keepsState
     }
   }
 
@@ -284,13 +293,23 @@ public struct Station: ~Copyable {
     guard sealed.type.isSigned else { return isShared(sealed) }
     let second = floorQuotient(moment.monotonicNanoseconds, nanosecondsPerSecond)
     isRepeat = gate.isRepeat(sealed, second: second)
-    guard !isRepeat,
+    guard !isRepeat, isForThis(sealed),
       let key = gate.admit(
-        sealed, settings.operators, bootNonce: settings.bootNonce,
-        utc: clock.state == .unsynchronised ? nil : now, second: second)
+        sealed, settings.operators, bootNonce: settings.bootNonce, utc: knownTime, second: second)
     else { return false }
     return sealed.isSigned(by: key)
   }
+
+  /// Whoever pings need not know the station's name and epoch.
+  private mutating func isForThis(_ sealed: SealedBytes) -> Bool {
+    guard let station = sealed.station else { return false }
+    let mayBeAnys = sealed.type == .ping
+    return (station.equals(settings.code) || (mayBeAnys && station.isEmpty))
+      && (sealed.epoch == settings.epoch || (mayBeAnys && sealed.epoch == 0))
+  }
+
+  /// nil where nobody has told it.
+  var knownTime: UTC? { clock.state == .unsynchronised ? nil : now }
 
   /// By the upstream, or by this station before.
   private mutating func isShared(_ sealed: SealedBytes) -> Bool {

@@ -197,6 +197,17 @@ public struct SealedBytes {
     UnsafeBufferPointer(rebasing: message[Wire.headerByteCount...])
   }
 
+  /// The station that it is of or for; nil where that is no text.
+  public var station: Text<24>? {
+    var reader = ByteReader(UnsafeBufferPointer(rebasing: message[8..<32]))
+    return reader.readText(Text<24>.self)
+  }
+
+  public var epoch: UInt64 {
+    var reader = ByteReader(UnsafeBufferPointer(rebasing: message[32..<40]))
+    return reader.read(UInt64.self)
+  }
+
   /// When it left, by whoever sent it.
   public var emitted: UTC {
     var reader = ByteReader(UnsafeBufferPointer(rebasing: message[48..<56]))

@@ -7,9 +7,15 @@ import CLinux
 import CSodium
 import Core
 
-public struct Key: Sendable {
+public struct Key: Equatable, Sendable {
   public static let byteCount = 32
   private var bytes: InlineArray<32, UInt8>
+
+  public static func == (a: Key, b: Key) -> Bool {
+    a.withBytes { a in
+      b.withBytes { csodium_differs(a.baseAddress, $0.baseAddress, byteCount) == 0 }
+    }
+  }
 
   public init(_ bytes: InlineArray<32, UInt8>) { self.bytes = bytes }
 

@@ -266,6 +266,22 @@ import Uplink
     #expect(world.intake.commit(at: Self.now))
     #expect(world.acknowledgements.count == 1, "sealed with the new one")
     #expect(try world.count("pick") == 2)
+    // It is replaced once more while the collector runs, and by the master's.
+    let third = try World.write(world.folder, "\(Self.station).next", byte: 9)
+    world.take(Self.datagram(key: third, sequence: 2), at: Self.now + 9_000_000_000)
+    #expect(world.intake.commit(at: Self.now))
+    #expect(try world.count("pick") == 3)
+    let master = Key(InlineArray(repeating: 1))
+    world.master = master
+    try FileManager.default.removeItem(
+      at: world.folder.appendingPathComponent("\(Self.station).key"))
+    try world.open()
+    let derived = Key.ofStation(StationCode(Self.station), master: master)
+    world.take(Self.datagram(key: derived, sequence: 3))
+    world.take(Self.datagram(key: third, sequence: 4))
+    world.take(Self.datagram(key: world.key, sequence: 5))
+    #expect(world.intake.commit(at: Self.now))
+    #expect(try world.count("pick") == 5, "the master's and the next, and no more the one before")
   }
 
   /// A station that nobody can reach is asked by way of the collector, which can add nothing.
@@ -278,6 +294,12 @@ import Uplink
     }
     let (station, ada, bob) = (address(1), address(2), address(3))
     world.take(Self.datagram(key: world.key, sequence: 0), from: station)
+    #expect(world.intake.commit(at: Self.now))
+    // Somebody sends it again from elsewhere, and an older one that was lost on its way.
+    world.take(Self.datagram(key: world.key, sequence: 0), from: bob)
+    world.take(Self.datagram(key: world.key, sequence: 7, boot: 2), from: bob)
+    #expect(world.intake.commit(at: Self.now))
+    world.passed.removeAll()
     let ping = signedPing(7, code: Self.station)
     world.take(ping, from: ada)
     #expect(world.passed.map(\.to) == [station] && world.passed.map(\.type) == [.ping])
@@ -309,12 +331,14 @@ import Uplink
     world.take(pong(7, identity), from: station)
     world.take(signedPing(10, code: Self.station), from: ada)
     world.take(pong(10, pair(8)), from: station)
+    // Whoever repeats a question does not get its answer.
+    world.take(signedPing(10, code: Self.station), from: bob)
     #expect(world.passed.count == 5 && world.intake.counts.passed == 5)
     #expect(
       world.intake.counts.refused == [
         "is of an operator whose key is not in the folder": 1,
         "is for a station that was not heard yet": 1, "is not sealed with this key": 2,
-        "is an answer that nobody waits for": 1,
+        "is an answer that nobody waits for": 2,
       ])
     // A command goes the same way.
     world.take(signed(CommandMessage(), code: Self.station, epoch: 9), from: bob)
@@ -325,7 +349,35 @@ import Uplink
       Datagram(header, signedBy: identity) { AnswerMessage(answer).write(to: &$0) }, from: station)
     #expect(world.passed.last?.to == bob && world.passed.last?.type == .answer)
     #expect(world.intake.commit(at: Self.now))
-    #expect(try world.count("pick") == 1)
+    #expect(try world.count("pick") == 2)
+    // A recorded question is not worth more than a station looks at.
+    let before = world.passed.count
+    let recorded = signedPing(11, code: Self.station)
+    for _ in 0..<100 { world.take(recorded, at: Self.now + 5_000_000_000, from: ada) }
+    #expect(world.passed.count == before + 20)
+    for number in 0..<100 as Range<UInt64> {
+      world.take(
+        signedPing(number, code: Self.station), at: Self.now + 6_000_000_000, from: ada)
+    }
+    #expect(world.passed.count == before + 40)
+  }
+
+  /// A recording has the station's seal; a station that nobody has told the time is not old.
+  @Test func recordingsAreRefusedAndAnUnsetClockIsNot() throws {
+    let world = try World()
+    world.take(Self.datagram(.alert, key: world.key, sequence: 0, boot: 0))
+    world.take(Self.datagram(.alert, key: world.key, sequence: 0, epoch: 0))
+    #expect(world.told.isEmpty)
+    #expect(
+      world.intake.counts.refused == ["is of a recording: it has no epoch or no boot": 2])
+    _ = try world.intake.forgetHealth(before: Self.now)
+    let header = Header(
+      type: .health, station: Text(Self.station), epoch: 9, bootCounter: 3, sequence: 1,
+      emitted: UTC(nanoseconds: 5), clockState: 0, clockSource: 0,
+      clockUncertaintyNanoseconds: .max)
+    world.take(Datagram(header, key: world.key) { HealthMessage().write(to: &$0) })
+    #expect(world.intake.commit(at: Self.now))
+    #expect(try world.count("health") == 1)
   }
 
   /// A backup holds the database, or its disk is full.

@@ -85,6 +85,21 @@ import Uplink
     }
   }
 
+  /// The disk was full when it was made: it goes on where that ended, and takes nothing until then.
+  @Test func whatWasMadeInPartKeepsWhatItHas() throws {
+    let disk = try Disk()
+    _ = disk.open().write(Self.record(0, 1, waiting: 0b1, id: 10))
+    let whole = try Data(contentsOf: disk.path)
+    try whole.prefix(5000).write(to: disk.path)
+    let file = disk.open()
+    #expect(file.isWhole)
+    #expect(try Self.ids(file) == [10])
+    try whole.prefix(5000).write(to: disk.path)
+    #expect(!file.write(Self.record(1, 2, waiting: 0b11, id: 11)) || file.isWhole)
+    let nowhere = OutboxFile()
+    #expect(!nowhere.isWhole && !nowhere.write(Self.record(1, 2, waiting: 0b11, id: 11)))
+  }
+
   /// A record in a foreign place, damaged ones, an empty and a short file.
   @Test func whatIsNoRecordIsNotRead() throws {
     let good = Self.record(7, 9, waiting: 1 << 7, id: 10)
@@ -100,7 +115,7 @@ import Uplink
       #expect(read(damaged, at: 7) == nil, "byte \(index)")
     }
     let disk = try Disk()
-    for content in [Data(), Data(count: 4096), Data(repeating: 7, count: 64 * 4096)] {
+    for content in [Data(), Data(count: 4000), Data(repeating: 7, count: 64 * 4096)] {
       try content.write(to: disk.path)
       let file = disk.open()
       #expect(file.isWhole)

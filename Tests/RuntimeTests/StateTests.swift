@@ -57,6 +57,11 @@ import Tools
     try files.write("boot-counter", "x")
     let damaged = Self.state(files.folder.path, random: 60)
     #expect(damaged.problem != nil && damaged.epoch == 30 && damaged.bootCounter == 1)
+    #expect(!damaged.isNamed && first.isNamed && lost.isNamed)
+    try FileManager.default.removeItem(at: files.folder.appendingPathComponent("boot-counter"))
+    let uncounted = Self.state(files.folder.path, random: 80)
+    #expect(uncounted.isNamed && uncounted.epoch == 40 && uncounted.bootCounter == 1)
+    try files.write("boot-counter", "x")
     #expect(Self.state(files.folder.path, random: 0).epoch == 1, "0 is none")
     #expect(Self.state(files.folder.path, random: .max).epoch == UInt64(Int64.max))
   }

@@ -88,6 +88,18 @@ import Uplink
     machine.disk = .takes
     machine.receive(.triggerRatio, 8000)
     #expect(!machine.health.losesState)
+    // One that it took says nothing of another that it did not take, or of a start without a folder.
+    machine.note(.stored(.latch, isDone: false))
+    machine.receive(.triggerRatio, 8000)
+    #expect(machine.health.losesState)
+    machine.note(.stored(.latch, isDone: true))
+    #expect(!machine.health.losesState)
+    var status = HostStatus()
+    status.keepsState = false
+    machine.note(.host(status))
+    machine.note(.host(HostStatus()))
+    machine.receive(.triggerRatio, 8000)
+    #expect(machine.health.losesState)
   }
 
   /// Station is a function of its inputs: none of its files may import what could tell it more.

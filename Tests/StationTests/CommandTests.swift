@@ -210,6 +210,19 @@ import Uplink
       results.append(try obeyed(&station, Self.command(test, .relayTest, 100)).result)
     }
     #expect(results == Array(repeating: .done, count: 12) + [.tooOften])
+    // Thirteen tests 2 s apart: the first is an hour old 24 s before the last is.
+    station.tick(later(than: station.moment, 3_574_000), clock: ClockReading(), isDelivering: true)
+    while station.nextDatagram() != nil {}
+    station.note(.lines(fittedLines()))
+    var early = Self.command(station.uptimeMicroseconds, .relayTest, 100)
+    #expect(try obeyed(&station, early).result == .tooOften)
+    station.tick(later(than: station.moment, 2000), clock: ClockReading(), isDelivering: true)
+    while station.nextDatagram() != nil {}
+    station.note(.lines(fittedLines()))
+    early.issuedMicroseconds = station.uptimeMicroseconds
+    #expect(try obeyed(&station, early).result == .done, "the first is an hour old")
+    early.issuedMicroseconds += 1
+    #expect(try obeyed(&station, early).result == .tooOften, "the second is not")
     station.tick(later(than: station.moment, 3_600_000), clock: ClockReading(), isDelivering: true)
     while station.nextDatagram() != nil {}
     station.note(.lines(fittedLines()))

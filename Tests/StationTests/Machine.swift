@@ -85,6 +85,8 @@ final class Machine {
     carryOut()
   }
 
+  func note(_ event: Event) { station.note(event) }
+
   /// A silent disk speaks at last.
   func answer(isDone: Bool) {
     for value in waiting { station.note(.stored(value, isDone: isDone)) }

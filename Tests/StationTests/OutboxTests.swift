@@ -125,6 +125,42 @@ import Uplink
     #expect(count == 63, "it was given up")
   }
 
+  /// Picks are numbered from 1 in every boot.
+  @Test func anEstimateOfAnotherBootIsOfAnotherEvent() {
+    var outbox = Self.heard()
+    for number in 0..<63 as Range<UInt32> {
+      _ = outbox.keep(Self.datagram(number), boot: 1, number, rank: 3, at: 0)
+    }
+    _ = outbox.keep(Self.datagram(70), boot: 1, 70, about: 5, rank: 5, at: 0)
+    _ = outbox.keep(Self.datagram(0), boot: 2, 0, about: 5, rank: 5, at: 0)
+    var (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(count == 64 && givenUp == 1, "the older one had to go, and that is told")
+    _ = outbox.keep(Self.datagram(1), boot: 2, 1, about: 5, rank: 5, at: 0)
+    (count, givenUp) = (outbox.count, Int(outbox.givenUp))
+    #expect(count == 64 && givenUp == 1, "this one says what the one before it said")
+  }
+
+  /// What cannot be restored, because the key is another, must not stand above what comes.
+  @Test func recordsThatAreRefusedAreOlderAllTheSame() throws {
+    let foreign = Datagram(
+      Header(.health, to: StationCode("XX.TEST..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0)),
+      key: Key(InlineArray(repeating: 9))
+    ) { HealthMessage().write(to: &$0) }
+    var station = Station(stationSettings())
+    station.restore(
+      OutboxRecord(
+        place: 3, generation: 350, waiting: 1 << 3, rank: 3, subject: 0, datagram: foreign))
+    station.tick(moment(streamStart), clock: lockedClock(), isDelivering: true)
+    var command = CommandMessage()
+    command.parameter = CommandParameter.triggerRatio.rawValue
+    signed(command).withBytes { station.receive($0, address: 1, port: 1) }
+    var kept: [OutboxRecord] = []
+    while let action = station.nextAction() {
+      if case .keep(let record) = action { kept.append(record) }
+    }
+    #expect(kept.map(\.generation) == [351] && kept.map(\.waiting) == [1])
+  }
+
   /// After a power cut: what the newest record says, and nothing that had been settled before it.
   @Test func whatWaitedIsSentAgainInTheNextBoot() throws {
     var outbox = Self.heard()

@@ -123,6 +123,65 @@ import Uplink
     #expect(try message(try #require(sent), as: PongMessage.self)?.nonce == 77)
   }
 
+  /// Whoever forges pings with an operator's name takes the pings' share, and no command's. What is for
+  /// another station takes nothing.
+  @Test func forgedPingsKeepNoCommandFromBeingObeyed() throws {
+    var station = Station(stationSettings())
+    feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
+    let start = streamStart.nanoseconds
+    for number in 0..<100 as Range<Int64> {
+      let header = Header(.ping, to: Text(), epoch: 0, at: UTC(nanoseconds: start + number))
+      let forged = Datagram(header, signedBy: pair(7)) {
+        PingMessage(asker: testOperator.publicKey.name, nonce: 1).write(to: &$0)
+      }
+      forged.withBytes { station.receive($0, address: 1, port: 1) }
+    }
+    var command = CommandMessage()
+    command.parameter = CommandParameter.release.rawValue
+    signed(command).withBytes { station.receive($0, address: 1, port: 1) }
+    let answer = station.nextDatagram()
+    #expect(try message(try #require(answer), as: AnswerMessage.self)?.command.result == .done)
+
+    var other = Station(stationSettings())
+    feed(&other, Array(earthquakeFrames(seconds: 10).prefix(100)))
+    for number in 0..<100 as Range<Int64> {
+      signedPing(1, code: "XX.OTHER..EH", at: start + number).withBytes {
+        other.receive($0, address: 1, port: 1)
+      }
+    }
+    signedPing(77, at: start).withBytes { other.receive($0, address: 1, port: 1) }
+    let pong = other.nextDatagram()
+    #expect(try message(try #require(pong), as: PongMessage.self)?.nonce == 77)
+  }
+
+  /// A laptop whose clock once stood in the future does not make the pings of later days old.
+  @Test func aPingFromTheFutureSpoilsNothing() throws {
+    var station = Station(stationSettings())
+    feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
+    func pongs(_ datagrams: [Datagram]) throws -> [UInt64] {
+      for datagram in datagrams {
+        datagram.withBytes { station.receive($0, address: 1, port: 1) }
+      }
+      var nonces: [UInt64] = []
+      while let sent = station.nextDatagram() {
+        if let pong: PongMessage = try message(sent) { nonces.append(pong.nonce) }
+      }
+      return nonces
+    }
+    let start = streamStart.nanoseconds
+    let future = signedPing(1, at: start + 86_400 * nanosecondsPerSecond)
+    // Twice in a second the old are looked at; the new one is not among them.
+    #expect(try pongs([future, future, future]) == [1, 1])
+    #expect(try pongs([signedPing(2, at: start + 1)]) == [2])
+    // The same before anybody knows the time.
+    station.tick(
+      moment(streamStart + 2 * nanosecondsPerSecond), clock: ClockReading(), isDelivering: true)
+    #expect(try pongs([future]) == [1])
+    station.tick(
+      moment(streamStart + 3 * nanosecondsPerSecond), clock: lockedClock(), isDelivering: true)
+    #expect(try pongs([future, future, signedPing(3, at: start + 3)]) == [1, 1, 3])
+  }
+
   /// What leaves does not depend on how the digitizer cuts its blocks, but for the time of leaving.
   @Test(arguments: [1, 3, 10, 25]) func blocksOfAnySizeGiveTheSamePicks(blockFrames: Int) throws {
     let frames = earthquakeFrames(seconds: 60, seed: 3)

@@ -124,7 +124,7 @@ public struct Command {
     command.value = value
     let header = Header(.command, to: boot.station, epoch: boot.epoch, at: StationLink.now())
     // The same again each time: a station answers twice and obeys once.
-    let answer = try link.ask(header, payload: { command.write(to: &$0) }) {
+    let answer = try link.ask({ header }, payload: { command.write(to: &$0) }) {
       datagram -> (String, Bool, String?)? in
       guard datagram.header.type == .answer,
         let answer = try? AnswerMessage(datagram.payload).command,

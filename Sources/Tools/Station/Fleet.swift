@@ -55,7 +55,7 @@ public struct Fleet: ~Copyable {
 
     init(_ code: StationCode, _ key: Key, _ random: inout RandomGenerator) {
       (self.code, self.key) = (code, key)
-      epoch = random.next() >> 1
+      epoch = max(random.next() >> 1, 1)
       let half = Fleet.sideKilometres / 2
       let (north, east) = (
         Double.random(in: -half...half, using: &random),

@@ -55,8 +55,10 @@ public struct Ping {
   ) throws -> Answer {
     var random = SystemRandomNumberGenerator()
     let ping = PingMessage(asker: link.key.publicKey.name, nonce: random.next())
-    let header = Header(.ping, to: link.station, epoch: 0, at: StationLink.now())
-    let answer = try link.ask(header, payload: { ping.write(to: &$0) }) { datagram -> Answer? in
+    let answer = try link.ask(
+      { Header(.ping, to: link.station, epoch: 0, at: StationLink.now()) },
+      payload: { ping.write(to: &$0) }
+    ) { datagram -> Answer? in
       guard datagram.header.type == .pong, let pong = try? PongMessage(datagram.payload),
         pong.nonce == ping.nonce
       else { return nil }

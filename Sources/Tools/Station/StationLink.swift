@@ -40,14 +40,15 @@ struct StationLink {
     stationKey = try KeyFiles.publicKey(stationPath)
   }
 
-  /// Sends the message until `accept` makes something of what came back; nil when nothing did.
+  /// Sends the message until `accept` makes something of what came back; nil when nothing did. The
+  /// header is asked for each time: a ping that is sent again is newer, a command the same.
   func ask<Answer>(
-    _ header: Header, payload: (inout ByteWriter) -> Void,
+    _ header: () -> Header, payload: (inout ByteWriter) -> Void,
     accept: (OpenedDatagram) throws -> Answer?
   ) throws -> Answer? {
     let socket = try UdpEndpoint(listenPort: 0)
-    let datagram = Datagram(header, signedBy: key, payload: payload)
     for _ in 0..<StationLink.attempts {
+      let datagram = Datagram(header(), signedBy: key, payload: payload)
       guard socket.send(datagram, address: address, port: port) else {
         throw ToolError("the network refuses to send: \(String(cString: strerror(errno)))")
       }
