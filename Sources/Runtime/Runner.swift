@@ -86,7 +86,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var isRestartWanted = false
 
   /// Opens everything but the relay, which whoever starts has opened first, sizes the arena and
-  /// seals it; the boot counter is taken late, so that a start that lacks card, port or line uses none up.
+  /// seals it; the boot counter is taken late, so that a start that lacks card, port or line uses
+  /// none up.
   /// `deviceDefinition` as in AlsaCapture.
   public init(
     _ configuration: Configuration, hostClock: Clock, relay: consuming RelayLines? = nil,
@@ -110,7 +111,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       networks.arenaByteCount + FrameFeeder.byteCount(digitizer, chunkFrames: chunk)
       + Wire.maximumByteCount + 4096
     let state = KeptState(in: configuration.station.stateDirectory, random: random)
-    // Under names that hold for this boot alone nothing outlives it, and what earlier ones kept stays.
+    // Under names that hold for this boot alone nothing outlives it, and what earlier ones kept
+    // stays.
     let outbox =
       state.isNamed ? OutboxFile(in: configuration.station.stateDirectory) : OutboxFile()
     let scribe = try Scribe(configuration.station, outbox: outbox)
