@@ -59,24 +59,33 @@ public struct CommandMessage: Payload, Equatable, Sendable {
   }
 }
 
-/// What became of a command, to whoever gave it.
-public struct AnswerMessage: Payload, Equatable, Sendable {
-  public static let type = MessageType.answer
-  public static let byteCount = CommandMessage.byteCount
-  public var command = CommandMessage()
-  public init() {}
-  public init(_ command: CommandMessage) { self.command = command }
-  public mutating func visit(_ v: inout some FieldVisitor) { command.visit(&v) }
-  public var isConsistent: Bool { command.result != .none }
+/// What became of a command.
+public protocol CommandOutcome: Payload {
+  var command: CommandMessage { get set }
 }
 
-/// The same to the upstream, which keeps who told the station to do what.
-public struct AuditMessage: Payload, Equatable, Sendable {
-  public static let type = MessageType.audit
-  public static let byteCount = CommandMessage.byteCount
+extension CommandOutcome {
+  public static var byteCount: Int { CommandMessage.byteCount }
+  public var isConsistent: Bool { command.result != .none }
+
+  public init(_ command: CommandMessage) {
+    self.init()
+    self.command = command
+  }
+
+  public mutating func visit(_ visitor: inout some FieldVisitor) { command.visit(&visitor) }
+}
+
+/// To whoever gave it.
+public struct AnswerMessage: CommandOutcome, Equatable, Sendable {
+  public static let type = MessageType.answer
   public var command = CommandMessage()
   public init() {}
-  public init(_ command: CommandMessage) { self.command = command }
-  public mutating func visit(_ v: inout some FieldVisitor) { command.visit(&v) }
-  public var isConsistent: Bool { command.result != .none }
+}
+
+/// To the upstream, which keeps who told the station to do what.
+public struct AuditMessage: CommandOutcome, Equatable, Sendable {
+  public static let type = MessageType.audit
+  public var command = CommandMessage()
+  public init() {}
 }

@@ -85,11 +85,7 @@ public struct Fleet: ~Copyable {
   private var counts = (sent: 0, lost: 0, kept: 0, resent: 0, health: 0)
 
   public init(_ settings: FleetSettings, target: String, masterPath: String) throws {
-    let parts = target.split(separator: ":")
-    guard parts.count == 2, let port = UInt16(parts[1]), port > 0, parts[0].utf8.count < 128 else {
-      throw ToolError("\(target) is not HOST:PORT, such as 127.0.0.1:6464")
-    }
-    let address = try resolveAddress(Text<128>(String(parts[0])))
+    let (address, port) = try StationLink.resolve(target)
     let master = try KeyFiles.read(masterPath)
     let endpoint = try UdpEndpoint(listenPort: 0)
     (self.settings, self.address, self.port) = (settings, address, port)

@@ -29,13 +29,7 @@ struct StationLink {
       }
     }
     station = via == nil ? StationCode() : StationCode(target)
-    let place = via ?? target
-    let parts = place.split(separator: ":")
-    guard parts.count == 2, let port = UInt16(parts[1]), port > 0, parts[0].utf8.count < 128 else {
-      throw ToolError("\(place) is not HOST:PORT, such as 192.0.2.1:6465")
-    }
-    address = try resolveAddress(Text<128>(String(parts[0])))
-    self.port = port
+    (address, port) = try StationLink.resolve(via ?? target)
     key = try KeyFiles.signingKey(keyPath)
     stationKey = try KeyFiles.publicKey(stationPath)
   }
@@ -55,6 +49,15 @@ struct StationLink {
       if let answer = try receive(socket, accept) { return answer }
     }
     return nil
+  }
+
+  /// "HOST:PORT"
+  static func resolve(_ target: String) throws -> (address: UInt32, port: UInt16) {
+    let parts = target.split(separator: ":")
+    guard parts.count == 2, let port = UInt16(parts[1]), port > 0, parts[0].utf8.count < 128 else {
+      throw ToolError("\(target) is not HOST:PORT, such as 192.0.2.1:6465")
+    }
+    return (try resolveAddress(Text<128>(String(parts[0]))), port)
   }
 
   static func now() -> UTC { UTC(nanoseconds: clinux_realtime_nanoseconds()) }
