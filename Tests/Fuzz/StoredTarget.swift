@@ -55,6 +55,10 @@ final class StoredTarget: Target {
     for other in Self.names where "\(other)" != "\(name)" {
       unlink(folder.appendingPathComponent("\(other)").path)
     }
+    // An epoch without its count of boots is none.
+    if "\(name)" == "epoch" {
+      try Data("5\n".utf8).write(to: folder.appendingPathComponent("boot-counter"))
+    }
     try Data(content).write(to: folder.appendingPathComponent("\(name)"))
     let value = try read(name, content)
     try start(with: name, value)
