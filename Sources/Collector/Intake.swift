@@ -74,7 +74,7 @@ public final class Intake {
     let sender: Sender
   }
 
-  /// Of a station's newest boot: its last numbers that are stored.
+  /// The last numbers of a station's newest boot that are stored.
   private struct Window {
     let epoch: UInt64
     let boot: UInt32

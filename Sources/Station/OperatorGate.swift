@@ -40,7 +40,7 @@ struct OperatorGate {
   private var old = Budget(2)
   private var repeats = Budget(5)
 
-  /// Of each operator: when the newest ping was sent by their clock, and the newest command given.
+  /// When each operator's newest ping was sent by their clock, and the newest command given.
   private var pinged = InlineArray<8, Int64>(repeating: .min)
   private var issued = InlineArray<8, UInt64?>(repeating: nil)
   private var lastSeal: InlineArray<64, UInt8>?

@@ -27,7 +27,7 @@ public let softwareVersion: StaticString = "0.2.0"
 
 public struct StationSettings: Sendable {
   public var code: StationCode
-  /// Of the state folder.
+  /// Names the state folder.
   public var epoch: UInt64
   public var bootCounter: UInt32
   /// Drawn at every start: commands must have it.

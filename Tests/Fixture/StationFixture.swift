@@ -16,7 +16,7 @@ public let testKey: Key = {
   return Key(bytes)
 }()
 
-/// Of any secret a pair follows.
+/// A pair follows from any secret.
 public func pair(_ byte: UInt8) -> SigningKey {
   SigningKey(ofStation: Key(InlineArray(repeating: byte)))
 }

@@ -34,7 +34,7 @@ struct DatagramTarget: Target, ~Copyable {
     var bytes = InlineArray<32, UInt8>(repeating: 0)
     for index in 0..<32 { bytes[index] = Self.keyBytes[index] }
     key = Key(bytes)
-    // Of any secret a pair follows; this one is the operator's.
+    // A pair follows from any secret; this one is the operator's.
     signer = SigningKey(ofStation: key)
     corpus = Self.makeCorpus(key, signer)
     station = Self.makeStation(key, signer)

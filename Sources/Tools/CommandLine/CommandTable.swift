@@ -313,7 +313,7 @@ public enum CommandTable {
         default: shortest(fleet.healthSeconds), "How often each tells its health."),
       CommandOption(
         "--loss", value: "SHARE", in: .real(0...0.99), default: shortest(fleet.loss),
-        "Of datagrams, each way."),
+        "How many datagrams are lost, each way."),
       CommandOption(
         "--power-cuts", value: "N", in: .whole(0...1_000_000), default: "\(fleet.powerCuts)",
         "How many stations lose their power for a moment."),

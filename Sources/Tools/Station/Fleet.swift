@@ -28,7 +28,7 @@ public struct FleetSettings {
 }
 
 public struct Fleet: ~Copyable {
-  // Of the crust: P 6 km/s, S slower by the square root of three.
+  // The crust's: P 6 km/s, S slower by the square root of three.
   private static let compressionalKilometresPerSecond = 6.0
   private static let shearKilometresPerSecond = 3.46
   private static let depthKilometres = 10.0
