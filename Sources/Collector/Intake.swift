@@ -48,54 +48,10 @@ public final class Intake {
     let key: Key
   }
 
-  /// One boot of a station.
-  private struct Origin: Hashable {
-    let station: String
-    let epoch: UInt64
-    let boot: UInt32
-
-    init(_ header: Header) {
-      station = header.station.string
-      (epoch, boot) = (header.epoch, header.bootCounter)
-    }
-  }
-
-  /// One datagram of it.
-  private struct Place: Hashable {
-    let origin: Origin
-    let sequence: UInt32
-
-    init(_ header: Header) { (origin, sequence) = (Origin(header), header.sequence) }
-  }
-
   /// What is to be told to one address that it may forget: nobody gets what others sent.
   private struct Stored: Hashable {
     let origin: Origin
     let sender: Sender
-  }
-
-  /// The last numbers of a station's newest boot that are stored.
-  private struct Window {
-    let epoch: UInt64
-    let boot: UInt32
-    /// Bit n: number `newest` − n.
-    var newest: UInt32
-    var stored: UInt64
-
-    mutating func insert(_ number: UInt32) {
-      if number > newest {
-        let shift = number - newest
-        stored = shift < AcknowledgementMessage.reach ? stored << UInt64(shift) : 0
-        newest = number
-      }
-      if newest - number < AcknowledgementMessage.reach { stored |= 1 << UInt64(newest - number) }
-    }
-
-    var numbers: [UInt32] {
-      (0..<AcknowledgementMessage.reach).filter { stored >> UInt64($0) & 1 == 1 }.map {
-        newest - $0
-      }
-    }
   }
 
   /// What a transaction has seen of one station's boot.
@@ -361,14 +317,14 @@ public final class Intake {
 
   /// The last numbers of a station's newest boot, these among them; none of an older one.
   private func before(_ origin: Origin, adding numbers: Set<UInt32>) -> [UInt32] {
-    var window = windows[origin.station]
-    if window?.epoch != origin.epoch || window!.boot < origin.boot {
-      window = Window(epoch: origin.epoch, boot: origin.boot, newest: numbers.max()!, stored: 0)
+    var window = windows[origin.station] ?? Window(origin, newest: numbers.max()!)
+    if window.origin.epoch != origin.epoch || window.origin.boot < origin.boot {
+      window = Window(origin, newest: numbers.max()!)
     }
-    guard window!.boot == origin.boot else { return [] }
-    for number in numbers { window!.insert(number) }
+    guard window.origin == origin else { return [] }
+    numbers.forEach { window.insert($0) }
     windows[origin.station] = window
-    return window!.numbers
+    return window.numbers
   }
 
   /// As few messages as these numbers need, the newest first.

@@ -27,9 +27,7 @@ public final class OperatorRelay {
 
   /// Where a station is, and which of its datagrams said so.
   private struct Route {
-    let epoch: UInt64
-    let boot: UInt32
-    let sequence: UInt32
+    let place: Place
     let sender: Sender
   }
 
@@ -56,14 +54,9 @@ public final class OperatorRelay {
   /// A datagram that had not come before. A recorded one, which somebody sends again from elsewhere,
   /// moves no station.
   func note(_ header: Header, heardFrom sender: Sender) {
-    let station = header.station.string
-    if let known = routes[station], known.epoch == header.epoch,
-      (known.boot, known.sequence) >= (header.bootCounter, header.sequence)
-    {
-      return
-    }
-    routes[station] = Route(
-      epoch: header.epoch, boot: header.bootCounter, sequence: header.sequence, sender: sender)
+    let place = Place(header)
+    if let known = routes[place.origin.station], place.isOlder(than: known.place) { return }
+    routes[place.origin.station] = Route(place: place, sender: sender)
   }
 
   /// `stationKeys`: those of the station that is named in it.
