@@ -15,16 +15,22 @@ let acrossModules: [SwiftSetting] = [
   .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
 ]
 
+// Nothing unwinds a stack of the firmware, and the debugger has its own table.
+let noUnwindTables = "-fno-asynchronous-unwind-tables"
+
 let stationSettings: [SwiftSetting] =
   isFirmware
   ? [
     .enableExperimentalFeature("Embedded"),
     .unsafeFlags(["-wmo", "-Xfrontend", "-no-allocations", "-Xfrontend", "-function-sections"]),
+    .unsafeFlags(["-Xcc", noUnwindTables]),
   ] : acrossModules
 
 // Swift's own linker keeps one of several functions that are the same; no address is compared.
 let firmwareLinkerSettings: [LinkerSetting] =
   isFirmware ? [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--icf=all"])] : []
+
+let stationCSettings: [CSetting] = isFirmware ? [.unsafeFlags([noUnwindTables])] : []
 
 // What runs at start or a few times a second is never hot; small is better.
 let setUpSettings = stationSettings + (isFirmware ? [.unsafeFlags(["-Osize"])] : [])
@@ -33,34 +39,35 @@ let setUpSettings = stationSettings + (isFirmware ? [.unsafeFlags(["-Osize"])] :
 var targets: [Target] = [
   // libm for the square root alone, the one function of it that IEEE 754 specifies to the last bit.
   .target(
-    name: "CLinux", path: "Sources/CSystem/Linux", linkerSettings: [.linkedLibrary("m")]),
+    name: "CLinux", path: "Sources/CSystem/Linux", cSettings: stationCSettings,
+    linkerSettings: [.linkedLibrary("m")]),
   .target(
-    name: "CAlsa", path: "Sources/CSystem/Alsa",
+    name: "CAlsa", path: "Sources/CSystem/Alsa", cSettings: stationCSettings,
     linkerSettings: [.linkedLibrary("asound")]),
   .target(
-    name: "CGpiod", path: "Sources/CSystem/Gpiod",
+    name: "CGpiod", path: "Sources/CSystem/Gpiod", cSettings: stationCSettings,
     linkerSettings: [.linkedLibrary("gpiod")]),
   .target(
-    name: "CSodium", path: "Sources/CSystem/Sodium",
+    name: "CSodium", path: "Sources/CSystem/Sodium", cSettings: stationCSettings,
     linkerSettings: [.linkedLibrary("sodium")]),
-  .target(name: "Core", dependencies: ["CLinux"], swiftSettings: stationSettings),
+  .target(name: "Core", dependencies: ["CLinux"], swiftSettings: setUpSettings),
   // Optimised in debug builds too, where the kernels would take minutes over their tests; and never
   // fused, because a product that is not rounded would differ between processors.
   .target(
     name: "CKernels", exclude: ["README.md"],
-    cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
+    cSettings: stationCSettings + [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
   .target(
-    name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
+    name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: setUpSettings),
   .target(name: "Settings", dependencies: ["Core"], swiftSettings: setUpSettings),
   .target(name: "Clock", dependencies: ["Core", "CLinux"], swiftSettings: setUpSettings),
   .target(
-    name: "Digitizer", dependencies: ["Core", "Settings", "Clock"], swiftSettings: stationSettings),
+    name: "Digitizer", dependencies: ["Core", "Settings", "Clock"], swiftSettings: setUpSettings),
   .target(
     name: "Conditioning", dependencies: ["Core", "Settings", "Digitizer"],
     swiftSettings: stationSettings),
   .target(
     name: "Network", dependencies: ["Core", "Kernels", "CKernels", "CLinux", "CSodium"],
-    exclude: ["ONET-FORMAT.md"], swiftSettings: stationSettings),
+    exclude: ["ONET-FORMAT.md"], swiftSettings: setUpSettings),
   .target(
     name: "Picker", dependencies: ["Core", "Settings", "Conditioning", "Kernels", "Network"],
     swiftSettings: setUpSettings),

@@ -77,6 +77,7 @@ public final class Intake {
   private let health: MessageTable<HealthMessage>
   private let audits: MessageTable<AuditMessage>
   private let instruments: MessageTable<InstrumentMessage>
+  private let peaks: MessageTable<PeaksMessage>
   private let stationOfCode: Statement
   private let newStation: Statement
   private let seenBoot: Statement
@@ -112,6 +113,7 @@ public final class Intake {
       health = try MessageTable("health", in: database)
       audits = try MessageTable("audit", in: database)
       instruments = try MessageTable("instrument", in: database)
+      peaks = try MessageTable("peaks", in: database)
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
       seenBoot = try database.prepare(
@@ -238,6 +240,7 @@ public final class Intake {
       if isOld && claimed.header.clockState > 0 { throw Refusal.old }
     case .audit: _ = try AuditMessage(claimed.payload)
     case .instrument: _ = try InstrumentMessage(claimed.payload)
+    case .peaks: _ = try PeaksMessage(claimed.payload)
     case .ping, .pong, .acknowledgement, .command, .answer: throw Refusal.notForUs
     }
     return (claimed, key)
@@ -387,6 +390,7 @@ public final class Intake {
     case .health: try health.insert(HealthMessage(opened.payload), provenance)
     case .audit: try audits.insert(AuditMessage(opened.payload), provenance)
     case .instrument: try instruments.insert(InstrumentMessage(opened.payload), provenance)
+    case .peaks: try peaks.insert(PeaksMessage(opened.payload), provenance)
     case .ping, .pong, .acknowledgement, .command, .answer: false
     }
   }

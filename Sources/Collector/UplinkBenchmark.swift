@@ -135,7 +135,8 @@ public struct UplinkBenchmark {
     defer { batch.deallocate() }
     let sender = Thread {
       guard let endpoint = try? UdpEndpoint(listenPort: 0) else { return }
-      for datagram in datagrams { _ = endpoint.send(datagram, address: 0x7F00_0001, port: port) }
+      let loopback = Address(ipv4: 0x7F00_0001, port: port)
+      for datagram in datagrams { _ = endpoint.send(datagram, to: loopback) }
     }
     var count = 0
     sender.start()

@@ -1,8 +1,8 @@
 // UdpEndpoint: one UDP socket for both directions: datagrams upstream, pings and their answers.
 //
 //     let socket = try UdpEndpoint(listenPort: 6465)
-//     let isSent = socket.send(datagram, address: address, port: 6464)
-//     while let (count, sender, port) = socket.receive(into: buffer) { … }
+//     let isSent = socket.send(datagram, to: address)
+//     while let (count, sender) = socket.receive(into: buffer) { … }
 
 import CLinux
 import Core
@@ -10,23 +10,29 @@ import Uplink
 
 public struct UdpEndpoint: ~Copyable {
   public let descriptor: Int32
+  /// The kernel has no IPv6.
+  private let isIPv4: Bool
 
-  /// Listens on a port; 0 lets the kernel choose one. `address` is in host order; 0 means all.
-  public init(listenPort: Int, address: UInt32 = 0) throws(Diagnostic) {
-    // From elsewhere, because Swift 6.3 also runs `deinit` when an initialiser throws that has set
-    // every member.
-    descriptor = try UdpEndpoint.open(listenPort, address)
+  /// Listens on a port; 0 lets the kernel choose one.
+  public init(listenPort: Int) throws(Diagnostic) {
+    try self.init(at: Address(ipv4: 0, port: UInt16(listenPort)))
   }
 
-  private static func open(_ listenPort: Int, _ address: UInt32) throws(Diagnostic) -> Int32 {
-    let descriptor = clinux_udp_socket()
-    guard descriptor >= 0, clinux_bind_any(descriptor, address, UInt16(listenPort)) == 0 else {
+  public init(at address: Address) throws(Diagnostic) {
+    // From elsewhere, because Swift 6.3 also runs `deinit` when an initialiser throws that has set
+    // every member.
+    descriptor = try UdpEndpoint.open(address)
+    isIPv4 = clinux_udp_is_ipv4(descriptor) != 0
+  }
+
+  private static func open(_ address: Address) throws(Diagnostic) -> Int32 {
+    let descriptor = withUnsafePointer(to: address.system) { clinux_udp_open($0) }
+    guard descriptor >= 0 else {
       var diagnostic = Diagnostic("uplink: UDP port ")
-      diagnostic.text.append(listenPort)
+      diagnostic.text.append(Int(address.port))
       diagnostic.text.append(" cannot be listened on (")
       diagnostic.text.append(cString: UnsafePointer(strerror(clinux_errno())))
       diagnostic.text.append("): choose another listen_port, or stop the program that has it")
-      if descriptor >= 0 { close(descriptor) }
       throw diagnostic
     }
     return descriptor
@@ -34,12 +40,15 @@ public struct UdpEndpoint: ~Copyable {
 
   deinit { close(descriptor) }
 
-  public var boundPort: Int { Int(clinux_bound_port(descriptor)) }
+  public var boundPort: Int { Int(clinux_udp_port(descriptor)) }
 
   /// Hands a datagram to the kernel, without waiting. False when it would not take it.
-  public func send(_ datagram: Datagram, address: UInt32, port: UInt16) -> Bool {
-    datagram.withBytes {
-      clinux_send_to(descriptor, $0.baseAddress, $0.count, address, port) == $0.count
+  public func send(_ datagram: Datagram, to address: Address) -> Bool {
+    datagram.withBytes { bytes in
+      withUnsafePointer(to: address.system) {
+        clinux_udp_send(descriptor, isIPv4 ? 1 : 0, bytes.baseAddress, bytes.count, $0)
+          == bytes.count
+      }
     }
   }
 
@@ -47,23 +56,38 @@ public struct UdpEndpoint: ~Copyable {
   /// true size.
   public func receive(
     into buffer: UnsafeMutableBufferPointer<UInt8>
-  ) -> (count: Int, address: UInt32, port: UInt16)? {
-    var address: UInt32 = 0
-    var port: UInt16 = 0
-    let count = clinux_receive_from(
-      descriptor, buffer.baseAddress, buffer.count, &address, &port)
-    return count < 0 ? nil : (Int(count), address, port)
+  ) -> (count: Int, sender: Address)? {
+    var sender = clinux_address()
+    let count = clinux_udp_receive(descriptor, buffer.baseAddress, buffer.count, &sender)
+    return count < 0 ? nil : (Int(count), Address(sender))
   }
 }
 
-/// The IPv4 address of a host, in host order. Asks the resolver and may wait: for tools.
-public func resolveAddress(_ host: Text<128>) throws(Diagnostic) -> UInt32 {
-  let address = host.withCString { clinux_resolve($0) }
-  guard address != 0 else {
-    var diagnostic = Diagnostic("host ")
-    diagnostic.text.append(host)
-    diagnostic.text.append(" has no IPv4 address: give one as 192.0.2.1, or check the resolver")
-    throw diagnostic
+extension Address {
+  /// Where a host is. Asks the resolver and may wait: for tools. `turn`: which of its addresses,
+  /// where it has several.
+  public init(host: Text<128>, port: UInt16, turn: UInt32 = 0) throws(Diagnostic) {
+    guard let address = Address.find(host, port, turn: turn) else {
+      throw Diagnostic(
+        "host ", host,
+        " has no address: give one as 192.0.2.1 or 2001:db8::1, or check the resolver")
+    }
+    self = address
   }
-  return address
+
+  /// The same, nil where there is none.
+  public static func find(_ host: Text<128>, _ port: UInt16, turn: UInt32) -> Address? {
+    var found = clinux_address()
+    let isFound = host.withCString { clinux_resolve($0, port, turn, &found) } != 0
+    return isFound ? Address(found) : nil
+  }
+
+  /// Without asking anybody: nil for a name.
+  public init?(numeric text: Text<128>, port: UInt16) {
+    var found = clinux_address()
+    guard text.withCString({ clinux_numeric_address($0, port, &found) }) != 0 else { return nil }
+    self.init(found)
+  }
+
+  public var hasRoute: Bool { withUnsafePointer(to: system) { clinux_has_route($0) != 0 } }
 }

@@ -104,7 +104,10 @@ public struct SelfTest: ~Copyable {
         now, hasPulse: board?.pulse != nil, hasTimesyncd: clinux_timesyncd_runs() != 0), tell)
     if let station {
       note(disk(station.stateDirectory), tell)
-      note(uplink(station.uplink), tell)
+      note(uplink(station.uplink.first, station.uplink.listenPort), tell)
+      if let second = station.uplink.second {
+        note(uplink(second, station.uplink.listenPort), tell)
+      }
     }
     note(privileges(), tell)
   }
@@ -159,7 +162,7 @@ public struct SelfTest: ~Copyable {
 
   private func key(_ station: StationFile) -> Finding {
     do throws(Diagnostic) {
-      _ = try Key(file: station.uplink.keyFile)
+      _ = try UpstreamKeys.read(station.uplink)
       return Finding("key", .good, "32 bytes that others cannot read")
     } catch {
       return Finding("key", error)
@@ -272,15 +275,15 @@ public struct SelfTest: ~Copyable {
     return Finding("disk", .good, text)
   }
 
-  private func uplink(_ settings: UplinkSettings) -> Finding {
+  private func uplink(_ settings: UpstreamSettings, _ listenPort: Int) -> Finding {
     do throws(Diagnostic) {
-      let socket = try UdpEndpoint(listenPort: settings.listenPort)
-      let address = try resolveAddress(settings.host)
+      let socket = try UdpEndpoint(listenPort: listenPort)
+      let address = try Address(host: settings.host, port: UInt16(settings.port))
       var text = Text<320>("datagrams to ")
       text.append(settings.host)
       text.append(" port ")
       text.append(settings.port)
-      guard clinux_has_route(address, UInt16(settings.port)) != 0 else {
+      guard address.hasRoute else {
         text.append(" have no way (")
         text.append(cString: UnsafePointer(strerror(clinux_errno())))
         text.append("): look at the cable or modem, and at ip route")

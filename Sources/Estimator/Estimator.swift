@@ -35,6 +35,8 @@ public struct Estimator: ~Copyable {
   let hasHorizontals: Bool
   var history = MotionHistory()
   private var meter = ShakingMeter()
+  private var seconds = SecondPeaks()
+  private var finishedSecond: PeaksOfSecond?
 
   private var isOpen = false
   var isRetracted = false
@@ -105,7 +107,7 @@ public struct Estimator: ~Copyable {
     if sample.isRestart { restart() }
     witness.step(sample, motion)
     let past = history.append(sample, motion, isEvent: isOpen)
-    observe(past)
+    observe(past, sample)
     if isOpen {
       take(past)
       if length >= Estimator.firstSamples && length % Estimator.stepSamples == 0 { evaluate() }
@@ -147,6 +149,7 @@ public struct Estimator: ~Copyable {
   private mutating func restart() {
     history.restart()
     meter = ShakingMeter()
+    seconds = SecondPeaks()
     isOpen = false
     isNew = false
     awaited = nil
@@ -187,6 +190,7 @@ public struct Estimator: ~Copyable {
   /// The calibrated lanes that are well, and how many there are.
   public var believedLanes: LaneSet { witness.believedLanes }
   public var laneCount: Int { witness.laneCount }
+  public var calibratedLanes: LaneSet { witness.lanes }
 
   /// In the last three to six seconds.
   /// A property would be read from another module with a copy of all of this, 100 kB.
@@ -194,15 +198,23 @@ public struct Estimator: ~Copyable {
     meter.observed(hasHorizontals: hasHorizontals)
   }
 
+  /// The second that is over, once.
+  public mutating func nextSecond() -> PeaksOfSecond? {
+    guard var finished = finishedSecond.take() else { return nil }
+    if hasHorizontals { finished.intensity = Intensity.jma(level: finished.level.value) }
+    return finished
+  }
+
   /// How many samples after its P the open window ends.
   var length: Int { history.end - 1 - onset }
 
   // MARK: Measuring
 
-  private mutating func observe(_ past: MotionHistory.Past) {
+  private mutating func observe(_ past: MotionHistory.Past, _ sample: Sample) {
     // The filters start with a transient of a tenth of their corner's period.
     guard history.end > Estimator.firstSamples else { return }
     meter.add(past, end: history.end)
+    if let finished = seconds.add(sample, past) { finishedSecond = finished }
     awaitShaking(past)
   }
 

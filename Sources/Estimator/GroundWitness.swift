@@ -100,7 +100,8 @@ public struct GroundWitness: ~Copyable {
   /// How often the motion was lately the noise made larger, 0 to 1.
   var doubtOfGain = 0.0
   /// Lanes that have a calibrated component.
-  private let lanes: LaneSet
+  /// Those that are calibrated.
+  let lanes: LaneSet
 
   /// Mean sizes of the high-passed acceleration and of its first and second differences: they tell
   /// one spectrum from another, and a change of gain changes all of them alike. Not squares, in

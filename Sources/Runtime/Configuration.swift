@@ -22,8 +22,8 @@ public struct Configuration: Sendable {
   /// Where the station stands and what it measures with, as its files say.
   public var instrument = InstrumentMessage()
   public var relations: Relations
-  public var key: Key
-  public var previousKey: Key?
+  public var keys: UpstreamKeys
+  public var secondKeys: UpstreamKeys?
 
   public init(boardPath: Path, stationPath: Path) throws(Diagnostic) {
     let board = try Configuration.board(boardPath)
@@ -42,10 +42,7 @@ public struct Configuration: Sendable {
     }
     response = try Configuration.response(station, board, &instrument)
     relations = try Configuration.relations(station)
-    key = try Key(file: station.uplink.keyFile)
-    if !station.uplink.previousKeyFile.isEmpty {
-      previousKey = try Key(file: station.uplink.previousKeyFile)
-    }
+    (keys, secondKeys) = try UpstreamKeys.read(station.uplink)
     describeSite()
   }
 
@@ -172,9 +169,9 @@ extension StationSettings {
   ) {
     self.init(
       code: configuration.station.code, epoch: epoch, bootCounter: bootCounter,
-      bootNonce: bootNonce, key: configuration.key, conditioner: configuration.conditioner,
+      bootNonce: bootNonce, keys: configuration.keys, conditioner: configuration.conditioner,
       picker: configuration.station.picker, alarm: configuration.station.alarm)
-    previousKey = configuration.previousKey
+    secondKeys = configuration.secondKeys
     operators = configuration.station.operators
   }
 }

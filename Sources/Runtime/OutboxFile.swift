@@ -7,11 +7,12 @@
 // outbox. A record is written into its own block and nothing else is, so that what is torn by a
 // power cut is that record. It is sent again if it was sent, and otherwise nobody was told of it.
 //
-//   record   magic, generation, places that wait, subject, rank, length, datagram, CRC-32C: 432 bytes
+//   record   magic, generation, places that wait for each upstream, subject, rank, place, length,
+//            datagram, CRC-32C: 440 bytes
 //   newest   the whole record with the highest generation: it says which places wait
 //
 //     let file = OutboxFile(in: directory)
-//     file.forEach { station.restore($0) }
+//     file.forEach { station.restore($0, lacking: $1) }
 //     let isDone = file.write(record) && file.flush()
 
 import CLinux
@@ -23,9 +24,9 @@ import Uplink
 struct OutboxFile {
   static let blockByteCount = 4096
   private static let sectorByteCount = 512
-  static let recordByteCount = 32 + Wire.maximumByteCount
+  static let recordByteCount = 40 + Wire.maximumByteCount
   static let byteCount = blockByteCount * Outbox.capacity
-  private static let magic: UInt32 = 0x3158_424F  // "OBX1"
+  private static let magic: UInt32 = 0x3258_424F  // "OBX2"
   /// -1 where there is none.
   private let descriptor: Int32
 
@@ -68,15 +69,17 @@ struct OutboxFile {
 
   func flush() -> Bool { fdatasync(descriptor) == 0 }
 
-  /// Calls `body` with what waited when the last record was written.
-  func forEach(_ body: (OutboxRecord) -> Void) {
+  /// Calls `body` with what waited when the last record was written, and the upstreams that lacked
+  /// it.
+  func forEach(_ body: (OutboxRecord, UInt8) -> Void) {
     var newest: OutboxRecord?
     for place in 0..<Outbox.capacity {
       if let record = read(place), record.generation > newest?.generation ?? 0 { newest = record }
     }
     guard let newest else { return }
-    for place in 0..<Outbox.capacity where newest.waiting >> UInt64(place) & 1 == 1 {
-      if let record = read(place) { body(record) }
+    for place in 0..<Outbox.capacity {
+      let lacking = newest.lacking(place)
+      if lacking != 0, let record = read(place) { body(record, lacking) }
     }
   }
 
@@ -96,7 +99,8 @@ struct OutboxFile {
     var writer = ByteWriter(bytes)
     writer.write(magic)
     writer.write(record.generation)
-    writer.write(record.waiting)
+    writer.write(record.waiting[0])
+    writer.write(record.waiting[1])
     writer.write(record.subject)
     writer.write(record.rank)
     writer.write(record.place)
@@ -117,7 +121,7 @@ struct OutboxFile {
       tail.read(UInt32.self) == checksum(UnsafeBufferPointer(rebasing: bytes[..<end]))
     else { return nil }
     let generation = reader.read(UInt64.self)
-    let waiting = reader.read(UInt64.self)
+    let waiting: InlineArray<2, UInt64> = [reader.read(UInt64.self), reader.read(UInt64.self)]
     let subject = reader.read(UInt32.self)
     let rank = reader.read(UInt8.self)
     guard reader.read(UInt8.self) == place else { return nil }

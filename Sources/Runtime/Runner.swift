@@ -59,7 +59,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private var pulse: PulseInput?
   private var relay: RelayLines?
   private let socket: UdpEndpoint
-  private let upstreamPort: UInt16
+  /// Where each is; nowhere while its name is not found.
+  private var upstreams = InlineArray<2, Address>(repeating: Address())
   private let scribe: Scribe
   private var host = HostStatus()
   private var lastReport = LinesReport()
@@ -92,7 +93,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   public init(
     _ configuration: Configuration, hostClock: Clock, relay: consuming RelayLines? = nil,
     signalDescriptor: Int32 = -1, deviceDefinition: UnsafePointer<CChar>? = nil,
-    listenAddress: UInt32 = 0,
+    listenAt: Address? = nil,
     kernels: KernelSelection = KernelVariant.select(),
     random: () -> UInt64 = { csodium_random() }
   ) throws(Diagnostic) {
@@ -102,8 +103,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let networks = StationNetworks(configuration.station, kernels: kernels.variant)
     // Everything that can be refused comes first, and the parts are joined when all of them are
     // there.
+    let uplink = configuration.station.uplink
     let socket = try UdpEndpoint(
-      listenPort: configuration.station.uplink.listenPort, address: listenAddress)
+      at: listenAt ?? Address(ipv4: 0, port: UInt16(uplink.listenPort)))
     let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
     let pulse = try Self.openPulse(configuration.board.pulse)
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
@@ -143,14 +145,15 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     self.hostClock = hostClock
     self.signalDescriptor = signalDescriptor
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
-    upstreamPort = UInt16(configuration.station.uplink.port)
+    upstreams[0] = Self.numeric(uplink.first)
+    if let second = uplink.second { upstreams[1] = Self.numeric(second) }
     clock = Self.sampleClock(configuration.board)
     pickerProblem = networks.pickerProblem
     estimatorProblem = networks.estimatorProblem
     self.networks = networks
     host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
-    outbox.forEach { station.restore($0) }
+    outbox.forEach { station.restore($0, lacking: $1) }
     begin()
   }
 
@@ -170,6 +173,10 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       rateMillihertz: board.digitizer.sampleRateMillihertz,
       frameDelayNanoseconds: Int64(board.digitizer.delayMicroseconds) * 1000,
       pulseDelayNanoseconds: Int64(board.pulse?.delayNanoseconds ?? 0))
+  }
+
+  private static func numeric(_ upstream: UpstreamSettings) -> Address {
+    Address(numeric: upstream.host, port: UInt16(upstream.port)) ?? Address()
   }
 
   private static func openPulse(_ settings: PulseSettings?) throws(Diagnostic) -> PulseInput? {
@@ -260,6 +267,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     lastSecond = second
     clock.observe(hostClock.systemClock())
     scribe.report(to: &host)
+    scribe.note(
+      answering: (station.isAnswered(by: 0) ? 1 : 0) | (station.isAnswered(by: 1) ? 2 : 0))
     host.machine.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
     host.clock = clock.counters
     host.machine.loopMedianNanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.5))
@@ -372,23 +381,25 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       station.note(.stored(value, isDone: isDone))
       act()
     }
+    while let found = scribe.place() { upstreams[found.upstream] = found.address }
   }
 
   private mutating func receivePending() {
     for _ in 0..<Runner.receivesPerWakeUpMaximum {
-      guard let (count, address, port) = socket.receive(into: received) else { return }
+      guard let (count, sender) = socket.receive(into: received) else { return }
       let size = min(count, received.count)
-      station.receive(
-        UnsafeBufferPointer(rebasing: received[0..<size]), address: address, port: port)
+      station.receive(UnsafeBufferPointer(rebasing: received[0..<size]), from: sender)
       act()
     }
   }
 
   private mutating func send(_ datagram: Datagram) {
-    let isAnswer = datagram.address != 0
-    let address = isAnswer ? datagram.address : scribe.address
-    let port = isAnswer ? datagram.port : upstreamPort
-    if let address, socket.send(datagram, address: address, port: port) {
+    let address =
+      switch datagram.destination {
+      case .upstream(let upstream): upstreams[upstream]
+      case .asker(let address): address
+      }
+    if !address.isNowhere && socket.send(datagram, to: address) {
       host.datagramsSent &+= 1
     } else {
       host.sendFailures &+= 1

@@ -19,6 +19,7 @@
 import Board
 import CLinux
 import Core
+import Devices
 import Settings
 import Station
 import Synchronization
@@ -70,6 +71,25 @@ private struct Outcome {
   let isDone: Bool
 }
 
+/// What is to be looked up.
+private struct Upstream {
+  var host = Text<128>()
+  var port: UInt16 = 0
+  var hasName = false
+
+  init(_ settings: UpstreamSettings?) {
+    guard let settings else { return }
+    (host, port) = (settings.host, UInt16(settings.port))
+    hasName = Address(numeric: host, port: port) == nil
+  }
+}
+
+/// Where an upstream is.
+struct Place {
+  let upstream: Int
+  let address: Address
+}
+
 /// What both threads see.
 private struct Desk: ~Copyable {
   let orders: Ring<Order>
@@ -80,11 +100,14 @@ private struct Desk: ~Copyable {
   let siteTerm: StoredCounter
   let latch: StoredCounter
   let directory: Path
-  let host: Text<128>
+  let hosts: InlineArray<2, Upstream>
+  /// Where they are.
+  let places: Ring<Place>
+  /// The upstreams that answer, by the loop: a bit each.
+  let answering = Atomic<UInt8>(0)
   /// Rung by the loop, and by the scribe.
   let ordersBell = clinux_event_descriptor()
   let outcomesBell = clinux_event_descriptor()
-  let address: Atomic<UInt32>
   let temperature = Atomic<Int>(Int(Wire.unknownTemperature))
   let resident = Atomic<Int>(Int(Wire.unknownSize))
   let memory = Atomic<Int>(Int(Wire.unknownSize))
@@ -103,11 +126,15 @@ private struct Desk: ~Copyable {
 }
 
 public struct Scribe: ~Copyable {
-  /// A collector may move; until its name is found at all, a look-up a few seconds after the last.
+  /// A collector may move, or have several addresses of which one is dead: while it answers its
+  /// name is looked up seldom, while it does not, often, and until the name is found at all, a few
+  /// seconds after the last time.
   private static let lookUpSeconds: Int64 = 600
+  private static let silentSeconds: Int64 = 30
   private static let retrySeconds: Int64 = 5
   private static let machineMilliseconds: Int32 = 1000
   private static let ordersMaximum = 16
+  private static let placesMaximum = 4
 
   private let desk: UnsafeMutablePointer<Desk>
   public let descriptor: Int32
@@ -120,14 +147,15 @@ public struct Scribe: ~Copyable {
     guard let memory = clinux_map_anonymous(MemoryLayout<Desk>.stride),
       let orders = Ring<Order>(capacity: Scribe.ordersMaximum),
       let outcomes = Ring<Outcome>(capacity: Scribe.ordersMaximum + 2 * Outbox.capacity),
-      let records = Ring<OutboxRecord>(capacity: Outbox.capacity)
+      let records = Ring<OutboxRecord>(capacity: Outbox.capacity),
+      let places = Ring<Place>(capacity: Scribe.placesMaximum)
     else { throw Diagnostic("the kernel has no memory for the scribe's desk") }
     let desk = memory.bindMemory(to: Desk.self, capacity: 1)
-    let numeric = station.uplink.host.withCString { clinux_numeric_address($0) }
     desk.initialize(
       to: Desk(
         orders: orders, outcomes: outcomes, records: records, outbox: outbox, siteTerm: siteTerm,
-        latch: latch, directory: directory, host: station.uplink.host, address: Atomic(numeric)))
+        latch: latch, directory: directory,
+        hosts: [Upstream(station.uplink.first), Upstream(station.uplink.second)], places: places))
     let bell = desk.pointee.outcomesBell
     clinux_bound_resolver()
     guard bell >= 0, desk.pointee.ordersBell >= 0, clinux_start_thread(work, desk) == 0 else {
@@ -158,11 +186,11 @@ public struct Scribe: ~Copyable {
 
   func clearBell() { clinux_clear_event(descriptor) }
 
-  /// Where datagrams go, in host order; nil while the name is not resolved.
-  var address: UInt32? {
-    let current = desk.pointee.address.load(ordering: .relaxed)
-    return current == 0 ? nil : current
-  }
+  /// Where an upstream was found to be.
+  func place() -> Place? { desk.pointee.places.take() }
+
+  /// Names of those that do not answer are looked up more often.
+  func note(answering: UInt8) { desk.pointee.answering.store(answering, ordering: .relaxed) }
 
   func report(to host: inout HostStatus) {
     host.machine.temperatureCentidegrees = Int16(
@@ -185,8 +213,7 @@ public struct Scribe: ~Copyable {
 
   fileprivate static func run(_ place: UnsafeMutableRawPointer) {
     let desk = place.assumingMemoryBound(to: Desk.self)
-    let isNumeric = desk.pointee.address.load(ordering: .relaxed) != 0
-    var nextLookUp: Int64 = 0
+    var lookUps = InlineArray<2, LookUp>(repeating: LookUp())
     while true {
       while let order = desk.pointee.orders.take() {
         let isDone = desk.pointee.store(order.value, order.number)
@@ -194,16 +221,39 @@ public struct Scribe: ~Copyable {
       }
       keepRecords(desk)
       read(desk)
-      let now = clinux_monotonic_nanoseconds()
-      if !isNumeric && now >= nextLookUp {
-        let found = desk.pointee.host.withCString { clinux_resolve($0) }
-        // A name server that is gone does not make the collector go.
-        if found != 0 { desk.pointee.address.store(found, ordering: .relaxed) }
-        nextLookUp = now + (found != 0 ? lookUpSeconds : retrySeconds) * nanosecondsPerSecond
+      for upstream in 0..<2 where desk.pointee.hosts[upstream].hasName {
+        lookUp(upstream, &lookUps[upstream], desk)
       }
       var bell = pollfd(fd: desk.pointee.ordersBell, events: Int16(POLLIN), revents: 0)
       _ = poll(&bell, 1, machineMilliseconds)
       clinux_clear_event(desk.pointee.ordersBell)
+    }
+  }
+
+  private struct LookUp {
+    var last = Int64.min / 2
+    /// Which of its addresses.
+    var turn: UInt32 = 0
+    var isFound = false
+  }
+
+  @inline(never)
+  private static func lookUp(
+    _ upstream: Int, _ state: inout LookUp, _ desk: UnsafeMutablePointer<Desk>
+  ) {
+    let isAnswering = desk.pointee.answering.load(ordering: .relaxed) >> UInt8(upstream) & 1 == 1
+    let wait = !state.isFound ? retrySeconds : isAnswering ? lookUpSeconds : silentSeconds
+    let now = clinux_monotonic_nanoseconds()
+    guard now - state.last >= wait * nanosecondsPerSecond else { return }
+    state.last = now
+    // An address that answers is kept; one that does not may not be the only one of its name.
+    if state.isFound && !isAnswering { state.turn &+= 1 }
+    let host = desk.pointee.hosts[upstream]
+    // A name server that is gone does not make the collector go.
+    guard let address = Address.find(host.host, host.port, turn: state.turn) else { return }
+    state.isFound = true
+    if desk.pointee.places.put(Place(upstream: upstream, address: address)) {
+      clinux_signal_event(desk.pointee.outcomesBell)
     }
   }
 

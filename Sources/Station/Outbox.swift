@@ -9,7 +9,8 @@
 // one a twentieth of a second at most and what matters most first, until it is acknowledged by its
 // number. Of an event's estimates the newest is kept, because it says all that the others said;
 // what is provisional is not kept. An upstream that has never acknowledged anything in this boot is
-// sent nothing twice.
+// sent nothing twice. Where there are two, each has its own times, and what one of them has makes
+// room first.
 //
 // A power cut takes none of them. Each is a record of its own on disk, in the place that it has
 // here, and says which of the other places wait as well; so an acknowledgement writes nothing, and
@@ -17,7 +18,7 @@
 //
 //     let record = outbox.keep(datagram, boot: 3, sequence, about: 7, rank: 3, at: now)
 //     if let datagram = outbox.due(at: now) { send(datagram) }
-//     outbox.settle(acknowledgement, at: now)
+//     outbox.settle(acknowledgement, from: 0, at: now)
 
 import Core
 import Uplink
@@ -28,14 +29,14 @@ public struct OutboxRecord: Sendable {
   public var place: UInt8
   /// Grows from record to record.
   public var generation: UInt64
-  /// The places that wait, this one among them: the bit of a place's number.
-  public var waiting: UInt64
+  /// The places that wait, this one among them, for each upstream: the bit of a place's number.
+  public var waiting: InlineArray<2, UInt64>
   public var rank: UInt8
   public var subject: UInt32
   public var datagram: Datagram
 
   public init(
-    place: UInt8, generation: UInt64, waiting: UInt64, rank: UInt8, subject: UInt32,
+    place: UInt8, generation: UInt64, waiting: InlineArray<2, UInt64>, rank: UInt8, subject: UInt32,
     datagram: Datagram
   ) {
     self.place = place
@@ -44,6 +45,11 @@ public struct OutboxRecord: Sendable {
     self.rank = rank
     self.subject = subject
     self.datagram = datagram
+  }
+
+  /// The upstreams that lack what is in a place: a bit each.
+  public func lacking(_ place: Int) -> UInt8 {
+    UInt8(waiting[0] >> UInt64(place) & 1 | (waiting[1] >> UInt64(place) & 1) << 1)
   }
 }
 
@@ -65,8 +71,19 @@ public struct Outbox: ~Copyable {
     /// A newer message about it replaces an older one; 0 for none.
     var subject: UInt32
     var rank: UInt8
-    var due: Int64
-    var wait: Int64
+    /// The upstreams that do not have it: a bit each.
+    var lacking: UInt8
+    var due: InlineArray<2, Int64>
+    var wait = InlineArray<2, Int64>(repeating: Outbox.firstWait)
+
+    func isLacking(_ upstream: Int) -> Bool { lacking >> UInt8(upstream) & 1 == 1 }
+
+    /// Whether it gives way first: fewer lack it, it matters less, or it is older.
+    func isLesser(than other: Kept) -> Bool {
+      let (count, others) = (lacking.nonzeroBitCount, other.lacking.nonzeroBitCount)
+      if count != others { return count < others }
+      return rank > other.rank || (rank == other.rank && isOlder(than: other))
+    }
 
     func isOlder(than other: Kept) -> Bool {
       (boot, sequence) < (other.boot, other.sequence)
@@ -76,16 +93,28 @@ public struct Outbox: ~Copyable {
   private var kept = InlineArray<64, Kept?>(repeating: nil)
   private var lastSent = Int64.min / 2
   private var generation: UInt64 = 0
-  public init() {}
+  /// Those that there are: a bit each.
+  private let upstreams: UInt8
 
-  /// The places that wait.
-  private var waiting: UInt64 = 0
-  public var count: Int { waiting.nonzeroBitCount }
+  public init(upstreamCount: Int = 1) { upstreams = UInt8(1 << upstreamCount) - 1 }
+
+  /// The places that wait, for each upstream.
+  private var waiting = InlineArray<2, UInt64>(repeating: 0)
+  public var count: Int { (waiting[0] | waiting[1]).nonzeroBitCount }
   /// Because too much waited.
   public private(set) var givenUp: UInt32 = 0
-  /// When the upstream last acknowledged something.
-  private var heard: Int64?
-  public var isHeard: Bool { heard != nil }
+  /// When each upstream last acknowledged something.
+  private var heard = InlineArray<2, Int64?>(repeating: nil)
+  private var isAnyHeard: Bool { isHeard(0) || isHeard(1) }
+
+  public func isHeard(_ upstream: Int) -> Bool { heard[upstream] != nil }
+
+  /// It acknowledged something a short time ago.
+  public func isNear(_ upstream: Int, at now: Int64) -> Bool {
+    heard[upstream].map { now - $0 < Outbox.longestWait } ?? false
+  }
+
+  public func count(for upstream: Int) -> Int { waiting[upstream].nonzeroBitCount }
 
   /// What is to be on disk of it; nil where it was given up for those that matter more.
   public mutating func keep(
@@ -93,12 +122,12 @@ public struct Outbox: ~Copyable {
     rank: UInt8, at now: Int64
   ) -> OutboxRecord? {
     guard let place = place(for: subject, of: boot, rank) else {
-      if isHeard { givenUp &+= 1 }
+      if isAnyHeard { givenUp &+= 1 }
       return nil
     }
     if let older = kept[place] {
       let isSame = subject != 0 && older.subject == subject && older.boot == boot
-      if isHeard && !isSame { givenUp &+= 1 }
+      if isAnyHeard && !isSame { givenUp &+= 1 }
       remove(place)
     }
     // What an older one had to say is in the newer one, which lies beside it until it is on disk.
@@ -112,7 +141,8 @@ public struct Outbox: ~Copyable {
     put(
       Kept(
         datagram: datagram, boot: boot, sequence: sequence, subject: subject, rank: rank,
-        due: now + Outbox.varied(Outbox.firstWait, sequence), wait: Outbox.firstWait), at: place)
+        lacking: upstreams,
+        due: InlineArray(repeating: now + Outbox.varied(Outbox.firstWait, sequence))), at: place)
     generation += 1
     return OutboxRecord(
       place: UInt8(place), generation: generation, waiting: waiting, rank: rank, subject: subject,
@@ -123,76 +153,86 @@ public struct Outbox: ~Copyable {
   mutating func note(generation: UInt64) { self.generation = max(self.generation, generation) }
 
   /// What an earlier boot had kept. It goes as soon as the upstream is heard.
-  mutating func restore(_ record: OutboxRecord, boot: UInt32, _ sequence: UInt32) {
+  /// `lacking`: the upstreams that did not have it.
+  mutating func restore(
+    _ record: OutboxRecord, lacking: UInt8, boot: UInt32, _ sequence: UInt32
+  ) {
     note(generation: record.generation)
-    guard kept[Int(record.place)] == nil else { return }
+    guard kept[Int(record.place)] == nil, lacking & upstreams != 0 else { return }
     put(
       Kept(
         datagram: record.datagram, boot: boot, sequence: sequence, subject: record.subject,
-        rank: record.rank, due: .min, wait: Outbox.firstWait), at: Int(record.place))
+        rank: record.rank, lacking: lacking & upstreams, due: InlineArray(repeating: .min)),
+      at: Int(record.place))
   }
 
   private mutating func put(_ one: Kept, at place: Int) {
     kept[place] = one
-    waiting |= 1 << UInt64(place)
+    for upstream in 0..<2 where one.isLacking(upstream) { waiting[upstream] |= 1 << UInt64(place) }
   }
 
   private mutating func remove(_ place: Int) {
     kept[place] = nil
-    waiting &= ~(1 << UInt64(place))
+    for upstream in 0..<2 { waiting[upstream] &= ~(1 << UInt64(place)) }
   }
 
   /// Where a message may be put: where nothing is, over an older one about the same, or over the
-  /// oldest of those that matter least, if they matter no more than it does.
+  /// oldest of those that matter least, if they matter no more than it does or somebody has them.
   private func place(for subject: UInt32, of boot: UInt32, _ rank: UInt8) -> Int? {
     var (same, worst): (Int?, Int) = (nil, 0)
     for index in 0..<Outbox.capacity {
       guard let one = kept[index] else { return index }
       if subject != 0 && one.subject == subject && one.boot == boot { same = index }
-      let least = kept[worst]!
-      if one.rank > least.rank || (one.rank == least.rank && one.isOlder(than: least)) {
-        worst = index
-      }
+      if one.isLesser(than: kept[worst]!) { worst = index }
     }
-    return same ?? (kept[worst]!.rank >= rank ? worst : nil)
+    let least = kept[worst]!
+    return same ?? (least.lacking != upstreams || least.rank >= rank ? worst : nil)
   }
 
   /// The upstream has what it says it has.
-  public mutating func settle(_ acknowledgement: AcknowledgementMessage, at now: Int64) {
-    heard = now
+  public mutating func settle(
+    _ acknowledgement: AcknowledgementMessage, from upstream: Int = 0, at now: Int64
+  ) {
+    heard[upstream] = now
     for index in 0..<Outbox.capacity {
-      if let one = kept[index], acknowledgement.boot == one.boot,
+      guard var one = kept[index], acknowledgement.boot == one.boot,
         acknowledgement.settles(one.sequence)
-      {
-        remove(index)
-      }
+      else { continue }
+      one.lacking &= ~(1 << UInt8(upstream))
+      remove(index)
+      if one.lacking != 0 { put(one, at: index) }
     }
   }
 
-  /// What is to be sent again now: what matters most, and of that the oldest.
+  /// What is to be sent again now, and to whom: what matters most, and of that the oldest.
   public mutating func due(at now: Int64) -> Datagram? {
-    guard let heard, count > 0, now - lastSent >= Outbox.spacing else { return nil }
-    var first: Int?
-    for index in 0..<Outbox.capacity {
-      guard let one = kept[index], one.due <= now else { continue }
-      guard let best = first else {
-        first = index
-        continue
-      }
-      let other = kept[best]!
-      if one.rank < other.rank || (one.rank == other.rank && one.isOlder(than: other)) {
-        first = index
+    guard isAnyHeard, count > 0, now - lastSent >= Outbox.spacing else { return nil }
+    var first: (place: Int, upstream: Int)?
+    for upstream in 0..<2 where isHeard(upstream) {
+      for index in 0..<Outbox.capacity {
+        guard let one = kept[index], one.isLacking(upstream), one.due[upstream] <= now
+        else { continue }
+        guard let best = first else {
+          first = (index, upstream)
+          continue
+        }
+        let other = kept[best.place]!
+        if one.rank < other.rank || (one.rank == other.rank && one.isOlder(than: other)) {
+          first = (index, upstream)
+        }
       }
     }
-    guard let first else { return nil }
+    guard let (place, upstream) = first else { return nil }
     lastSent = now
-    var one = kept[first]!
-    let isNear = now - heard < Outbox.longestWait
-    one.wait = min(
-      2 * one.wait, isNear ? Outbox.longestWaitWhileHeard : Outbox.longestWait)
-    one.due = now + Outbox.varied(one.wait, one.sequence)
-    kept[first] = one
-    return one.datagram
+    var one = kept[place]!
+    one.wait[upstream] = min(
+      2 * one.wait[upstream],
+      isNear(upstream, at: now) ? Outbox.longestWaitWhileHeard : Outbox.longestWait)
+    one.due[upstream] = now + Outbox.varied(one.wait[upstream], one.sequence)
+    kept[place] = one
+    var datagram = one.datagram
+    datagram.destination = .upstream(upstream)
+    return datagram
   }
 
   /// Up to a quarter shorter or longer, so that what was lost together does not come together.

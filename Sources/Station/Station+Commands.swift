@@ -41,7 +41,7 @@ extension CommandParameter {
   /// Parameters that hold until the next start.
   var isSetting: Bool {
     switch self {
-    case .relayTest, .health, .release, .siteTerm, .restart, .instrument: false
+    case .relayTest, .health, .release, .siteTerm, .restart, .instrument, .peaks: false
     default: true
     }
   }
@@ -51,7 +51,7 @@ extension CommandParameter {
     switch self {
     case .relayTest, .drill, .release: .relay
     case .restart: .update
-    case .health, .instrument: .watch
+    case .health, .instrument, .peaks: .watch
     default: .tune
     }
   }
@@ -67,7 +67,7 @@ extension Station {
   static var commandLeadMicroseconds: UInt64 { 1_000_000 }
 
   mutating func receive(
-    _ ping: PingMessage, _ header: Header, address: UInt32, port: UInt16
+    _ ping: PingMessage, _ header: Header, from asker: Address
   ) throws(DatagramError) {
     guard let place = settings.operators.place(of: ping.asker),
       settings.operators[place].rights.contains(.watch)
@@ -77,11 +77,11 @@ extension Station {
     var pong = PongMessage()
     (pong.nonce, pong.bootNonce) = (ping.nonce, settings.bootNonce)
     (pong.uptimeMicroseconds, pong.health) = (uptimeMicroseconds, health())
-    answer(.pong, address: address, port: port) { pong.write(to: &$0) }
+    answer(.pong, to: asker) { pong.write(to: &$0) }
   }
 
   mutating func receive(
-    _ datagram: OpenedDatagram, _ command: CommandMessage, address: UInt32, port: UInt16
+    _ datagram: OpenedDatagram, _ command: CommandMessage, from asker: Address
   ) throws(DatagramError) {
     // One from the future would lock out what its operator says until then.
     guard command.result == .none, let place = settings.operators.place(of: command.giver),
@@ -91,9 +91,7 @@ extension Station {
     gate.note(command, of: place, sealedBy: datagram.sealed.seal)
     var outcome = command
     (outcome.result, outcome.value) = carryOut(command, settings.operators[place].rights)
-    lastAnswer = answer(.answer, address: address, port: port) {
-      AnswerMessage(outcome).write(to: &$0)
-    }
+    lastAnswer = answer(.answer, to: asker) { AnswerMessage(outcome).write(to: &$0) }
     send(.audit, isKept: true) { AuditMessage(outcome).write(to: &$0) }
     guard outcome.result == .done else { return }
     switch CommandParameter(rawValue: command.parameter) {
@@ -104,8 +102,8 @@ extension Station {
     }
   }
 
-  mutating func answerAgain(address: UInt32, port: UInt16) {
-    (lastAnswer.address, lastAnswer.port) = (address, port)
+  mutating func answerAgain(_ asker: Address) {
+    lastAnswer.destination = .asker(asker)
     actions.put(.send(lastAnswer), rank: MessageType.answer.rank)
   }
 
@@ -148,6 +146,7 @@ extension Station {
     case .siteTerm: return setSiteTerm(value)
     case .restart: return restart(value)
     case .healthInterval: return setHealthInterval(value)
+    case .peaks: return setPeaks(value)
     default: return setThreshold(parameter, value)
     }
   }

@@ -138,6 +138,10 @@ extension Station {
     return message
   }
 
+  private func unacknowledged(by upstream: Int) -> UInt16 {
+    outbox.isHeard(upstream) ? UInt16(clamping: outbox.count(for: upstream)) : 0
+  }
+
   private mutating func addHost(to message: inout HealthMessage) {
     message.machine = host.machine
     message.datagramsSent = host.datagramsSent
@@ -161,7 +165,8 @@ extension Station {
       message.drillSeconds = UInt16(clamping: left + 1)
     }
     message.droppedActions = UInt16(clamping: actions.dropped)
-    message.unacknowledged = outbox.isHeard ? UInt16(clamping: outbox.count) : 0
+    message.unacknowledged = unacknowledged(by: 0)
+    message.unacknowledgedBySecond = unacknowledged(by: 1)
     message.givenUp = outbox.givenUp
   }
 }

@@ -34,9 +34,9 @@ public struct StationSettings: Sendable {
   public var bootNonce: UInt64
   /// A latched alarm stood when the station stopped.
   public var isAlarmStanding = false
-  public var key: Key
-  /// What the upstream seals with it is believed as well.
-  public var previousKey: Key?
+  public var keys: UpstreamKeys
+  /// Those of a second upstream, where there is one.
+  public var secondKeys: UpstreamKeys?
   public var operators = Operators()
   /// nil where nobody is to be told, as of a record.
   public var instrument: InstrumentMessage?
@@ -45,15 +45,15 @@ public struct StationSettings: Sendable {
   public var alarm: AlarmSettings
 
   public init(
-    code: StationCode, epoch: UInt64, bootCounter: UInt32, bootNonce: UInt64, key: Key,
-    conditioner: ConditionerSettings, picker: PickerSettings,
+    code: StationCode, epoch: UInt64, bootCounter: UInt32, bootNonce: UInt64,
+    keys: UpstreamKeys, conditioner: ConditionerSettings, picker: PickerSettings,
     alarm: AlarmSettings = AlarmSettings()
   ) {
     self.code = code
     self.epoch = epoch
     self.bootCounter = bootCounter
     self.bootNonce = bootNonce
-    self.key = key
+    self.keys = keys
     self.conditioner = conditioner
     self.picker = picker
     self.alarm = alarm
@@ -93,7 +93,7 @@ public struct Station: ~Copyable {
   var picker: Picker
   var clock = ClockReading()
   private var sequence: UInt32 = 0
-  var outbox = Outbox()
+  var outbox: Outbox
   var accepted: UInt32 = 0
   var rejected: UInt32 = 0
   var moment = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
@@ -119,6 +119,11 @@ public struct Station: ~Copyable {
   var relayTestEnd: Int64?
   var driven = (relay: false, watchLamp: false)
   var storedSiteTerm: Int64
+  /// Peaks are told until then: of an event, and because somebody asks for them.
+  var eventEnd: Int64?
+  var peaksEnd: Int64?
+  /// Those of the last second, while nobody is told.
+  var lastPeaks: PeaksOfSecond?
   private var isFirst = true
   /// Which of the stored values the disk did not take when it was last asked: a bit each.
   private var unkept: UInt8 = 0
@@ -135,7 +140,8 @@ public struct Station: ~Copyable {
     self.settings = settings
     self.estimator = estimator
     decision = AlarmDecision(settings.alarm)
-    identity = SigningKey(ofStation: settings.key)
+    identity = SigningKey(ofStation: settings.keys.key)
+    outbox = Outbox(upstreamCount: settings.secondKeys == nil ? 1 : 2)
     storedSiteTerm = Station.stored(estimator?.pointee.siteTerm ?? SiteTerm())
     conditioner = Conditioner(settings.conditioner)
     picker = Picker(
@@ -143,6 +149,11 @@ public struct Station: ~Copyable {
   }
 
   public var now: UTC { moment.utc }
+
+  /// The upstream acknowledged something a short time ago.
+  public func isAnswered(by upstream: Int) -> Bool {
+    outbox.isNear(upstream, at: moment.monotonicNanoseconds)
+  }
   /// Frames come, and the picker has settled on them.
   var isLive: Bool { isDelivering && picker.isLive }
   var delivers: Bool { isDelivering }
@@ -169,6 +180,7 @@ public struct Station: ~Copyable {
         estimator?.pointee.step(sample)
         while let found = picker.next() { take(found) }
         estimate(sample)
+        if let peaks = estimator?.pointee.nextSecond() { take(peaks) }
       }
     }
     passTime()
@@ -220,19 +232,19 @@ public struct Station: ~Copyable {
 
   private mutating func sendAgain() {
     guard let datagram = outbox.due(at: moment.monotonicNanoseconds) else { return }
-    actions.put(.send(datagram), rank: MessageType.health.rank)
+    put(datagram, rank: MessageType.health.rank)
   }
 
   /// A datagram that waited for the upstream when the station stopped, before anything else.
   @inline(never)
-  public mutating func restore(_ record: OutboxRecord) {
+  public mutating func restore(_ record: OutboxRecord, lacking: UInt8) {
     record.datagram.withBytes { bytes in
-      var isRepeat = false
+      var seal = Seal()
       outbox.note(generation: record.generation)
-      guard let header = try? open(bytes, &isRepeat).header, header.station.equals(settings.code),
+      guard let header = try? open(bytes, &seal).header, header.station.equals(settings.code),
         header.epoch == settings.epoch
       else { return }
-      outbox.restore(record, boot: header.bootCounter, header.sequence)
+      outbox.restore(record, lacking: lacking, boot: header.bootCounter, header.sequence)
     }
   }
 
@@ -256,44 +268,52 @@ public struct Station: ~Copyable {
   }
 
   /// A datagram came in. Only an operator's ping or command is answered, to where it came from.
-  public mutating func receive(
-    _ bytes: UnsafeBufferPointer<UInt8>, address: UInt32, port: UInt16
-  ) {
-    var isRepeat = false
+  public mutating func receive(_ bytes: UnsafeBufferPointer<UInt8>, from sender: Address) {
+    var seal = Seal()
     do throws(DatagramError) {
-      let datagram = try open(bytes, &isRepeat)
+      let datagram = try open(bytes, &seal)
       let header = datagram.header
       switch header.type {
-      case .ping:
-        try receive(PingMessage(datagram.payload), header, address: address, port: port)
-      case .command:
-        try receive(datagram, CommandMessage(datagram.payload), address: address, port: port)
+      case .ping: try receive(PingMessage(datagram.payload), header, from: sender)
+      case .command: try receive(datagram, CommandMessage(datagram.payload), from: sender)
       case .acknowledgement:
-        try receive(AcknowledgementMessage(datagram.payload), header)
+        try receive(AcknowledgementMessage(datagram.payload), header, from: seal.upstream)
       default: throw .unknownType
       }
     } catch {
       rejected &+= 1
     }
-    if isRepeat {
+    if seal.isRepeat {
       rejected &-= 1
       accepted &+= 1
-      answerAgain(address: address, port: port)
+      answerAgain(sender)
     }
+  }
+
+  /// What a seal says of what it is on.
+  private struct Seal {
+    /// It is on the operator's last command, which has been carried out.
+    var isRepeat = false
+    /// Whose it is, where station and upstream share its key.
+    var upstream = 0
   }
 
   @inline(never)
   private mutating func open(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ isRepeat: inout Bool
+    _ bytes: UnsafeBufferPointer<UInt8>, _ seal: inout Seal
   ) throws(DatagramError) -> OpenedDatagram {
-    try OpenedDatagram(bytes) { isGenuine($0, &isRepeat) }
+    try OpenedDatagram(bytes) { isGenuine($0, &seal) }
   }
 
-  private mutating func isGenuine(_ sealed: SealedBytes, _ isRepeat: inout Bool) -> Bool {
-    guard sealed.type.isSigned else { return isShared(sealed) }
+  private mutating func isGenuine(_ sealed: SealedBytes, _ seal: inout Seal) -> Bool {
+    guard sealed.type.isSigned else {
+      if settings.keys.haveSealed(sealed) { return true }
+      seal.upstream = 1
+      return settings.secondKeys?.haveSealed(sealed) ?? false
+    }
     let second = floorQuotient(moment.monotonicNanoseconds, nanosecondsPerSecond)
-    isRepeat = gate.isRepeat(sealed, second: second)
-    guard !isRepeat, isForThis(sealed),
+    seal.isRepeat = gate.isRepeat(sealed, second: second)
+    guard !seal.isRepeat, isForThis(sealed),
       let key = gate.admit(
         sealed, settings.operators, bootNonce: settings.bootNonce, utc: knownTime, second: second)
     else { return false }
@@ -311,14 +331,8 @@ public struct Station: ~Copyable {
   /// nil where nobody has told it.
   var knownTime: UTC? { clock.state == .unsynchronised ? nil : now }
 
-  /// By the upstream, or by this station before.
-  private mutating func isShared(_ sealed: SealedBytes) -> Bool {
-    sealed.isSealed(with: settings.key)
-      || settings.previousKey.map { sealed.isSealed(with: $0) } ?? false
-  }
-
   private mutating func receive(
-    _ acknowledgement: AcknowledgementMessage, _ header: Header
+    _ acknowledgement: AcknowledgementMessage, _ header: Header, from upstream: Int
   ) throws(DatagramError) {
     // Nobody can have anything under numbers that were never used.
     guard header.station.equals(settings.code), header.epoch == settings.epoch,
@@ -326,7 +340,7 @@ public struct Station: ~Copyable {
         || (acknowledgement.boot == settings.bootCounter && acknowledgement.sequence < sequence)
     else { throw .notOurs }
     accepted &+= 1
-    outbox.settle(acknowledgement, at: moment.monotonicNanoseconds)
+    outbox.settle(acknowledgement, from: upstream, at: moment.monotonicNanoseconds)
   }
 
   /// By the monotonic clock, since the first time that it was told.
@@ -369,7 +383,7 @@ public struct Station: ~Copyable {
     _ payload: (inout ByteWriter) -> Void
   ) {
     dispatch(
-      Datagram(header(type), key: settings.key, payload: payload), rank: type.rank,
+      Datagram(header(type), key: settings.keys.key, payload: payload), rank: type.rank,
       isKept: isKept, about: subject)
   }
 
@@ -378,7 +392,12 @@ public struct Station: ~Copyable {
   private mutating func dispatch(
     _ datagram: Datagram, rank: UInt8, isKept: Bool, about subject: UInt32
   ) {
-    actions.put(.send(datagram), rank: rank)
+    put(datagram, rank: rank)
+    if settings.secondKeys != nil {
+      var copy = datagram
+      copy.destination = .upstream(1)
+      put(copy, rank: rank)
+    }
     if isKept,
       let record = outbox.keep(
         datagram, boot: settings.bootCounter, sequence, about: subject, rank: rank,
@@ -389,13 +408,22 @@ public struct Station: ~Copyable {
     sequence &+= 1
   }
 
+  /// Sealed for whom it is for.
+  private mutating func put(_ datagram: Datagram, rank: UInt8) {
+    var datagram = datagram
+    if datagram.destination == .upstream(1), let keys = settings.secondKeys {
+      datagram.seal(with: keys.key)
+    }
+    actions.put(.send(datagram), rank: rank)
+  }
+
   /// What goes to whoever asked uses no number up: a gap upstream is a loss.
   @discardableResult
   mutating func answer(
-    _ type: MessageType, address: UInt32, port: UInt16, _ payload: (inout ByteWriter) -> Void
+    _ type: MessageType, to asker: Address, _ payload: (inout ByteWriter) -> Void
   ) -> Datagram {
     var datagram = Datagram(header(type), signedBy: identity, payload: payload)
-    (datagram.address, datagram.port) = (address, port)
+    datagram.destination = .asker(asker)
     actions.put(.send(datagram), rank: type.rank)
     return datagram
   }

@@ -35,7 +35,7 @@ public enum Wire {
 public enum MessageType: UInt8, Sendable {
   case pick = 1
   case estimate, alert, health, ping, pong, acknowledgement, command, answer, audit
-  case instrument
+  case instrument, peaks
 
   /// Operators and stations sign for each other; station and upstream share a key.
   public var isSigned: Bool {
@@ -93,13 +93,18 @@ public struct Header: Equatable, Sendable {
   }
 }
 
+public enum Destination: Equatable, Sendable {
+  /// The first of those that the station file names, or the second.
+  case upstream(Int)
+  /// Whoever asked.
+  case asker(Address)
+}
+
 /// One message as it goes over the wire.
 public struct Datagram: Sendable {
   public private(set) var bytes = InlineArray<400, UInt8>(repeating: 0)
   public private(set) var count = 0
-  /// IPv4 address and port in host order; zero for the upstream that the station knows.
-  public var address: UInt32 = 0
-  public var port: UInt16 = 0
+  public var destination = Destination.upstream(0)
 
   public init() {}
 
@@ -134,6 +139,17 @@ public struct Datagram: Sendable {
         UnsafeMutableBufferPointer(rebasing: buffer[writer.count..<count]))
     }
     self.count = count
+  }
+
+  /// The same message for an upstream with another key.
+  public mutating func seal(with key: Key) {
+    var span = bytes.mutableSpan
+    span.withUnsafeMutableBufferPointer { buffer in
+      let end = count - Wire.tagByteCount
+      key.sign(
+        UnsafeBufferPointer(rebasing: buffer[0..<end]),
+        into: UnsafeMutableBufferPointer(rebasing: buffer[end..<count]))
+    }
   }
 
   /// Bytes that were such a datagram, from a file of one's own; nil where they are too many.

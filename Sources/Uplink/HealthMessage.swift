@@ -105,6 +105,8 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   public var droppedActions: UInt16 = 0
   /// Detections that the upstream has not acknowledged; 0 where it acknowledges nothing.
   public var unacknowledged: UInt16 = 0
+  /// The same of the second upstream.
+  public var unacknowledgedBySecond: UInt16 = 0
   /// Detections that were given up because too many waited.
   public var givenUp: UInt32 = 0
   public init() {}
@@ -192,7 +194,8 @@ extension HealthMessage {
     v.number(&droppedActions, "dropped_actions", "", "messages and orders to disk that a full queue dropped; 65535: or more", json: "dropped")
     v.number(&unacknowledged, "unacknowledged", "", "detections that are sent again until the upstream has them; 0 where it has never acknowledged anything in this boot")
     v.number(&givenUp, "given_up", "", "detections that were given up because too many waited for the upstream")
-    v.reserved(UInt32.self)
+    v.number(&unacknowledgedBySecond, "unacknowledged_second", "", "the same of the second upstream, where there is one")
+    v.reserved(UInt16.self)
   }
 }
 

@@ -98,3 +98,38 @@ public struct Key: Equatable, Sendable {
     }
   }
 }
+
+/// What the station shares with one upstream.
+public struct UpstreamKeys: Sendable {
+  public var key: Key
+  /// What the upstream seals with it is believed as well.
+  public var previous: Key?
+
+  public init(_ key: Key, previous: Key? = nil) { (self.key, self.previous) = (key, previous) }
+
+  /// Those of the first upstream, and of the second where there is one.
+  public static func read(
+    _ settings: UplinkSettings
+  ) throws(Diagnostic) -> (UpstreamKeys, UpstreamKeys?) {
+    let first = try UpstreamKeys(settings.first)
+    guard let second = settings.second else { return (first, nil) }
+    let keys = try UpstreamKeys(second)
+    // By its key an acknowledgement says whose it is.
+    guard keys.key != first.key else {
+      throw Diagnostic(
+        "key file ", second.keyFile,
+        " has the key of the first upstream: make this one a key of its own with onset key")
+    }
+    return (first, keys)
+  }
+
+  @inline(never)
+  private init(_ settings: UpstreamSettings) throws(Diagnostic) {
+    key = try Key(file: settings.keyFile)
+    if !settings.previousKeyFile.isEmpty { previous = try Key(file: settings.previousKeyFile) }
+  }
+
+  public func haveSealed(_ sealed: SealedBytes) -> Bool {
+    sealed.isSealed(with: key) || previous.map { sealed.isSealed(with: $0) } ?? false
+  }
+}

@@ -1,5 +1,5 @@
-// [uplink] of a station file: who hears the station, and who may speak to it; and the name by which
-// it is known.
+// [uplink] and [second_uplink] of a station file: who hears the station, and where it hears; and the
+// name by which it is known.
 
 import Core
 import Settings
@@ -7,20 +7,32 @@ import Settings
 /// "NET.STA.LOC.BS": FDSN network, station, location (may be empty), band and source.
 public typealias StationCode = Text<24>
 
-public struct UplinkSettings: Sendable {
+public struct UpstreamSettings: Sendable {
   public var host = Text<128>()
   public var port = 0
-  public var listenPort = 0
   public var keyFile = Path()
   /// The key before, while the upstream may still have only that; empty for none.
   public var previousKeyFile = Path()
 
+  @inline(never)
+  fileprivate init(_ file: inout ConfigurationFile, _ section: StaticString) {
+    host = file.text(section, "host", Text<128>.self)
+    port = file.integer(section, "port", in: 1...65_535)
+    keyFile = file.path(section, "key_file")
+    previousKeyFile = file.path(section, "previous_key_file", isOptional: true)
+  }
+}
+
+public struct UplinkSettings: Sendable {
+  public var first: UpstreamSettings
+  /// It hears all that the first hears.
+  public var second: UpstreamSettings?
+  public var listenPort = 0
+
   public init(_ file: inout ConfigurationFile) {
-    host = file.text("uplink", "host", Text<128>.self)
-    port = file.integer("uplink", "port", in: 1...65_535)
+    first = UpstreamSettings(&file, "uplink")
     listenPort = file.integer("uplink", "listen_port", in: 1...65_535)
-    keyFile = file.path("uplink", "key_file")
-    previousKeyFile = file.path("uplink", "previous_key_file", isOptional: true)
+    if file.has(section: "second_uplink") { second = UpstreamSettings(&file, "second_uplink") }
   }
 }
 

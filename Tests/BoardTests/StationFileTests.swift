@@ -94,8 +94,8 @@ private let good = Lines(
     #expect((alarm.jmaIntensity, alarm.modifiedMercalli) == (4.5, 6))
     #expect(alarm.earthquakeProbability == 0.2)
     #expect(station.estimatorNetwork.equals("/etc/onset/models/e.onet"))
-    #expect(station.uplink.host.string == "collector.example.org")
-    #expect(station.uplink.port == 6464)
+    #expect(station.uplink.first.host.string == "collector.example.org")
+    #expect(station.uplink.first.port == 6464)
     #expect(station.uplink.listenPort == 6465)
   }
 
@@ -104,16 +104,16 @@ private let good = Lines(
     #expect(station.calibrations[0].string == "/etc/onset/cal/z.toml")
     #expect(station.calibrations[1].string == "/etc/onset/n.toml")
     #expect(station.calibrations[2].isEmpty)
-    #expect(station.uplink.keyFile.string == "/etc/onset/station.key")
+    #expect(station.uplink.first.keyFile.string == "/etc/onset/station.key")
     #expect(station.stateDirectory.string == "/etc/onset/state")
-    #expect(try read(good, path: "station.toml").uplink.keyFile.string == "station.key")
-    #expect(try read(good, path: "a/b").uplink.keyFile.string == "a/station.key")
+    #expect(try read(good, path: "station.toml").uplink.first.keyFile.string == "station.key")
+    #expect(try read(good, path: "a/b").uplink.first.keyFile.string == "a/station.key")
   }
 
   @Test func aPathTooLongWithItsFolderIsRefused() throws {
     let folder = String(repeating: "f", count: 199) + "/"
     let fits = good.with("key_file", "\"\(String(repeating: "k", count: 56))\"")
-    #expect(try read(fits, path: folder + "s.toml").uplink.keyFile.count == 256)
+    #expect(try read(fits, path: folder + "s.toml").uplink.first.keyFile.count == 256)
     let tooLong = good.with("key_file", "\"\(String(repeating: "k", count: 57))\"")
     let sentence = refusal(tooLong.text, path: folder + "s.toml") { file throws(Diagnostic) in
       try StationFile(&file)

@@ -86,7 +86,7 @@ import Uplink
       var settings = stationSettings()
       (settings.bootCounter, settings.bootNonce) = (boot, UInt64(boot))
       station = Station(settings)
-      OutboxFile(in: Path(folder.path)).forEach { station.restore($0) }
+      OutboxFile(in: Path(folder.path)).forEach { station.restore($0, lacking: $1) }
     }
 
     /// What was ordered and not flushed is lost; the first of it may be torn.
@@ -126,14 +126,14 @@ import Uplink
         command.issuedMicroseconds = station.uptimeMicroseconds
         command.parameter = CommandParameter.triggerRatio.rawValue
         signed(command, bootNonce: UInt64(boot)).withBytes {
-          station.receive($0, address: 1, port: 1)
+          station.receive($0, from: Address(ipv4: 1, port: 1))
         }
       }
       for bytes in arrived(&down) { deliver(bytes) }
       while let action = station.nextAction() {
         switch action {
         case .send(let datagram):
-          if datagram.address == 0 { carry(datagram.withBytes { Array($0) }, &up) }
+          if datagram.destination == .upstream(0) { carry(datagram.withBytes { Array($0) }, &up) }
         case .keep(let record):
           unwritten.append((record, now + Int64(random.below(300)) * 1_000_000))
         default: break
@@ -174,7 +174,7 @@ import Uplink
             acknowledged.insert(Number(boot: message.boot, sequence: number))
           }
         }
-        station.receive(bytes, address: 1, port: 1)
+        station.receive(bytes, from: Address(ipv4: 1, port: 1))
       }
     }
 

@@ -39,7 +39,7 @@ private let testOperators: Operators = {
 public func stationSettings(rateHertz: Int = 100) -> StationSettings {
   var settings = StationSettings(
     code: StationCode("XX.TEST..EH"), epoch: testEpoch, bootCounter: 5, bootNonce: testBootNonce,
-    key: testKey,
+    keys: UpstreamKeys(testKey),
     conditioner: ConditionerSettings(
       rateMillihertz: rateHertz * 1000, presentLanes: 0b111,
       response: Response(quantity: .acceleration, unitsPerCount: Lanes(repeating: 1e-6))),

@@ -170,9 +170,12 @@ struct ConfigurationTarget: Target {
         && picker.releaseRatio < picker.triggerRatio
         && picker.refractoryMilliseconds >= 3000, "the picker is impossible: \(picker)")
     try require(
-      (1...65_535).contains(station.uplink.port) && !station.uplink.host.isEmpty
-        && !station.uplink.keyFile.isEmpty && !station.stateDirectory.isEmpty,
-      "the uplink is impossible")
+      isPossible(station.uplink.first) && station.uplink.second.map(isPossible) ?? true
+        && !station.stateDirectory.isEmpty, "the uplink is impossible")
+  }
+
+  private static func isPossible(_ upstream: UpstreamSettings) -> Bool {
+    (1...65_535).contains(upstream.port) && !upstream.host.isEmpty && !upstream.keyFile.isEmpty
   }
 
   /// Whatever is accepted must leave an uncertainty, at every time at which it is asked.

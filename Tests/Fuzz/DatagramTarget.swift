@@ -43,7 +43,8 @@ struct DatagramTarget: Target, ~Copyable {
   /// With a relay.
   private static func makeStation(_ key: Key, _ signer: SigningKey) -> Station {
     var settings = StationSettings(
-      code: StationCode("XX.ONST1.00.EH"), epoch: 5, bootCounter: 7, bootNonce: 9, key: key,
+      code: StationCode("XX.ONST1.00.EH"), epoch: 5, bootCounter: 7, bootNonce: 9,
+      keys: UpstreamKeys(key),
       conditioner: ConditionerSettings(rateMillihertz: 100_000, presentLanes: 7),
       picker: .init())
     settings.operators.add(
@@ -107,6 +108,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .alert: payload = AlertMessage.byteCount
     case .acknowledgement: payload = AcknowledgementMessage.byteCount
     case .instrument: payload = InstrumentMessage.byteCount
+    case .peaks: payload = PeaksMessage.byteCount
     }
     return Wire.headerByteCount + payload + type.sealByteCount
   }
@@ -145,7 +147,7 @@ struct DatagramTarget: Target, ~Copyable {
       Moment(monotonicNanoseconds: now, utc: UTC(nanoseconds: now)), clock: ClockReading(),
       isDelivering: true)
     while station.nextDatagram() != nil {}
-    station.receive(bytes, address: 0x7F00_0001, port: 9)
+    station.receive(bytes, from: Address(ipv4: 1, port: 1))
     var (isObeyed, answers, told) = (false, 0, 0)
     while let action = station.nextAction() {
       switch action {
@@ -158,7 +160,7 @@ struct DatagramTarget: Target, ~Copyable {
         (lines.relay, lines.isActuated) = (.fitted, isActuated)
         station.note(.lines(lines))
       case .send(let datagram):
-        if datagram.address == 0 { told += 1 } else { answers += 1 }
+        if datagram.destination == .upstream(0) { told += 1 } else { answers += 1 }
         if MessageType(rawValue: datagram.bytes[5]) == .answer { isObeyed = true }
         try require(
           datagram.count <= bytes.count + HealthMessage.byteCount + 16,
@@ -193,6 +195,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .command: sealed(datagram.header, try CommandMessage(datagram.payload))
     case .answer: sealed(datagram.header, try AnswerMessage(datagram.payload))
     case .instrument: sealed(datagram.header, try InstrumentMessage(datagram.payload))
+    case .peaks: sealed(datagram.header, try PeaksMessage(datagram.payload))
     case .audit: sealed(datagram.header, try AuditMessage(datagram.payload))
     case .estimate: sealed(datagram.header, try EstimateMessage(datagram.payload))
     case .alert: sealed(datagram.header, try AlertMessage(datagram.payload))

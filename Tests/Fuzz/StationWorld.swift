@@ -153,7 +153,7 @@ final class StationWorld {
     command.lifeMilliseconds = CommandMessage.lifeMaximum
     (command.parameter, command.value) = (parameter, value)
     signed(command).withBytes {
-      station.receive($0, address: 1, port: 1)
+      station.receive($0, from: Address(ipv4: 1, port: 1))
     }
     try serve()
   }

@@ -1,13 +1,13 @@
 """receiver.py KEYFILE FILE.bin: verifies datagrams of wire format 2, prints each as a JSON line."""
 import hashlib, json, struct, sys
-TYPES = [None] + "pick estimate alert health ping pong acknowledgement command answer audit instrument".split()
+TYPES = [None] + "pick estimate alert health ping pong acknowledgement command answer audit instrument peaks".split()
 HEADER = "<24sQIIqBBHI", "station epoch boot sequence emitted_ns clock_state clock_source reserved clock_uncertainty_ns "
-HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHHII", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
+HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHHIHH", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
     forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads suspends reopenings clipped_frames
     spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes loop_median_ns loop_999_ns loop_maximum_ns
     ring_fill_per_mille temperature_centidegrees resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent
     send_failures datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model
-    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions unacknowledged given_up none"""
+    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions unacknowledged given_up unacknowledged_second none"""
 PAYLOADS = {
     "pick": ("IBBbBqIHHhBBQ", """id status phase first_motion quality time_ns sigma_us probability
         first_motion_probability snr_centidecibels picker pick_flags fingerprint"""),
@@ -19,6 +19,7 @@ PAYLOADS = {
     "instrument": ("4iHBBI" + 3 * "24sHHf" + "40s40s24s16sII", "latitude longitude elevation_cm depth_cm north_azimuth lanes quantity rate_mhz "
         + "".join("{0}_serial {0}_measured {0}_until {0}_counts ".format(lane) for lane in ("vertical", "north", "east"))
         + "sensor board board_serial software picker_checksum estimator_checksum"),
+    "peaks": ("qHBBhH6f", "second_ns samples clipped_lanes none jma none " + " ".join(f"{way}_{peak}" for way in ("vertical", "horizontal") for peak in ("pga_ms2", "pgv_ms", "pd_m"))),
     "audit": ("QQQIIHBBIq", "operator boot_nonce issued_us life_ms command_id parameter result none none value")}
 UNKNOWN = {name: value for value, names in {
     0xFFFF: """probability first_motion_probability class_probability magnitude_sigma distance_sigma_log10 back_azimuth back_azimuth_sigma
@@ -34,7 +35,7 @@ RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "no
           "reason": (1, 10), "relay": (0, 3), "drill": (0, 1), "ring_fill_per_mille": (0, 1000), "alarm_state": (0, 3), "keeping": (0, 3),
           "inhibit": (0, 3), "evidence": (0, 63), "incapacity": (0, 255), "changed_parameters": (0, 32_767), "lanes": (0, 15),
           "quantity": (0, 2), "north_azimuth": (0, 35_999), "latitude": (-900_000_000, 900_000_000),
-          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
+          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000), "samples": (0, 1000)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 def require(condition, sentence="has a field outside its range, or a payload of the wrong size"):
     if not condition: raise ValueError(sentence)
 def field(name, value):
@@ -51,14 +52,13 @@ def message(rest, key):  # what `rest` begins with, and its length; checks in th
     require(magic == b"ONST", "does not begin with ONST")
     require(version == 2, "has a version other than 2")
     require(80 <= length <= len(rest), "has a length field that differs from its length")
-    require(1 <= kind <= 11, "has a type beyond those of version 2")
+    require(1 <= kind <= 12, "has a type beyond those of version 2")
     require(TYPES[kind] in PAYLOADS, "is between an operator and a station")
     tag = hashlib.blake2b(rest[:length - 16], key=key, digest_size=16).digest()
     require(tag == rest[length - 16:length], "is not sealed with this key")
     layout, names = PAYLOADS[TYPES[kind]]
     require(struct.calcsize(HEADER[0] + layout) == length - 24)
-    values = struct.unpack(HEADER[0] + layout, rest[8:length - 16])
-    found = {name: field(name, value) for name, value in zip((HEADER[1] + names).split(), values)}
+    found = {name: field(name, value) for name, value in zip((HEADER[1] + names).split(), struct.unpack(HEADER[0] + layout, rest[8:length - 16]))}
     return {"type": TYPES[kind], **found}, length
 def main(key_file, datagram_file):
     key, data, offset = open(key_file, "rb").read(), open(datagram_file, "rb").read(), 0

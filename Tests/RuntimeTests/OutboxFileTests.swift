@@ -12,7 +12,7 @@ import Uplink
 
 @Suite struct OutboxFileTests {
   private static func record(
-    _ place: UInt8, _ generation: UInt64, waiting: UInt64, id: UInt32
+    _ place: UInt8, _ generation: UInt64, waiting: UInt64, second: UInt64 = 0, id: UInt32
   ) -> OutboxRecord {
     var pick = PickMessage()
     pick.id = id
@@ -21,7 +21,7 @@ import Uplink
       sequence: id, emitted: UTC(nanoseconds: 0), clockState: 0, clockSource: 0,
       clockUncertaintyNanoseconds: 0)
     return OutboxRecord(
-      place: place, generation: generation, waiting: waiting, rank: 3, subject: 1000 + id,
+      place: place, generation: generation, waiting: [waiting, second], rank: 3, subject: 1000 + id,
       datagram: Datagram(header, key: testKey) { pick.write(to: &$0) })
   }
 
@@ -33,7 +33,7 @@ import Uplink
 
   private static func ids(_ file: borrowing OutboxFile) throws -> [UInt32] {
     var records: [OutboxRecord] = []
-    file.forEach { records.append($0) }
+    file.forEach { record, _ in records.append(record) }
     return try records.map { try #require(try message($0.datagram, as: PickMessage.self)).id }
   }
 
@@ -57,12 +57,22 @@ import Uplink
     #expect(try Self.ids(disk.open()) == [12, 11])
     let again = disk.open()
     var records: [OutboxRecord] = []
-    again.forEach { records.append($0) }
+    again.forEach { record, _ in records.append(record) }
     #expect(records[0].place == 5 && records[0].generation == 3 && records[0].rank == 3)
     #expect(records[0].subject == 1012)
     #expect(
       records[0].datagram.withBytes { Array($0) }
         == Self.record(5, 3, waiting: 0, id: 12).datagram.withBytes { Array($0) })
+  }
+
+  @Test func eachUpstreamHasItsOwn() throws {
+    let disk = try Disk()
+    let file = disk.open()
+    _ = file.write(Self.record(0, 1, waiting: 0b1, second: 0b1, id: 10))
+    _ = file.write(Self.record(1, 2, waiting: 0b10, second: 0b11, id: 11))
+    var lacking: [UInt8: UInt8] = [:]
+    disk.open().forEach { lacking[$0.place] = $1 }
+    #expect(lacking == [0: 0b10, 1: 0b11])
   }
 
   /// A power cut leaves so many bytes of a record, and behind them what was there before.

@@ -48,7 +48,7 @@ struct LossyClock: HostClock {
   final class Setup {
     let files: StationFolder
     let receiverPort: Int
-    let receiver: Int32
+    let receiver: UdpEndpoint
     let raw: URL
     var definition: UnsafeMutablePointer<CChar>
 
@@ -58,9 +58,8 @@ struct LossyClock: HostClock {
       _ change: (StationFolder, String) throws -> String = { $1 }
     ) throws {
       files = try StationFolder()
-      receiver = clinux_udp_socket()
-      #expect(clinux_bind_any(receiver, 0x7F00_0001, 0) == 0)
-      receiverPort = Int(clinux_bound_port(receiver))
+      receiver = try UdpEndpoint(at: Address(ipv4: 0x7F00_0001, port: 0))
+      receiverPort = receiver.boundPort
       try files.write(
         "station.toml",
         change(files, StationFolder.station).replacingOccurrences(
@@ -79,12 +78,11 @@ struct LossyClock: HostClock {
     }
 
     deinit {
-      close(receiver)
       free(definition)
     }
 
     static func freePort() throws -> Int {
-      let probe = try UdpEndpoint(listenPort: 0, address: 0x7F00_0001)
+      let probe = try UdpEndpoint(at: Address(ipv4: 0x7F00_0001, port: 0))
       return probe.boundPort
     }
 
@@ -93,7 +91,8 @@ struct LossyClock: HostClock {
     ) throws -> Runner<Clock> {
       try Runner(
         try files.configuration(), hostClock: clock,
-        deviceDefinition: UnsafePointer(definition), listenAddress: 0x7F00_0001, kernels: kernels,
+        deviceDefinition: UnsafePointer(definition), listenAt: Address(ipv4: 0x7F00_0001, port: 0),
+        kernels: kernels,
         random: { 14 })
     }
 
@@ -101,11 +100,9 @@ struct LossyClock: HostClock {
       var messages: [(Header, String, HealthMessage?)] = []
       var buffer = [UInt8](repeating: 0, count: 401)
       while true {
-        var address: UInt32 = 0
-        var port: UInt16 = 0
-        let count = clinux_receive_from(receiver, &buffer, buffer.count, &address, &port)
-        guard count > 0 else { return messages }
-        try buffer[0..<Int(count)].withUnsafeBufferPointer { bytes in
+        let received = buffer.withUnsafeMutableBufferPointer { receiver.receive(into: $0) }
+        guard let (count, _) = received else { return messages }
+        try buffer[0..<count].withUnsafeBufferPointer { bytes in
           let opened = try OpenedDatagram(bytes, key: testKey)
           let health = opened.header.type == .health ? try HealthMessage(opened.payload) : nil
           messages.append((opened.header, try JsonLine.text(opened), health))
@@ -265,9 +262,7 @@ struct LossyClock: HostClock {
       let heard = Datagram(header, key: testKey) {
         AcknowledgementMessage(boot: 0, sequence: 0).write(to: &$0)
       }
-      heard.withBytes {
-        _ = clinux_send_to(setup.receiver, $0.baseAddress, $0.count, 0x7F00_0001, port)
-      }
+      _ = setup.receiver.send(heard, to: Address(ipv4: 0x7F00_0001, port: port))
       return try run(&runner, setup)
     }
     let first = try start().filter { $0.header.type == .pick && $0.header.bootCounter == 1 }

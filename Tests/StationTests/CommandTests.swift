@@ -9,6 +9,8 @@ import Uplink
 @testable import Station
 
 @Suite struct CommandTests {
+  private static let asker = Address(ipv4: 0x7F00_0001, port: 4000)
+
   private static func command(
     _ issued: UInt64, _ parameter: CommandParameter, _ value: Int64 = CommandMessage.noValue,
     lifeMilliseconds: UInt32 = 60_000
@@ -24,10 +26,10 @@ import Uplink
 
   /// What comes back; nil where nothing does.
   private func answer(_ station: inout Station, to datagram: Datagram) throws -> CommandMessage? {
-    datagram.withBytes { station.receive($0, address: 0x7F00_0001, port: 4000) }
+    datagram.withBytes { station.receive($0, from: Self.asker) }
     var answer: CommandMessage?
-    for sent in carryOut(&station) where sent.address != 0 {
-      #expect(answer == nil && sent.address == 0x7F00_0001 && sent.port == 4000)
+    for sent in carryOut(&station) where sent.destination != .upstream(0) {
+      #expect(answer == nil && sent.destination == .asker(Self.asker))
       answer = try message(sent, as: AnswerMessage.self)?.command
     }
     return answer
@@ -234,7 +236,9 @@ import Uplink
 
   @Test func aNewStartIsAskedForAfterTheAnswer() throws {
     var station = running()
-    signed(Self.command(1, .restart, 1)).withBytes { station.receive($0, address: 1, port: 1) }
+    signed(Self.command(1, .restart, 1)).withBytes {
+      station.receive($0, from: Address(ipv4: 1, port: 1))
+    }
     var order: [String] = []
     while let action = station.nextAction() {
       switch action {
@@ -325,10 +329,12 @@ import Uplink
   @Test func healthFollowsWhenItIsAskedFor() throws {
     var station = running()
     signed(Self.command(1, .health, 0)).withBytes {
-      station.receive($0, address: 0x7F00_0001, port: 4000)
+      station.receive($0, from: Self.asker)
     }
     let sent = carryOut(&station)
-    #expect(sent.map(\.address) == [0x7F00_0001, 0, 0], "two of them go upstream")
+    #expect(
+      sent.map(\.destination) == [.asker(Self.asker), .upstream(0), .upstream(0)],
+      "two of them go upstream")
     #expect(try sent.map { try open($0).type } == [.answer, .audit, .health])
     let (answer, audit) = (
       try message(sent[0], as: AnswerMessage.self)?.command,
@@ -356,7 +362,9 @@ import Uplink
       if case .keep = action { kept += 1 }
     }
     #expect(first.map(\.latitude) == [473_000_000] && kept == 1)
-    signed(Self.command(0, .instrument)).withBytes { station.receive($0, address: 1, port: 1) }
+    signed(Self.command(0, .instrument)).withBytes {
+      station.receive($0, from: Address(ipv4: 1, port: 1))
+    }
     #expect(try carryOut(&station).map { try open($0).type } == [.answer, .audit, .instrument])
     var other = running()
     #expect(try obeyed(&other, Self.command(1, .instrument)).result == .impossible)
@@ -368,9 +376,11 @@ import Uplink
     var numbers: [(isAnswer: Bool, number: UInt32)] = []
     for counter in 1...2 {
       signed(Self.command(UInt64(counter), .triggerRatio)).withBytes {
-        station.receive($0, address: 1, port: 1)
+        station.receive($0, from: Address(ipv4: 1, port: 1))
       }
-      numbers += try carryOut(&station).map { ($0.address == 1, try open($0).sequence) }
+      numbers += try carryOut(&station).map {
+        ($0.destination != .upstream(0), try open($0).sequence)
+      }
     }
     #expect(numbers.map(\.isAnswer) == [true, false, true, false])
     let first = try #require(numbers.first).number

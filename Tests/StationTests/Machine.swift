@@ -80,7 +80,7 @@ final class Machine {
     (command.issuedMicroseconds, command.id) = (station.uptimeMicroseconds + counter, 7)
     (command.parameter, command.value) = (parameter.rawValue, value)
     signed(command).withBytes {
-      station.receive($0, address: 0x7F00_0001, port: 4000)
+      station.receive($0, from: Address(ipv4: 0x7F00_0001, port: 4000))
     }
     carryOut()
   }

@@ -140,6 +140,30 @@ import Uplink
     #expect(count == 64 && givenUp == 1, "this one says what the one before it said")
   }
 
+  /// One that is away for long fills the box and takes no place that the other needs.
+  @Test func whatOneUpstreamHasMakesRoomFirst() throws {
+    var outbox = Outbox(upstreamCount: 2)
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 10_000), from: 0, at: 0)
+    for number in 0..<64 as Range<UInt32> {
+      _ = outbox.keep(Self.datagram(number), boot: 1, number, rank: 2, at: 0)
+    }
+    for number in 0..<63 as Range<UInt32> {
+      outbox.settle(AcknowledgementMessage(boot: 1, sequence: number), from: 0, at: 0)
+    }
+    var counts = [outbox.count(for: 0), outbox.count(for: 1)]
+    #expect(counts == [1, 64])
+    let isKept = outbox.keep(Self.datagram(70), boot: 1, 70, rank: 5, at: 0) != nil
+    counts = [outbox.count(for: 0), outbox.count(for: 1), Int(outbox.givenUp)]
+    #expect(isKept && counts == [2, 64, 1], "though it matters less")
+    // Only who was heard is sent anything again, and each what it lacks.
+    #expect(Set(try Self.sent(&outbox, seconds: 20).map(\.number)) == [63, 70])
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 63), from: 1, at: 0)
+    counts = [outbox.count(for: 0), outbox.count(for: 1)]
+    #expect(counts == [2, 63])
+    let next = outbox.due(at: 30 * nanosecondsPerSecond)
+    #expect(try #require(next).destination == .upstream(1))
+  }
+
   /// What cannot be restored, because the key is another, must not stand above what comes.
   @Test func recordsThatAreRefusedAreOlderAllTheSame() throws {
     let foreign = Datagram(
@@ -149,16 +173,17 @@ import Uplink
     var station = Station(stationSettings())
     station.restore(
       OutboxRecord(
-        place: 3, generation: 350, waiting: 1 << 3, rank: 3, subject: 0, datagram: foreign))
+        place: 3, generation: 350, waiting: [1 << 3, 0], rank: 3, subject: 0,
+        datagram: foreign), lacking: 0b1)
     station.tick(moment(streamStart), clock: lockedClock(), isDelivering: true)
     var command = CommandMessage()
     command.parameter = CommandParameter.triggerRatio.rawValue
-    signed(command).withBytes { station.receive($0, address: 1, port: 1) }
+    signed(command).withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
     var kept: [OutboxRecord] = []
     while let action = station.nextAction() {
       if case .keep(let record) = action { kept.append(record) }
     }
-    #expect(kept.map(\.generation) == [351] && kept.map(\.waiting) == [1])
+    #expect(kept.map(\.generation) == [351] && kept.map { $0.waiting[0] } == [1])
   }
 
   /// After a power cut: what the newest record says, and nothing that had been settled before it.
@@ -176,11 +201,11 @@ import Uplink
     // The upstream has it, and no record says so.
     outbox.settle(AcknowledgementMessage(boot: 1, sequence: 5), at: 0)
     let newest = try #require(disk.values.max { $0.generation < $1.generation })
-    #expect(newest.waiting.nonzeroBitCount == 4)
+    #expect(newest.waiting[0].nonzeroBitCount == 4)
 
     var next = Outbox()
-    for (place, record) in disk where newest.waiting >> UInt64(place) & 1 == 1 {
-      next.restore(record, boot: 1, try Self.number(record.datagram))
+    for (place, record) in disk where newest.lacking(Int(place)) == 0b1 {
+      next.restore(record, lacking: 0b1, boot: 1, try Self.number(record.datagram))
     }
     let isSilent = next.due(at: 100 * nanosecondsPerSecond) == nil
     #expect(isSilent, "the upstream has not been heard in this boot")
@@ -196,5 +221,20 @@ import Uplink
     #expect(count == 0)
     let record = next.keep(Self.datagram(0), boot: 2, 0, rank: 3, at: 0)
     #expect(record?.generation == newest.generation + 1, "it is newer than all before")
+  }
+
+  @Test func theNextBootKnowsWhichUpstreamLacksWhat() throws {
+    var outbox = Outbox(upstreamCount: 2)
+    let one = outbox.keep(Self.datagram(1), boot: 1, 1, rank: 3, at: 0)
+    outbox.settle(AcknowledgementMessage(boot: 1, sequence: 1), from: 1, at: 0)
+    let other = outbox.keep(Self.datagram(2), boot: 1, 2, rank: 3, at: 0)
+    let (first, second) = (try #require(one), try #require(other))
+    #expect(second.lacking(Int(first.place)) == 0b01 && second.lacking(Int(second.place)) == 0b11)
+    // The station file names one upstream now.
+    var next = Outbox(upstreamCount: 1)
+    next.restore(first, lacking: second.lacking(Int(first.place)), boot: 1, 1)
+    next.restore(second, lacking: 0b10, boot: 1, 2)
+    let counts = [next.count(for: 0), next.count(for: 1)]
+    #expect(counts == [1, 0])
   }
 }

@@ -143,7 +143,7 @@ import Uplink
       (command.issuedMicroseconds, command.value) = (issued, value)
       command.parameter = CommandParameter.siteTerm.rawValue
       signed(command).withBytes {
-        station.receive($0, address: 1, port: 1)
+        station.receive($0, from: Address(ipv4: 1, port: 1))
       }
       var answer: CommandMessage?
       while let action = station.nextAction() {

@@ -58,9 +58,9 @@ import Uplink
     feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
     let start = streamStart.nanoseconds
     func answer(_ datagram: Datagram) throws -> PongMessage? {
-      datagram.withBytes { station.receive($0, address: 0x7F00_0001, port: 4000) }
+      datagram.withBytes { station.receive($0, from: Address(ipv4: 0x7F00_0001, port: 4000)) }
       guard let answer = station.nextDatagram() else { return nil }
-      #expect(answer.address == 0x7F00_0001 && answer.port == 4000)
+      #expect(answer.destination == .asker(Address(ipv4: 0x7F00_0001, port: 4000)))
       return try message(answer)
     }
     let pong = try #require(try answer(signedPing(77, at: start + 1)))
@@ -100,7 +100,7 @@ import Uplink
       while station.nextDatagram() != nil {}
       var answered: [UInt64: Int] = [:]
       func receive(_ datagram: Datagram) throws {
-        datagram.withBytes { station.receive($0, address: 1, port: 1) }
+        datagram.withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
         while let sent = station.nextDatagram() {
           if let pong: PongMessage = try message(sent) { answered[pong.nonce, default: 0] += 1 }
         }
@@ -118,7 +118,7 @@ import Uplink
     station.tick(
       moment(streamStart + hour), clock: lockedClock(), isDelivering: true)
     while station.nextDatagram() != nil {}
-    signedPing(77, at: .max).withBytes { station.receive($0, address: 1, port: 1) }
+    signedPing(77, at: .max).withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
     let sent = station.nextDatagram()
     #expect(try message(try #require(sent), as: PongMessage.self)?.nonce == 77)
   }
@@ -134,11 +134,11 @@ import Uplink
       let forged = Datagram(header, signedBy: pair(7)) {
         PingMessage(asker: testOperator.publicKey.name, nonce: 1).write(to: &$0)
       }
-      forged.withBytes { station.receive($0, address: 1, port: 1) }
+      forged.withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
     }
     var command = CommandMessage()
     command.parameter = CommandParameter.release.rawValue
-    signed(command).withBytes { station.receive($0, address: 1, port: 1) }
+    signed(command).withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
     let answer = station.nextDatagram()
     #expect(try message(try #require(answer), as: AnswerMessage.self)?.command.result == .done)
 
@@ -146,10 +146,10 @@ import Uplink
     feed(&other, Array(earthquakeFrames(seconds: 10).prefix(100)))
     for number in 0..<100 as Range<Int64> {
       signedPing(1, code: "XX.OTHER..EH", at: start + number).withBytes {
-        other.receive($0, address: 1, port: 1)
+        other.receive($0, from: Address(ipv4: 1, port: 1))
       }
     }
-    signedPing(77, at: start).withBytes { other.receive($0, address: 1, port: 1) }
+    signedPing(77, at: start).withBytes { other.receive($0, from: Address(ipv4: 1, port: 1)) }
     let pong = other.nextDatagram()
     #expect(try message(try #require(pong), as: PongMessage.self)?.nonce == 77)
   }
@@ -160,7 +160,7 @@ import Uplink
     feed(&station, Array(earthquakeFrames(seconds: 10).prefix(100)))
     func pongs(_ datagrams: [Datagram]) throws -> [UInt64] {
       for datagram in datagrams {
-        datagram.withBytes { station.receive($0, address: 1, port: 1) }
+        datagram.withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
       }
       var nonces: [UInt64] = []
       while let sent = station.nextDatagram() {
@@ -250,7 +250,7 @@ import Uplink
               firstFrame: Int64(step) * 4, firstFrameTime: streamStart + Int64(step) * 40_000_000,
               nanosecondsPerFrame: 1e7, clock: lockedClock()))
           if step % 1000 == 0 {
-            pings[pinged].withBytes { station.receive($0, address: 1, port: 1) }
+            pings[pinged].withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
             pinged += 1
           }
           while station.nextDatagram() != nil { sent += 1 }

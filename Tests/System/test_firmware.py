@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from live_station import ROOT, Disk, LiveStation, ServiceManager
+from live_station import ROOT, Disk, LiveStation, ServiceManager, free_udp_port
 
 ONSETD, TOOLS = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 FRAME_BYTES, RATE = 12, 8000
@@ -252,6 +252,51 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual((health["state"] & 4, health["model"]), (0, "onset-picker"))
             self.assertEqual(station.stop(), 0)
 
+    def collector(self, *options, port=0):
+        collector = subprocess.Popen([TOOLS / "onset-collector", *options, "--port", str(port)], stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, text=True)
+        return collector, int(re.search(r"UDP port (\d+)", collector.stderr.readline())[1])
+
+    def test_two_collectors_by_name_and_by_ipv6_get_the_same(self):
+        """The second has a key of its own, is not there at first, and then has all that the first has."""
+        station = self.station(self.ramp(seconds=60))
+        ways, keys = [], [station.key, bytes(range(32, 64))]
+        for number, key in enumerate(keys):
+            folder = self.folder / f"keys{number}"
+            folder.mkdir()
+            file = folder / "XX.ONST1.00.EH.key"
+            file.write_bytes(key)
+            file.chmod(0o600)
+            ways.append(["--keys", folder, "--database", self.folder / f"{number}.sqlite", "--only", "audit,instrument"])
+        second_key = station.host / "second.key"
+        second_key.write_bytes(keys[1])
+        second_key.chmod(0o600)
+        first, port = self.collector(*ways[0])
+        second_port = free_udp_port()
+        file = station.host / "station.toml"
+        self.replace(file, 'host = "127.0.0.1"', 'host = "localhost"')
+        self.replace(file, f"port = {station.socket.getsockname()[1]}\n", f"port = {port}\n")
+        file.write_text(file.read_text() + f'''
+            [second_uplink]
+            host = "::1"
+            port = {second_port}
+            key_file = "second.key"''')
+        with station:
+            lines = [json.loads(first.stdout.readline())]
+            for value in ("6", "7", "8"):
+                self.assertEqual(self.command(station, "trigger_ratio", value).returncode, 0)
+                lines.append(json.loads(first.stdout.readline()))
+            self.assertEqual([line["type"] for line in lines], ["instrument"] + 3 * ["audit"])
+            second, _ = self.collector(*ways[1], port=second_port)
+            others = [json.loads(second.stdout.readline()) for _ in lines]
+            self.assertEqual(sorted(map(json.dumps, others)), sorted(map(json.dumps, lines)))
+            self.assertEqual(station.stop(), 0)
+        for collector in (first, second):
+            collector.terminate()
+            self.assertEqual(collector.wait(), 0)
+            collector.stdout.close()
+            collector.stderr.close()
+
     def test_a_station_behind_a_wall_is_reached_through_its_collector(self):
         """The wall lets through what comes back from where the station sent to, and nothing else."""
         station = self.station(self.ramp(seconds=20))
@@ -260,10 +305,7 @@ class FirmwareTest(unittest.TestCase):
         operators.mkdir()
         shutil.copy(station.host / "station.key", keys / "XX.ONST1.00.EH.key")
         shutil.copy(station.host / "operator.pub", operators / "ada.pub")
-        collector = subprocess.Popen(
-            [TOOLS / "onset-collector", "--keys", keys, "--operators", operators, "--database", self.folder / "c.sqlite",
-             "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        port = int(re.search(r"UDP port (\d+)", collector.stderr.readline())[1])
+        collector, port = self.collector("--keys", keys, "--operators", operators, "--database", self.folder / "c.sqlite")
         self.replace(station.host / "station.toml", f"port = {station.socket.getsockname()[1]}\n", f"port = {port}\n")
         way = ["XX.ONST1.00.EH", "--via", f"127.0.0.1:{port}", *station.operator()[1:]]
         with station:

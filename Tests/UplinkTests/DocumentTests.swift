@@ -9,6 +9,7 @@ import Tools
 @Suite(.serialized) struct DocumentTests {
   @Test(arguments: [
     "Pick", "Estimate", "Alert", "Health", "Ping", "Command", "Acknowledgement", "Instrument",
+    "Peaks",
   ])
   func theDocumentsTableIsTheCodes(heading: String) throws {
     let path = Golden.folder.deletingLastPathComponent().deletingLastPathComponent()
@@ -32,6 +33,7 @@ import Tools
     case "Alert": DocumentRows.of(AlertMessage())
     case "Acknowledgement": DocumentRows.of(AcknowledgementMessage())
     case "Health": DocumentRows.of(HealthMessage())
+    case "Peaks": DocumentRows.of(PeaksMessage())
     case "Instrument": DocumentRows.of(InstrumentMessage())
     case "Ping": DocumentRows.of(PingMessage())
     default: DocumentRows.of(CommandMessage())

@@ -88,7 +88,7 @@ enum Golden {
     h.calibrationDays = -17
     h.drillSeconds = 1799
     h.droppedActions = 18
-    h.unacknowledged = 5
+    (h.unacknowledged, h.unacknowledgedBySecond) = (5, 6)
     h.givenUp = 70_000
     return h
   }
@@ -180,6 +180,19 @@ enum Golden {
     return instrument
   }
 
+  static var peaks: PeaksMessage {
+    var peaks = PeaksMessage()
+    peaks.time = UTC(nanoseconds: 1_398_903_127_000_000_000)
+    (peaks.sampleCount, peaks.clippedLanes) = (100, 0b0010)
+    peaks.jmaIntensityHundredths = -87
+    peaks.verticalAcceleration = WireFloat(0.125)
+    peaks.verticalVelocity = WireFloat(0.007_812_5)
+    peaks.verticalDisplacement = WireFloat(0.000_030_517_578_125)
+    peaks.horizontalAcceleration = WireFloat(1.5)
+    peaks.horizontalVelocity = WireFloat(0)
+    return peaks
+  }
+
   static var pong: PongMessage {
     var pong = PongMessage()
     (pong.nonce, pong.bootNonce) = (nonce, 0xF0E1_D2C3_B4A5_9687)
@@ -210,12 +223,13 @@ enum Golden {
     case .answer: AnswerMessage(command).write(to: &writer)
     case .audit: AuditMessage(command).write(to: &writer)
     case .instrument: instrument.write(to: &writer)
+    case .peaks: peaks.write(to: &writer)
     }
   }
 
   /// What a station and its upstream seal for each other, and what it and its operators sign.
   static let sealed: [MessageType] = [
-    .pick, .health, .estimate, .alert, .acknowledgement, .audit, .instrument,
+    .pick, .health, .estimate, .alert, .acknowledgement, .audit, .instrument, .peaks,
   ]
   static let signed: [MessageType] = [.ping, .pong, .command, .answer]
 

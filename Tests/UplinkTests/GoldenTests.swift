@@ -72,7 +72,7 @@ import Tools
       let alarm: [String: Int] = [
         "relay": 1, "alarm_state": 2, "keeping": 1, "inhibit": 3, "incapacity": 24,
         "changed_parameters": 9, "calibration_days": -17, "drill_s": 1799, "dropped_actions": 18,
-        "unacknowledged": 5, "given_up": 70_000,
+        "unacknowledged": 5, "unacknowledged_second": 6, "given_up": 70_000,
       ]
       for (name, value) in alarm { #expect(line[name] as? Int == value, "\(name)") }
     }
@@ -92,6 +92,13 @@ import Tools
     for (name, value) in instrument { #expect(lines[6][name] as? Int == value, "\(name)") }
     #expect(lines[6]["east_measured"] is NSNull && lines[6]["north_counts"] is NSNull)
     #expect(lines[6]["east_serial"] as? String == "E-3" && lines[6]["board"] as? String == "hat")
+    let peaks: [String: Double] = [
+      "second_ns": 1_398_903_127_000_000_000, "samples": 100, "clipped_lanes": 2, "jma": -87,
+      "vertical_pga_ms2": 0.125, "vertical_pd_m": 0.000_030_517_578_125, "horizontal_pga_ms2": 1.5,
+      "horizontal_pgv_ms": 0,
+    ]
+    for (name, value) in peaks { #expect(lines[7][name] as? Double == value, "\(name)") }
+    #expect(lines[7]["horizontal_pd_m"] is NSNull)
     let numbers: [String: Double] = [
       "pick_id": 17, "after_p_ms": 3000, "event_class": 1, "estimate_flags": 14,
       "class_probability": 0.97, "magnitude": -41, "magnitude_sigma": 56,

@@ -10,7 +10,7 @@ import Tools
   @Test func layoutsHaveTheirSizes() {
     let sizes: [MessageType: Int] = [
       .pick: 116, .estimate: 156, .alert: 112, .health: 296, .acknowledgement: 96, .audit: 128,
-      .instrument: 328,
+      .instrument: 328, .peaks: 120,
       .ping: 144, .pong: 368, .command: 176, .answer: 176,
     ]
     for (type, size) in sizes { #expect(Golden.datagram(type).count == size, "\(type)") }
@@ -38,6 +38,7 @@ import Tools
         case .audit: #expect(try AuditMessage(opened.payload).command == Golden.command)
         case .estimate: #expect(try EstimateMessage(opened.payload) == Golden.estimate)
         case .alert: #expect(try AlertMessage(opened.payload) == Golden.alert)
+        case .peaks: #expect(try PeaksMessage(opened.payload) == Golden.peaks)
         case .ping: #expect(try PingMessage(opened.payload).nonce == Golden.nonce)
         case .pong: #expect(try PongMessage(opened.payload) == Golden.pong)
         case .acknowledgement:
@@ -90,7 +91,7 @@ import Tools
     #expect(refusal { $0[4] = 1 } == .unknownVersion)
     #expect(refusal { $0[6] = 101 } == .wrongLength)
     #expect(refusal({ _ in }, key: Key(InlineArray(repeating: 9))) == .wrongTag)
-    #expect(refusal { $0[5] = 12 } == .unknownType)
+    #expect(refusal { $0[5] = 13 } == .unknownType)
     #expect(refusal { $0[5] = 0 } == .unknownType)
     #expect(refusal { $0[8] = 0x80 } == .malformed)
     #expect(refusal { $0[56] = 4 } == .malformed)
@@ -147,7 +148,7 @@ import Tools
     let health = Golden.datagram(.health).withBytes { Array($0[64..<280]) }
     for (offset, value) in [
       (76, 16), (144, 16), (93, 4), (145, 7), (192, 4), (193, 4), (194, 4), (195, 4), (197, 1),
-      (199, 128), (212, 1), (215, 1),
+      (199, 128), (214, 1), (215, 1),
     ] {
       var bytes = health
       bytes[offset] = UInt8(value)

@@ -172,7 +172,8 @@ public struct LoopBenchmark {
     var options = ReplayOptions()
     if !spec.hasNetwork { options.network = nil }
     let settings = StationSettings(
-      code: StationCode("XX.BENCH..HH"), epoch: 1, bootCounter: 1, bootNonce: 1, key: replayKey,
+      code: StationCode("XX.BENCH..HH"), epoch: 1, bootCounter: 1, bootNonce: 1,
+      keys: UpstreamKeys(replayKey),
       conditioner: ConditionerSettings(
         rateMillihertz: spec.rateHertz * 1000, presentLanes: spec.lanes,
         response: spec.response), picker: PickerSettings())

@@ -128,7 +128,7 @@ public struct Demo {
   }
 
   private func capture(_ rawFile: URL, _ outcome: inout Outcome) throws {
-    let receiver = try UdpEndpoint(listenPort: 0, address: loopback)
+    let receiver = try UdpEndpoint(at: Address(ipv4: loopback, port: 0))
     let configuration = try writeConfiguration(port: receiver.boundPort)
     let definition = try SimulatedCard.definition(
       file: rawFile.path, channels: Demo.channels, extra: "speed 0")
@@ -138,7 +138,8 @@ public struct Demo {
     var runner = try Runner(
       configuration,
       hostClock: FrameClock(start: Demo.start, rateMillihertz: Demo.rateHertz * 1000),
-      deviceDefinition: UnsafePointer(text), listenAddress: loopback, random: { 2 })
+      deviceDefinition: UnsafePointer(text), listenAt: Address(ipv4: loopback, port: 0),
+      random: { 2 })
     let collector = try options.collectorPath.map {
       try DemoCollector(program: $0, folder: folder, station: configuration.station.code.string)
     }
@@ -146,7 +147,7 @@ public struct Demo {
     var isThere = true
     while isThere {
       if case .digitizerLost = runner.step() { isThere = false }
-      receive(receiver, configuration.key, &outcome) {
+      receive(receiver, configuration.keys.key, &outcome) {
         collector?.pass($0, on: receiver, station: stationPort)
       }
     }
@@ -233,7 +234,7 @@ public struct Demo {
   }
 
   private func freePort() throws -> Int {
-    let probe = try UdpEndpoint(listenPort: 0, address: loopback)
+    let probe = try UdpEndpoint(at: Address(ipv4: loopback, port: 0))
     return probe.boundPort
   }
 
@@ -242,7 +243,7 @@ public struct Demo {
     pass: (UnsafeBufferPointer<UInt8>) -> Void
   ) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Wire.maximumByteCount + 1) { buffer in
-      while let (count, _, _) = receiver.receive(into: buffer) {
+      while let (count, _) = receiver.receive(into: buffer) {
         let bytes = UnsafeBufferPointer(rebasing: buffer[0..<min(count, buffer.count)])
         do throws(DatagramError) {
           let datagram = try OpenedDatagram(bytes, key: key)

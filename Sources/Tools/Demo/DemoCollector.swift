@@ -44,7 +44,7 @@ final class DemoCollector {
   ) {
     guard let datagram = Datagram(bytes: bytes), bytes.count > 5 else { return }
     let isAnswer = bytes[5] == MessageType.acknowledgement.rawValue
-    _ = socket.send(datagram, address: Self.loopback, port: isAnswer ? station : port)
+    _ = socket.send(datagram, to: Address(ipv4: Self.loopback, port: isAnswer ? station : port))
   }
 
   /// Ends it; what it stored, in a sentence.

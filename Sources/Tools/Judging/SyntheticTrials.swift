@@ -61,7 +61,8 @@ public struct SyntheticTrials: Sendable {
 
   private var settings: StationSettings {
     StationSettings(
-      code: StationCode("XX.TRIAL..HN"), epoch: 0, bootCounter: 0, bootNonce: 0, key: replayKey,
+      code: StationCode("XX.TRIAL..HN"), epoch: 0, bootCounter: 0, bootNonce: 0,
+      keys: UpstreamKeys(replayKey),
       conditioner: ConditionerSettings(
         rateMillihertz: Int(Self.rateHertz * 1000), presentLanes: .components,
         response: Response(

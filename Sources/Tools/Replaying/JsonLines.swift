@@ -30,6 +30,10 @@ public enum JsonLine {
     case .command: return text(try CommandMessage(datagram.payload), header)
     case .answer: return text(try AnswerMessage(datagram.payload).command, header)
     case .audit: return text(try AuditMessage(datagram.payload).command, header)
+    case .peaks:
+      return object(
+        [("type", "\"peaks\""), ("station", quoted(header.station))]
+          + JsonFields.of(try PeaksMessage(datagram.payload)) + origin(header))
     case .instrument:
       return object(
         [("type", "\"instrument\""), ("station", quoted(header.station))]

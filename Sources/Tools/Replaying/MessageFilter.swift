@@ -6,7 +6,7 @@
 import Uplink
 
 public struct MessageFilter {
-  public static let types = (1...11).compactMap(MessageType.init(rawValue:))
+  public static let types = (1...12).compactMap(MessageType.init(rawValue:))
 
   private var wanted = Set(types)
 

@@ -146,7 +146,8 @@ public struct Replay {
     defer { withExtendedLifetime(options) { arena.seal() } }
     var station = options.station(
       StationSettings(
-        code: StationCode(record.code), epoch: 0, bootCounter: 0, bootNonce: 0, key: replayKey,
+        code: StationCode(record.code), epoch: 0, bootCounter: 0, bootNonce: 0,
+        keys: UpstreamKeys(replayKey),
         conditioner: conditioner,
         picker: options.picker, alarm: options.alarm),
       arena: &arena)

@@ -53,7 +53,7 @@ public enum Check {
       if boards.isEmpty { _ = try Configuration.response(station, nil) }
       for board in boards { _ = try Configuration.response(station, board) }
       _ = try Configuration.relations(station)
-      _ = try Key(file: station.uplink.keyFile)
+      _ = try UpstreamKeys.read(station.uplink)
     }
     var remarks: [String] = []
     for board in boards where board.relay != nil {
@@ -112,7 +112,12 @@ public enum Check {
       + (calibrated == 0
         ? "no calibration, picks only"
         : "\(calibrated) calibrated components, relations\(estimator ?? "") estimate")
-      + ", \(picker ?? "STA/LTA") picks, datagrams to \(station.uplink.host.string):\(station.uplink.port)"
+      + ", \(picker ?? "STA/LTA") picks, datagrams to \(upstream(station.uplink.first))"
+      + (station.uplink.second.map { " and \(upstream($0))" } ?? "")
+  }
+
+  private static func upstream(_ settings: UpstreamSettings) -> String {
+    "\(settings.host.string):\(settings.port)"
   }
 
   private static func relations(_ relations: Relations) -> String {

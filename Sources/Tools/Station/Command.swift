@@ -51,6 +51,8 @@ extension CommandParameter: CaseIterable {
     case .healthInterval:
       "\(Station.healthIntervals.lowerBound) to \(Station.healthIntervals.upperBound) s: how often it tells how it is"
     case .instrument: "no value: where it stands and what it measures with is told upstream"
+    case .peaks:
+      "\(Station.peaksSeconds.lowerBound) to \(Station.peaksSeconds.upperBound) s: for so long the peaks of each second are told upstream"
     }
   }
 
@@ -58,7 +60,7 @@ extension CommandParameter: CaseIterable {
   private var partsOfUnit: Double {
     switch self {
     case .triggerRatio, .relayTest: 1000
-    case .drill, .health, .release, .restart, .healthInterval, .instrument: 1
+    case .drill, .health, .release, .restart, .healthInterval, .instrument, .peaks: 1
     default: 10_000
     }
   }

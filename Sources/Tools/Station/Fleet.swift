@@ -76,8 +76,7 @@ public struct Fleet: ~Copyable {
 
   private let settings: FleetSettings
   private let endpoint: UdpEndpoint
-  private let address: UInt32
-  private let port: UInt16
+  private let address: Address
   private var members: [Member] = []
   private var byCode: [String: Int] = [:]
   private var plan: [(at: Int64, member: Int, what: Happening)] = []
@@ -85,10 +84,10 @@ public struct Fleet: ~Copyable {
   private var counts = (sent: 0, lost: 0, kept: 0, resent: 0, health: 0)
 
   public init(_ settings: FleetSettings, target: String, masterPath: String) throws {
-    let (address, port) = try StationLink.resolve(target)
+    let address = try StationLink.resolve(target)
     let master = try KeyFiles.read(masterPath)
     let endpoint = try UdpEndpoint(listenPort: 0)
-    (self.settings, self.address, self.port) = (settings, address, port)
+    (self.settings, self.address) = (settings, address)
     self.endpoint = endpoint
     random = RandomGenerator(seed: settings.seed)
     for number in 0..<settings.stations {
@@ -247,13 +246,13 @@ public struct Fleet: ~Copyable {
       counts.lost += 1
       return
     }
-    _ = endpoint.send(datagram, address: address, port: port)
+    _ = endpoint.send(datagram, to: address)
   }
 
   private mutating func receive(at now: Int64) {
     while endpoint.hasDatagram(withinMilliseconds: 0) {
       let isLost = Double.random(in: 0..<1, using: &random) < settings.loss
-      _ = endpoint.take { bytes, _, _ -> Bool? in
+      _ = endpoint.take { bytes, _ -> Bool? in
         guard !isLost, let opened = try? OpenedDatagram(bytes, key: nil),
           let index = byCode[opened.header.station.string],
           opened.sealed.isSealed(with: members[index].key),

@@ -30,15 +30,14 @@ public struct Listener: ~Copyable {
   public mutating func next(_ filter: MessageFilter, refuse: (String) -> Void) -> String {
     while true {
       guard socket.hasDatagram(withinMilliseconds: -1) else { continue }
-      let line = socket.take { bytes, address, port -> String? in
+      let line = socket.take { bytes, sender -> String? in
         do throws(DatagramError) {
           return try filter.line(try OpenedDatagram(bytes, key: key))
         } catch {
           refused += 1
           guard refused & (refused - 1) == 0 else { return nil }
-          let sender = [24, 16, 8, 0].map { "\(address >> $0 & 255)" }.joined(separator: ".")
           refuse(
-            "refused, \(refused) so far: a datagram from \(sender):\(port) "
+            "refused, \(refused) so far: a datagram from \(sender.string) "
               + error.explanation.string)
           return nil
         }

@@ -12,8 +12,7 @@ struct StationLink {
   static let attempts = 3
   private static let waitMilliseconds: Int64 = 1000
 
-  private let address: UInt32
-  private let port: UInt16
+  private let address: Address
   /// Empty for whichever answers there.
   let station: StationCode
   let key: SigningKey
@@ -29,7 +28,7 @@ struct StationLink {
       }
     }
     station = via == nil ? StationCode() : StationCode(target)
-    (address, port) = try StationLink.resolve(via ?? target)
+    address = try StationLink.resolve(via ?? target)
     key = try KeyFiles.signingKey(keyPath)
     stationKey = try KeyFiles.publicKey(stationPath)
   }
@@ -43,7 +42,7 @@ struct StationLink {
     let socket = try UdpEndpoint(listenPort: 0)
     for _ in 0..<StationLink.attempts {
       let datagram = Datagram(header(), signedBy: key, payload: payload)
-      guard socket.send(datagram, address: address, port: port) else {
+      guard socket.send(datagram, to: address) else {
         throw ToolError("the network refuses to send: \(String(cString: strerror(errno)))")
       }
       if let answer = try receive(socket, accept) { return answer }
@@ -51,13 +50,18 @@ struct StationLink {
     return nil
   }
 
-  /// "HOST:PORT"
-  static func resolve(_ target: String) throws -> (address: UInt32, port: UInt16) {
-    let parts = target.split(separator: ":")
-    guard parts.count == 2, let port = UInt16(parts[1]), port > 0, parts[0].utf8.count < 128 else {
-      throw ToolError("\(target) is not HOST:PORT, such as 192.0.2.1:6465")
+  /// "HOST:PORT"; an IPv6 address stands in brackets.
+  static func resolve(_ target: String) throws -> Address {
+    let colon = target.lastIndex(of: ":") ?? target.startIndex
+    var host = target[..<colon]
+    let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+    if isBracketed { host = host.dropFirst().dropLast() }
+    guard let port = UInt16(target[colon...].dropFirst()), port > 0, !host.isEmpty,
+      host.utf8.count < 128, isBracketed || !host.contains(":")
+    else {
+      throw ToolError("\(target) is not HOST:PORT, such as 192.0.2.1:6465 or [2001:db8::1]:6465")
     }
-    return (try resolveAddress(Text<128>(String(parts[0]))), port)
+    return try Address(host: Text<128>(String(host)), port: port)
   }
 
   static func now() -> UTC { UTC(nanoseconds: clinux_realtime_nanoseconds()) }
@@ -70,7 +74,7 @@ struct StationLink {
       let left = (deadline - clinux_monotonic_nanoseconds()) / 1_000_000
       guard left > 0 else { return nil }
       guard socket.hasDatagram(withinMilliseconds: Int32(left)) else { return nil }
-      let answer = try socket.take { bytes, _, _ -> Answer? in
+      let answer = try socket.take { bytes, _ -> Answer? in
         guard let datagram = try? OpenedDatagram(bytes, of: stationKey) else { return nil }
         return try accept(datagram)
       }
@@ -89,11 +93,22 @@ extension UdpEndpoint {
   /// What `body` makes of what has come and of its sender; nil where nothing has. What is longer
   /// than any message has a byte more than that.
   func take<Answer>(
-    _ body: (UnsafeBufferPointer<UInt8>, UInt32, UInt16) throws -> Answer?
+    _ body: (UnsafeBufferPointer<UInt8>, Address) throws -> Answer?
   ) rethrows -> Answer? {
     try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Wire.maximumByteCount + 1) {
-      guard let (count, address, port) = receive(into: $0) else { return nil }
-      return try body(UnsafeBufferPointer(rebasing: $0[0..<min(count, $0.count)]), address, port)
+      guard let (count, sender) = receive(into: $0) else { return nil }
+      return try body(UnsafeBufferPointer(rebasing: $0[0..<min(count, $0.count)]), sender)
+    }
+  }
+}
+
+extension Address {
+  /// As people write it.
+  var string: String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) {
+      text in
+      withUnsafePointer(to: system) { clinux_print_address($0, text.baseAddress) }
+      return String(cString: text.baseAddress!)
     }
   }
 }

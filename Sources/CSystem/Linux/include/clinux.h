@@ -46,8 +46,9 @@ static inline int clinux_open_directory(const char *path) {
 }
 static inline int clinux_errno(void) { return errno; }
 static inline int clinux_mode_is_regular(mode_t mode) { return S_ISREG(mode); }
+/// Zeros, all of them there: no page is still to come when the loop is under way.
 static inline void *clinux_map_anonymous(size_t bytes) {
-  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   return p == MAP_FAILED ? NULL : p;
 }
 static inline int64_t clinux_clock_nanoseconds(clockid_t clock) {
@@ -90,63 +91,35 @@ static inline int clinux_termination_descriptor(void) {
   if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return -1;
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
-static inline int clinux_udp_socket(void) {
-  return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-static inline int clinux_bind_any(int socket, uint32_t address_host_order, uint16_t port) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-  a.sin_addr.s_addr = htonl(address_host_order);
-  return bind(socket, (struct sockaddr *)&a, sizeof a);
-}
-static inline int clinux_bound_port(int socket) {
-  struct sockaddr_in a;
-  socklen_t n = sizeof a;
-  if (getsockname(socket, (struct sockaddr *)&a, &n) != 0) return -1;
-  return ntohs(a.sin_port);
-}
+/// Where a datagram comes from or goes to: an IPv6 address in host order, or an IPv4 one as ::ffff:192.0.2.1. Port 0:
+/// nowhere.
+struct clinux_address {
+  uint64_t high, low;
+  uint32_t scope;
+  uint16_t port;
+};
+/// A socket for both families, or for IPv4 alone where the kernel knows no other; −1 with errno set. It listens at all
+/// addresses where `at` has none.
+int clinux_udp_open(const struct clinux_address *at);
+/// Whether it is one for IPv4 alone.
+int clinux_udp_is_ipv4(int socket);
+int clinux_udp_port(int socket);
+ssize_t clinux_udp_send(int socket, int is_ipv4, const void *bytes, size_t count, const struct clinux_address *to);
+ssize_t clinux_udp_receive(int socket, void *bytes, size_t count, struct clinux_address *from);
 /// 1 when the kernel knows a way to the address; 0 with errno set. Sends nothing.
-static inline int clinux_has_route(uint32_t address, uint16_t port) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-  a.sin_addr.s_addr = htonl(address);
-  int probe = clinux_udp_socket();
-  int failed = probe < 0 || connect(probe, (struct sockaddr *)&a, sizeof a) != 0;
-  int saved = errno;
-  if (probe >= 0) close(probe);
-  errno = saved;
-  return !failed;
-}
-static inline ssize_t clinux_send_to(int socket, const void *bytes, size_t count, uint32_t address, uint16_t port) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-  a.sin_addr.s_addr = htonl(address);
-  return sendto(socket, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&a, sizeof a);
-}
-static inline ssize_t clinux_receive_from(int socket, void *bytes, size_t count, uint32_t *address, uint16_t *port) {
-  struct sockaddr_in a;
-  socklen_t length = sizeof a;
-  memset(&a, 0, sizeof a);
-  ssize_t n = recvfrom(socket, bytes, count, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&a, &length);
-  *address = ntohl(a.sin_addr.s_addr);
-  *port = ntohs(a.sin_port);
-  return n;
-}
-/// Dotted quad or host name to an IPv4 address in host order; 0 when it does not resolve. May block: start only.
-static inline uint32_t clinux_resolve(const char *host) {
-  struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM}, *found = NULL;
-  if (getaddrinfo(host, NULL, &hints, &found) != 0 || found == NULL) return 0;
-  uint32_t address = ntohl(((struct sockaddr_in *)(void *)found->ai_addr)->sin_addr.s_addr);
-  freeaddrinfo(found);
-  return address;
-}
+int clinux_has_route(const struct clinux_address *to);
+/// Of a name with several addresses one, in turn. 1 when there is one; may block.
+int clinux_resolve(const char *host, uint16_t port, unsigned turn, struct clinux_address *found);
+/// The same for "192.0.2.1" and "2001:db8::1", without asking anybody.
+int clinux_numeric_address(const char *text, uint16_t port, struct clinux_address *found);
+enum { CLINUX_ADDRESS_TEXT = 72 };
+/// "192.0.2.1:6464" or "[2001:db8::1]:6464".
+void clinux_print_address(const struct clinux_address *address, char text[CLINUX_ADDRESS_TEXT]);
 /// Free space for ordinary users on the file system of a path, MiB; −1 when it cannot be told.
 static inline int64_t clinux_disk_free_mebibytes(const char *path) {
   struct statvfs volume;
   if (statvfs(path, &volume) != 0) return -1;
   return (int64_t)((uint64_t)volume.f_bavail * volume.f_frsize / 1048576);
-}
-/// "192.0.2.1" to an address in host order, without asking anybody; 0 for everything else.
-static inline uint32_t clinux_numeric_address(const char *text) {
-  struct in_addr address;
-  return inet_pton(AF_INET, text, &address) == 1 ? ntohl(address.s_addr) : 0;
 }
 /// Starts a thread that is never joined, with a stack that a resolver needs; 0 when it runs.
 int clinux_start_thread(void *(*body)(void *), void *argument);
