@@ -23,7 +23,8 @@ let stationSettings: [SwiftSetting] =
   ? [
     .enableExperimentalFeature("Embedded"),
     .unsafeFlags(["-wmo", "-Xfrontend", "-no-allocations", "-Xfrontend", "-function-sections"]),
-    .unsafeFlags(["-Xcc", noUnwindTables]),
+    // What is hot are the kernels, which are C; of the rest the small program is as fast.
+    .unsafeFlags(["-Osize", "-Xcc", noUnwindTables]),
   ] : acrossModules
 
 // Swift's own linker keeps one of several functions that are the same; no address is compared.
@@ -31,9 +32,6 @@ let firmwareLinkerSettings: [LinkerSetting] =
   isFirmware ? [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--icf=all"])] : []
 
 let stationCSettings: [CSetting] = isFirmware ? [.unsafeFlags([noUnwindTables])] : []
-
-// What runs at start or a few times a second is never hot; small is better.
-let setUpSettings = stationSettings + (isFirmware ? [.unsafeFlags(["-Osize"])] : [])
 
 // From Core to Station: the station's path, in the order in which data flows.
 var targets: [Target] = [
@@ -50,56 +48,56 @@ var targets: [Target] = [
   .target(
     name: "CSodium", path: "Sources/CSystem/Sodium", cSettings: stationCSettings,
     linkerSettings: [.linkedLibrary("sodium")]),
-  .target(name: "Core", dependencies: ["CLinux"], swiftSettings: setUpSettings),
+  .target(name: "Core", dependencies: ["CLinux"], swiftSettings: stationSettings),
   // Optimised in debug builds too, where the kernels would take minutes over their tests; and never
   // fused, because a product that is not rounded would differ between processors.
   .target(
     name: "CKernels", exclude: ["README.md"],
     cSettings: stationCSettings + [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
   .target(
-    name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: setUpSettings),
-  .target(name: "Settings", dependencies: ["Core"], swiftSettings: setUpSettings),
-  .target(name: "Clock", dependencies: ["Core", "CLinux"], swiftSettings: setUpSettings),
+    name: "Kernels", dependencies: ["Core", "CKernels", "CLinux"], swiftSettings: stationSettings),
+  .target(name: "Settings", dependencies: ["Core"], swiftSettings: stationSettings),
+  .target(name: "Clock", dependencies: ["Core", "CLinux"], swiftSettings: stationSettings),
   .target(
-    name: "Digitizer", dependencies: ["Core", "Settings", "Clock"], swiftSettings: setUpSettings),
+    name: "Digitizer", dependencies: ["Core", "Settings", "Clock"], swiftSettings: stationSettings),
   .target(
     name: "Conditioning", dependencies: ["Core", "Settings", "Digitizer"],
     swiftSettings: stationSettings),
   .target(
     name: "Network", dependencies: ["Core", "Kernels", "CKernels", "CLinux", "CSodium"],
-    exclude: ["ONET-FORMAT.md"], swiftSettings: setUpSettings),
+    exclude: ["ONET-FORMAT.md"], swiftSettings: stationSettings),
   .target(
     name: "Picker", dependencies: ["Core", "Settings", "Conditioning", "Kernels", "Network"],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   .target(
     name: "Estimator", dependencies: ["Core", "Settings", "Conditioning", "Kernels", "Network"],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   .target(
     name: "Uplink", dependencies: ["Core", "Settings", "CLinux", "CSodium"],
-    exclude: ["WIRE-FORMAT.md"], swiftSettings: setUpSettings),
+    exclude: ["WIRE-FORMAT.md"], swiftSettings: stationSettings),
   .target(
     name: "Decision", dependencies: ["Core", "Settings", "Conditioning", "Estimator"],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   // What is a function of its inputs: no file, socket, clock or device among what it may import.
   .target(
     name: "Station",
     dependencies: [
       "Core", "Clock", "Digitizer", "Conditioning", "Picker", "Estimator", "Decision", "Uplink",
     ],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   // What touches the machine.
   .target(
     name: "Pins", dependencies: ["Core", "Settings", "CLinux", "CGpiod"],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   .target(
     name: "Devices",
     dependencies: ["Core", "Clock", "Digitizer", "Uplink", "CLinux", "CAlsa"],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   // The files that describe a station: each section is read by whom it concerns.
   .target(
     name: "Board",
     dependencies: ["Core", "Settings", "Digitizer", "Pins", "Picker", "Decision", "Uplink"],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   .target(
     name: "Runtime",
     dependencies: [
@@ -107,21 +105,21 @@ var targets: [Target] = [
       "Picker", "Estimator", "Decision", "Uplink", "Station", "Pins", "Devices", "CLinux",
       "CSodium",
     ],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   .target(
     name: "Doctor",
     dependencies: [
       "Core", "Kernels", "Network", "Settings", "Clock", "Board", "Digitizer", "Conditioning",
       "Picker", "Estimator", "Uplink", "Station", "Pins", "Devices", "Runtime", "CLinux",
     ],
-    swiftSettings: setUpSettings),
+    swiftSettings: stationSettings),
   .executableTarget(
     name: "onsetd",
     dependencies: [
       "Core", "Kernels", "Network", "Settings", "Clock", "Board", "Digitizer", "Picker", "Station",
       "Pins", "Devices", "Runtime", "Doctor", "CLinux",
     ],
-    swiftSettings: setUpSettings + [.unsafeFlags(["-parse-as-library"])],
+    swiftSettings: stationSettings + [.unsafeFlags(["-parse-as-library"])],
     linkerSettings: firmwareLinkerSettings),
 ]
 

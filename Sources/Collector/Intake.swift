@@ -78,6 +78,7 @@ public final class Intake {
   private let audits: MessageTable<AuditMessage>
   private let instruments: MessageTable<InstrumentMessage>
   private let peaks: MessageTable<PeaksMessage>
+  private let trials: MessageTable<TrialMessage>
   private let stationOfCode: Statement
   private let newStation: Statement
   private let seenBoot: Statement
@@ -114,6 +115,7 @@ public final class Intake {
       audits = try MessageTable("audit", in: database)
       instruments = try MessageTable("instrument", in: database)
       peaks = try MessageTable("peaks", in: database)
+      trials = try MessageTable("trial", in: database)
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
       seenBoot = try database.prepare(
@@ -241,7 +243,8 @@ public final class Intake {
     case .audit: _ = try AuditMessage(claimed.payload)
     case .instrument: _ = try InstrumentMessage(claimed.payload)
     case .peaks: _ = try PeaksMessage(claimed.payload)
-    case .ping, .pong, .acknowledgement, .command, .answer: throw Refusal.notForUs
+    case .trial: _ = try TrialMessage(claimed.payload)
+    case .ping, .pong, .acknowledgement, .command, .answer, .network: throw Refusal.notForUs
     }
     return (claimed, key)
   }
@@ -391,7 +394,8 @@ public final class Intake {
     case .audit: try audits.insert(AuditMessage(opened.payload), provenance)
     case .instrument: try instruments.insert(InstrumentMessage(opened.payload), provenance)
     case .peaks: try peaks.insert(PeaksMessage(opened.payload), provenance)
-    case .ping, .pong, .acknowledgement, .command, .answer: false
+    case .trial: try trials.insert(TrialMessage(opened.payload), provenance)
+    case .ping, .pong, .acknowledgement, .command, .answer, .network: false
     }
   }
 

@@ -24,6 +24,7 @@ public final class OperatorRelay {
   private static let signaturesPerSecond = 200
   /// A station looks at no more, and its link may be metered.
   private static let questionsPerSecond = 20
+  private static let piecesPerSecond = 64
 
   /// Where a station is, and which of its datagrams said so.
   private struct Route {
@@ -44,6 +45,7 @@ public final class OperatorRelay {
   private var second: Int64 = 0
   private var signatures = 0
   private var questions: [String: Int] = [:]
+  private var pieces: [String: Int] = [:]
   private var waiting: [Question: (asker: Sender, until: Int64)] = [:]
 
   public init(operators: [PublicKey], send: @escaping (Datagram, Sender) -> Void) {
@@ -74,6 +76,11 @@ public final class OperatorRelay {
       let question = Question(
         station: station, number: command.issuedMicroseconds, id: command.id)
       try ask(question, datagram, of: command.giver, now, sender)
+    case .network:
+      let piece = try NetworkMessage(datagram.payload).piece
+      let question = Question(
+        station: station, number: UInt64(piece.checksum), id: UInt32(piece.number))
+      try ask(question, datagram, of: piece.giver, now, sender)
     case .pong:
       let pong = try PongMessage(datagram.payload)
       let question = Question(station: station, number: pong.nonce, id: 0)
@@ -92,7 +99,7 @@ public final class OperatorRelay {
   ) throws {
     guard let key = operators[name] else { throw Refusal.noOperator }
     guard let route = routes[question.station] else { throw Refusal.notHeard }
-    try spend(on: question.station, at: now)
+    try spend(on: question.station, isPiece: datagram.header.type == .network, at: now)
     guard datagram.sealed.isSigned(by: key) else { throw DatagramError.wrongTag }
     // Whoever repeats a question from elsewhere does not get its answer.
     if let first = waiting[question], first.until > now.nanoseconds, first.asker != sender {
@@ -106,14 +113,22 @@ public final class OperatorRelay {
     passOn(datagram, to: route.sender)
   }
 
-  private func spend(on station: String, at now: UTC) throws {
+  /// A network on its way keeps nobody from asking.
+  private func spend(on station: String, isPiece: Bool, at now: UTC) throws {
     let thisSecond = floorQuotient(now.nanoseconds, nanosecondsPerSecond)
-    if thisSecond != second { (second, signatures, questions) = (thisSecond, 0, [:]) }
+    if thisSecond != second {
+      (second, signatures, questions, pieces) = (thisSecond, 0, [:], [:])
+    }
     signatures += 1
-    questions[station, default: 0] += 1
-    guard signatures <= Self.signaturesPerSecond,
-      questions[station]! <= Self.questionsPerSecond
-    else { throw Refusal.tooMany }
+    let isWithin: Bool
+    if isPiece {
+      pieces[station, default: 0] += 1
+      isWithin = pieces[station]! <= Self.piecesPerSecond
+    } else {
+      questions[station, default: 0] += 1
+      isWithin = questions[station]! <= Self.questionsPerSecond
+    }
+    guard signatures <= Self.signaturesPerSecond, isWithin else { throw Refusal.tooMany }
   }
 
   private func answer(

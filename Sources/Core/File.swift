@@ -44,9 +44,27 @@ public enum File {
     let written = CLinux.write(descriptor, bytes.baseAddress, bytes.count) == bytes.count
     let flushed = fsync(descriptor) == 0
     close(descriptor)
-    guard written, flushed,
-      temporary.withCString({ from in path.withCString { rename(from, $0) } }) == 0
-    else { return false }
+    return written && flushed && move(temporary, to: path, directory: directory)
+  }
+
+  /// In one step, which no power cut takes back.
+  @inline(never)
+  public static func move<let capacity: Int>(
+    _ path: Text<capacity>, to other: Text<capacity>, directory: Text<capacity>
+  ) -> Bool {
+    path.withCString { from in other.withCString { rename(from, $0) } } == 0 && flush(directory)
+  }
+
+  /// True also where there is none.
+  @inline(never)
+  public static func remove<let capacity: Int>(
+    _ path: Text<capacity>, directory: Text<capacity>
+  ) -> Bool {
+    let isGone = path.withCString { unlink($0) } == 0 || clinux_errno() == ENOENT
+    return isGone && flush(directory)
+  }
+
+  private static func flush<let capacity: Int>(_ directory: Text<capacity>) -> Bool {
     let folder = directory.withCString { clinux_open_directory($0) }
     guard folder >= 0 else { return false }
     defer { close(folder) }

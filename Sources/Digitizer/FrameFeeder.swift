@@ -64,6 +64,7 @@ public struct FrameFeeder {
     return number - nextFrame
   }
 
+  @inline(never)
   public mutating func block(
     _ delivery: Delivery, _ clock: inout SampleClock, monotonicNow: Int64
   ) -> Block {

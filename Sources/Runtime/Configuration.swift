@@ -164,6 +164,7 @@ public struct Configuration: Sendable {
 }
 
 extension StationSettings {
+  @inline(never)
   public init(
     _ configuration: Configuration, epoch: UInt64, bootCounter: UInt32, bootNonce: UInt64
   ) {

@@ -73,10 +73,29 @@ public struct StationNetworks: ~Copyable {
   private let picker: ModelFile<PickerModel>
   private let estimator: ModelFile<EstimatorModel>
   private let kernels: KernelVariant
+  let start: NetworkStart
 
-  public init(_ station: StationFile, kernels: KernelVariant) {
+  /// `takesThoseOfState`: one that came over the air goes before that of the station file, where
+  /// somebody is named who signs networks.
+  public init(
+    _ station: StationFile, kernels: KernelVariant, takesThoseOfState: Bool = false
+  ) {
     let signer = station.networkSigner
-    picker = ModelFile(station.network, signedBy: signer, kernels: kernels)
+    var (path, start): (Path?, NetworkStart) = (nil, .usual)
+    let folder = NetworkFolder(in: station.stateDirectory)
+    if signer != nil && takesThoseOfState { (path, start) = folder.beginBoot() }
+    var found = ModelFile<PickerModel>(
+      path ?? station.network, signedBy: signer, kernels: kernels)
+    if start == .trial && found.problem != nil {
+      start = .rolledBack
+      path = folder.rollBack()
+      found = ModelFile(path ?? station.network, signedBy: signer, kernels: kernels)
+    }
+    if path != nil && found.problem != nil {
+      found = ModelFile(station.network, signedBy: signer, kernels: kernels)
+    }
+    self.start = start
+    picker = found
     estimator = ModelFile(station.estimatorNetwork, signedBy: signer, kernels: kernels)
     self.kernels = kernels
   }

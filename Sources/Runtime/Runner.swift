@@ -100,7 +100,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let digitizer = configuration.board.digitizer
     // Before all that can fail: Swift 6.3 destroys it on those ways out, whether it is there or
     // not.
-    let networks = StationNetworks(configuration.station, kernels: kernels.variant)
+    let networks = StationNetworks(
+      configuration.station, kernels: kernels.variant, takesThoseOfState: true)
     // Everything that can be refused comes first, and the parts are joined when all of them are
     // there.
     let uplink = configuration.station.uplink
@@ -117,7 +118,12 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     // stays.
     let outbox =
       state.isNamed ? OutboxFile(in: configuration.station.stateDirectory) : OutboxFile()
-    let scribe = try Scribe(configuration.station, outbox: outbox)
+    let shadow = configuration.station.networkSigner.map {
+      ShadowSettings(
+        picker: configuration.station.picker, presentLanes: configuration.presentLanes,
+        signer: $0, kernels: kernels.variant)
+    }
+    let scribe = try Scribe(configuration.station, outbox: outbox, shadow: shadow)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
     }
@@ -127,6 +133,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     var settings = StationSettings(
       configuration, epoch: state.epoch, bootCounter: state.bootCounter, bootNonce: random())
     settings.instrument = networks.described(configuration.instrument)
+    settings.takesNetworks = shadow != nil && state.isNamed
+    settings.networkStart = networks.start
     settings.isAlarmStanding = configuration.station.alarm.isLatched && state.isAlarmStanding
     let estimator = networks.makeEstimator(configuration.relations, settings, arena: &arena)
     estimator?.pointee.siteTerm = Station.siteTerm(stored: state.siteTerm)
@@ -361,6 +369,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         if !scribe.store(value, number) { station.note(.stored(value, isDone: false)) }
       case .keep(let record):
         if !scribe.keep(record) { station.note(.stored(.outbox, isDone: false)) }
+      case .network(let order): scribe.network(order)
       case .send(let datagram): send(datagram)
       case .restart: isRestartWanted = true
       }
@@ -377,8 +386,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
 
   private mutating func hearScribe() {
     scribe.clearBell()
-    while let (value, isDone) = scribe.outcome() {
-      station.note(.stored(value, isDone: isDone))
+    while let event = scribe.outcome() {
+      station.note(event)
       act()
     }
     while let found = scribe.place() { upstreams[found.upstream] = found.address }

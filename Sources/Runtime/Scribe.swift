@@ -10,16 +10,17 @@
 //
 //   desk      the memory that both see; it lies in pages of its own, which stay until the program
 //             ends
-//   order     a value that is to be on disk
-//   outcome   whether that value is on disk
+//   order     a value that is to be on disk, or a network to be tried
+//   outcome   what became of it
 //
 //     let isTaken = scribe.store(.siteTerm, 10_000)
-//     while let (value, isDone) = scribe.outcome() { station.note(.stored(value, isDone: isDone)) }
+//     while let event = scribe.outcome() { station.note(event) }
 
 import Board
 import CLinux
 import Core
 import Devices
+import Picker
 import Settings
 import Station
 import Synchronization
@@ -59,16 +60,11 @@ private struct Ring<Element>: ~Copyable {
   }
 }
 
-/// A value that is to be on disk.
-private struct Order {
-  let value: StoredValue
-  let number: Int64
-}
-
-/// Whether it is.
-private struct Outcome {
-  let value: StoredValue
-  let isDone: Bool
+private enum Order {
+  /// A value that is to be on disk.
+  case store(StoredValue, Int64)
+  /// All but its pieces, which have a ring of their own.
+  case network(NetworkOrder)
 }
 
 /// What is to be looked up.
@@ -93,10 +89,13 @@ struct Place {
 /// What both threads see.
 private struct Desk: ~Copyable {
   let orders: Ring<Order>
-  let outcomes: Ring<Outcome>
+  let outcomes: Ring<Event>
   /// As many as the outbox has places.
   let records: Ring<OutboxRecord>
+  let pieces: Ring<NetworkWrite>
   let outbox: OutboxFile
+  let networks: NetworkFolder
+  let shadow: ShadowSettings?
   let siteTerm: StoredCounter
   let latch: StoredCounter
   let directory: Path
@@ -135,26 +134,32 @@ public struct Scribe: ~Copyable {
   private static let machineMilliseconds: Int32 = 1000
   private static let ordersMaximum = 16
   private static let placesMaximum = 4
+  /// As many as come in two seconds.
+  private static let piecesMaximum = 128
 
   private let desk: UnsafeMutablePointer<Desk>
   public let descriptor: Int32
 
   /// Starts the thread. Its pages stay for the life of the program, because it never ends.
-  init(_ station: StationFile, outbox: OutboxFile) throws(Diagnostic) {
+  init(
+    _ station: StationFile, outbox: OutboxFile, shadow: ShadowSettings?
+  ) throws(Diagnostic) {
     let directory = station.stateDirectory
     let siteTerm = try StoredCounter("site-term", in: directory)
     let latch = try StoredCounter("latch", in: directory)
     guard let memory = clinux_map_anonymous(MemoryLayout<Desk>.stride),
       let orders = Ring<Order>(capacity: Scribe.ordersMaximum),
-      let outcomes = Ring<Outcome>(capacity: Scribe.ordersMaximum + 2 * Outbox.capacity),
+      let outcomes = Ring<Event>(capacity: Scribe.ordersMaximum + 2 * Outbox.capacity),
+      let pieces = Ring<NetworkWrite>(capacity: Scribe.piecesMaximum),
       let records = Ring<OutboxRecord>(capacity: Outbox.capacity),
       let places = Ring<Place>(capacity: Scribe.placesMaximum)
     else { throw Diagnostic("the kernel has no memory for the scribe's desk") }
     let desk = memory.bindMemory(to: Desk.self, capacity: 1)
     desk.initialize(
       to: Desk(
-        orders: orders, outcomes: outcomes, records: records, outbox: outbox, siteTerm: siteTerm,
-        latch: latch, directory: directory,
+        orders: orders, outcomes: outcomes, records: records, pieces: pieces, outbox: outbox,
+        networks: NetworkFolder(in: directory), shadow: shadow, siteTerm: siteTerm, latch: latch,
+        directory: directory,
         hosts: [Upstream(station.uplink.first), Upstream(station.uplink.second)], places: places))
     let bell = desk.pointee.outcomesBell
     clinux_bound_resolver()
@@ -167,7 +172,16 @@ public struct Scribe: ~Copyable {
 
   /// False when the desk is full, because the disk has not answered for long.
   func store(_ value: StoredValue, _ number: Int64) -> Bool {
-    ring(desk.pointee.orders.put(Order(value: value, number: number)))
+    ring(desk.pointee.orders.put(.store(value, number)))
+  }
+
+  /// What is not taken is missing from the file, and that is seen when it is examined.
+  func network(_ order: NetworkOrder) {
+    if case .keep(let piece) = order {
+      _ = ring(desk.pointee.pieces.put(piece))
+    } else {
+      _ = ring(desk.pointee.orders.put(.network(order)))
+    }
   }
 
   func keep(_ record: OutboxRecord) -> Bool { ring(desk.pointee.records.put(record)) }
@@ -180,9 +194,7 @@ public struct Scribe: ~Copyable {
   }
 
   /// What became of the oldest order that is done.
-  func outcome() -> (value: StoredValue, isDone: Bool)? {
-    desk.pointee.outcomes.take().map { ($0.value, $0.isDone) }
-  }
+  func outcome() -> Event? { desk.pointee.outcomes.take() }
 
   func clearBell() { clinux_clear_event(descriptor) }
 
@@ -213,13 +225,18 @@ public struct Scribe: ~Copyable {
 
   fileprivate static func run(_ place: UnsafeMutableRawPointer) {
     let desk = place.assumingMemoryBound(to: Desk.self)
+    var shadow: ShadowNetwork?
     var lookUps = InlineArray<2, LookUp>(repeating: LookUp())
     while true {
       while let order = desk.pointee.orders.take() {
-        let isDone = desk.pointee.store(order.value, order.number)
-        tell(Outcome(value: order.value, isDone: isDone), after: 1, desk)
+        switch order {
+        case .store(let value, let number):
+          tell(.stored(value, isDone: desk.pointee.store(value, number)), after: 1, desk)
+        case .network(let order): carryOut(order, &shadow, desk)
+        }
       }
       keepRecords(desk)
+      keepPieces(desk)
       read(desk)
       for upstream in 0..<2 where desk.pointee.hosts[upstream].hasName {
         lookUp(upstream, &lookUps[upstream], desk)
@@ -266,11 +283,47 @@ public struct Scribe: ~Copyable {
     }
     guard count > 0 else { return }
     isDone = desk.pointee.outbox.flush() && isDone
-    tell(Outcome(value: .outbox, isDone: isDone), after: count, desk)
+    tell(.stored(.outbox, isDone: isDone), after: count, desk)
+  }
+
+  private static func keepPieces(_ desk: UnsafeMutablePointer<Desk>) {
+    while let piece = desk.pointee.pieces.take() {
+      _ = desk.pointee.networks.write(piece)
+      desk.pointee.pending.subtract(1, ordering: .relaxed)
+    }
+  }
+
+  @inline(never)
+  private static func carryOut(
+    _ order: NetworkOrder, _ shadow: inout ShadowNetwork?, _ desk: UnsafeMutablePointer<Desk>
+  ) {
+    let folder = desk.pointee.networks
+    switch order {
+    case .examine(let checksum, let byteCount):
+      keepPieces(desk)
+      shadow = nil
+      if folder.finish(byteCount: byteCount, checksum: checksum),
+        let settings = desk.pointee.shadow
+      {
+        shadow = ShadowNetwork(folder.part, settings)
+      }
+      let (picker, found) = (shadow?.picker, shadow?.checksum)
+      tell(.networkExamined(picker, checksum: found ?? 0), after: 1, desk)
+    case .switchOver: tell(.networkSwitched(isDone: folder.switchOver()), after: 1, desk)
+    case .accept:
+      _ = folder.accept()
+      desk.pointee.pending.subtract(1, ordering: .relaxed)
+    case .forget:
+      // Nobody steps it any more.
+      shadow = nil
+      _ = folder.forget()
+      desk.pointee.pending.subtract(1, ordering: .relaxed)
+    case .keep: break
+    }
   }
 
   private static func tell(
-    _ outcome: Outcome, after count: Int, _ desk: UnsafeMutablePointer<Desk>
+    _ outcome: Event, after count: Int, _ desk: UnsafeMutablePointer<Desk>
   ) {
     // There is room: as many orders as the rings hold are under way at most.
     _ = desk.pointee.outcomes.put(outcome)

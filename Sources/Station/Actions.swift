@@ -3,6 +3,7 @@
 
 import Core
 import Digitizer
+import Picker
 import Uplink
 
 /// What outlives the program, each in a file of its own in the state directory. `outbox` is kept by
@@ -19,6 +20,8 @@ public enum Action {
   case send(Datagram)
   /// A datagram that waits for the upstream, to be on disk.
   case keep(OutboxRecord)
+  /// A network that came over the air.
+  case network(NetworkOrder)
   /// An operator wants a new start of the program.
   case restart
 }
@@ -29,6 +32,9 @@ public enum Event {
   case stored(StoredValue, isDone: Bool)
   case digitizer(DigitizerCounters)
   case host(HostStatus)
+  /// The picker of the network that has come; nil: it is refused.
+  case networkExamined(UnsafeMutablePointer<Picker>?, checksum: UInt32)
+  case networkSwitched(isDone: Bool)
 }
 
 /// A queue that drops what matters least, and counts it. Actions leave in the order in which they

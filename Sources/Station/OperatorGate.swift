@@ -39,6 +39,8 @@ struct OperatorGate {
   private var new = Budget(8)
   private var old = Budget(2)
   private var repeats = Budget(5)
+  /// A network of 200 kB comes in a quarter of a minute.
+  private var pieces = Budget(64)
 
   /// When each operator's newest ping was sent by their clock, and the newest command given.
   private var pinged = InlineArray<8, Int64>(repeating: .min)
@@ -72,6 +74,12 @@ struct OperatorGate {
       guard let command = try? CommandMessage(sealed.payload),
         let place = operators.place(of: command.giver), command.bootNonce == bootNonce,
         issued[place].map({ command.issuedMicroseconds > $0 }) ?? true, commands.take(in: second)
+      else { return nil }
+      return operators[place].key
+    case .network:
+      guard let piece = try? NetworkMessage(sealed.payload).piece,
+        let place = operators.place(of: piece.giver), piece.bootNonce == bootNonce,
+        pieces.take(in: second)
       else { return nil }
       return operators[place].key
     default: return nil

@@ -41,7 +41,7 @@ extension CommandParameter {
   /// Parameters that hold until the next start.
   var isSetting: Bool {
     switch self {
-    case .relayTest, .health, .release, .siteTerm, .restart, .instrument, .peaks: false
+    case .relayTest, .health, .release, .siteTerm, .restart, .instrument, .peaks, .network: false
     default: true
     }
   }
@@ -50,7 +50,7 @@ extension CommandParameter {
   var right: Rights {
     switch self {
     case .relayTest, .drill, .release: .relay
-    case .restart: .update
+    case .restart, .network: .update
     case .health, .instrument, .peaks: .watch
     default: .tune
     }
@@ -147,6 +147,7 @@ extension Station {
     case .restart: return restart(value)
     case .healthInterval: return setHealthInterval(value)
     case .peaks: return setPeaks(value)
+    case .network: return setNetwork(value)
     default: return setThreshold(parameter, value)
     }
   }

@@ -43,6 +43,9 @@ public struct StationSettings: Sendable {
   public var conditioner: ConditionerSettings
   public var picker: PickerSettings
   public var alarm: AlarmSettings
+  /// Somebody is named who signs networks, and there is a disk for them.
+  public var takesNetworks = false
+  public var networkStart = NetworkStart.usual
 
   public init(
     code: StationCode, epoch: UInt64, bootCounter: UInt32, bootNonce: UInt64,
@@ -58,6 +61,16 @@ public struct StationSettings: Sendable {
     self.picker = picker
     self.alarm = alarm
   }
+}
+
+/// With which network a boot begins.
+public enum NetworkStart: Sendable {
+  /// That of the station file, or one that was accepted.
+  case usual
+  /// One that came over the air, for the first time.
+  case trial
+  /// That before it, because its first boot was no success.
+  case rolledBack
 }
 
 /// What only the machine around the loop knows; told to the station once a second or so.
@@ -124,6 +137,7 @@ public struct Station: ~Copyable {
   var peaksEnd: Int64?
   /// Those of the last second, while nobody is told.
   var lastPeaks: PeaksOfSecond?
+  var trial = NetworkTrial()
   private var isFirst = true
   /// Which of the stored values the disk did not take when it was last asked: a bit each.
   private var unkept: UInt8 = 0
@@ -179,6 +193,7 @@ public struct Station: ~Copyable {
         picker.step(sample)
         estimator?.pointee.step(sample)
         while let found = picker.next() { take(found) }
+        if let shadow = trial.shadow { step(shadow, sample) }
         estimate(sample)
         if let peaks = estimator?.pointee.nextSecond() { take(peaks) }
       }
@@ -192,6 +207,7 @@ public struct Station: ~Copyable {
     case .pick(let pick):
       send(pick)
       note(pick)
+      if trial.shadow != nil { trial.comparison.add(pick, isShadow: false) }
     case .onset(let time):
       guard let estimator else { return }
       estimator.pointee.begin(id: 0, at: time)
@@ -218,6 +234,7 @@ public struct Station: ~Copyable {
     guard isFirst else { return }
     isFirst = false
     reportInstrument()
+    if settings.networkStart == .rolledBack { report(.rolledBack) }
     if settings.isAlarmStanding { tell(decision.restore(at: moment)) }
   }
 
@@ -226,6 +243,7 @@ public struct Station: ~Copyable {
     if let end = relayTestEnd, moment.monotonicNanoseconds >= end { relayTestEnd = nil }
     repeatAlert()
     sendAgain()
+    passTrial()
     drive(isRetry: true)
     storeSiteTerm()
   }
@@ -249,6 +267,7 @@ public struct Station: ~Copyable {
   }
 
   /// What became of an action, or what the machine says of itself.
+  @inline(never)
   public mutating func note(_ event: Event) {
     switch event {
     case .lines(let report):
@@ -264,6 +283,8 @@ public struct Station: ~Copyable {
       if !status.keepsState { lacksFolder = true }
       host = status
       host.keepsState = keepsState
+    case .networkExamined(let shadow, let checksum): noteExamined(shadow, checksum: checksum)
+    case .networkSwitched(let isDone): noteSwitched(isDone: isDone)
     }
   }
 
@@ -276,6 +297,7 @@ public struct Station: ~Copyable {
       switch header.type {
       case .ping: try receive(PingMessage(datagram.payload), header, from: sender)
       case .command: try receive(datagram, CommandMessage(datagram.payload), from: sender)
+      case .network: try receive(NetworkMessage(datagram.payload), from: sender)
       case .acknowledgement:
         try receive(AcknowledgementMessage(datagram.payload), header, from: seal.upstream)
       default: throw .unknownType
@@ -354,12 +376,13 @@ public struct Station: ~Copyable {
   public mutating func nextAction() -> Action? { actions.take() }
 
   /// The same for whoever has no relay and no disk: all that is not to be sent counts as done.
+  @inline(never)
   public mutating func nextDatagram() -> Datagram? {
     while let action = nextAction() {
       switch action {
       case .send(let datagram): return datagram
       case .store(let value, _): note(.stored(value, isDone: true))
-      case .keep, .restart: break
+      case .keep, .restart, .network: break
       case .drive(let relay, _):
         var report = lines
         report.isActuated = relay

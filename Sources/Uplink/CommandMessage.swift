@@ -8,11 +8,11 @@ public enum CommandParameter: UInt16, Sendable {
   case triggerRatio = 1
   case confirmProbability, relayTest, drill, health, announceProbability, shearProbability
   case unseenProbability, eventProbability, announceUnseenProbability
-  case release, siteTerm, restart, healthInterval, instrument, peaks
+  case release, siteTerm, restart, healthInterval, instrument, peaks, network
 
   /// What the station file, JSON and an operator call them, from 1 on, between bars.
   public static let names: StaticString =
-    "trigger_ratio|confirm_probability|relay_test_seconds|drill|health|announce_probability|shear_probability|unseen_probability|event_probability|announce_unseen_probability|release|site_term_log10|restart|health_interval_seconds|instrument|peaks_seconds"
+    "trigger_ratio|confirm_probability|relay_test_seconds|drill|health|announce_probability|shear_probability|unseen_probability|event_probability|announce_unseen_probability|release|site_term_log10|restart|health_interval_seconds|instrument|peaks_seconds|network_shadow_seconds"
 }
 
 public enum CommandResult: UInt8, Sendable {

@@ -347,6 +347,22 @@ func command(_ parsed: CommandLineArguments) throws {
   if !isDone { exit(1) }
 }
 
+func network(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.count == 2, let key = parsed.values["--key"],
+    let station = parsed.values["--public"]
+  else {
+    throw ToolError("network needs HOST:PORT, --key FILE, --public FILE.pub and NETWORK.onet")
+  }
+  let upload = try NetworkUpload(
+    target: parsed.rest[0], via: parsed.values["--via"], keyPath: key, stationPath: station,
+    path: parsed.rest[1])
+  let (line, isDone, remark) = try upload.run(
+    shadowSeconds: try parsed.wholeNumber("--shadow"), progress: StandardError.note)
+  print(line)
+  if let remark { say("onset network: \(remark)") }
+  if !isDone { exit(1) }
+}
+
 func bench(_ parsed: CommandLineArguments) throws {
   let isJson = parsed.flags.contains("--json")
   let known = ["loop", "kernels", "picker", "uplink"]
@@ -387,7 +403,7 @@ func run(_ arguments: [String]) throws {
     "bench": bench, "check": check, "keys": keys, "key new": keyNew,
     "key station": keyStation, "key operator": keyOperator, "key public": keyPublic,
     "doctor": doctor, "ping": ping,
-    "command": command, "simulate": simulate,
+    "command": command, "network": network, "simulate": simulate,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
     "model compare": modelCompare, "model sign": modelSign, "help": help,
     "completion": completion,

@@ -47,6 +47,7 @@ struct DatagramTarget: Target, ~Copyable {
       keys: UpstreamKeys(key),
       conditioner: ConditionerSettings(rateMillihertz: 100_000, presentLanes: 7),
       picker: .init())
+    settings.takesNetworks = true
     settings.operators.add(
       Operator(key: signer.publicKey, rights: Rights(rawValue: 15)))
     var station = Station(settings)
@@ -109,6 +110,8 @@ struct DatagramTarget: Target, ~Copyable {
     case .acknowledgement: payload = AcknowledgementMessage.byteCount
     case .instrument: payload = InstrumentMessage.byteCount
     case .peaks: payload = PeaksMessage.byteCount
+    case .network: payload = NetworkMessage.byteCount
+    case .trial: payload = TrialMessage.byteCount
     }
     return Wire.headerByteCount + payload + type.sealByteCount
   }
@@ -155,6 +158,14 @@ struct DatagramTarget: Target, ~Copyable {
       case .keep(let record):
         try require(Int(record.place) < Outbox.capacity, "it keeps where nothing is")
       case .restart: isObeyed = true
+      case .network(.keep(let write)):
+        try require(
+          write.count > 0 && write.count <= NetworkMessage.dataByteCount
+            && write.offset >= 0
+            && write.offset + write.count <= Int(NetworkMessage.fileMaximum),
+          "a piece lies outside its file")
+      case .network(.examine): station.note(.networkExamined(nil, checksum: 0))
+      case .network: break
       case .drive(let isActuated, _):
         var lines = LinesReport()
         (lines.relay, lines.isActuated) = (.fitted, isActuated)
@@ -196,11 +207,20 @@ struct DatagramTarget: Target, ~Copyable {
     case .answer: sealed(datagram.header, try AnswerMessage(datagram.payload))
     case .instrument: sealed(datagram.header, try InstrumentMessage(datagram.payload))
     case .peaks: sealed(datagram.header, try PeaksMessage(datagram.payload))
+    case .trial: sealed(datagram.header, try TrialMessage(datagram.payload))
+    case .network:
+      try Self.network(datagram.header, NetworkMessage(datagram.payload), signer)
     case .audit: sealed(datagram.header, try AuditMessage(datagram.payload))
     case .estimate: sealed(datagram.header, try EstimateMessage(datagram.payload))
     case .alert: sealed(datagram.header, try AlertMessage(datagram.payload))
     case .acknowledgement: sealed(datagram.header, try AcknowledgementMessage(datagram.payload))
     }
+  }
+
+  private static func network(
+    _ header: Header, _ message: NetworkMessage, _ signer: SigningKey
+  ) -> Datagram {
+    Datagram(header, signedBy: signer) { message.write(to: &$0) }
   }
 
   private func sealed(_ header: Header, _ message: some Payload) -> Datagram {
@@ -259,6 +279,8 @@ extension DatagramTarget {
       }
     var answer = commands[0]
     answer.result = .done
+    var piece = NetworkPiece()
+    (piece.giver, piece.bootNonce, piece.fileByteCount) = (signer.publicKey.name, 9, 200)
     var pong = PongMessage()
     (pong.nonce, pong.health) = (99, health)
     let messages =
@@ -275,6 +297,12 @@ extension DatagramTarget {
         bytes(Datagram(header(.audit), key: key) { AuditMessage(answer).write(to: &$0) }),
         signed(.ping, PingMessage(asker: signer.publicKey.name, nonce: 99)),
         signed(.pong, pong), signed(.answer, AnswerMessage(answer)),
+        bytes(Datagram(header(.trial), key: key) { TrialMessage().write(to: &$0) }),
+        bytes(Datagram(header(.peaks), key: key) { PeaksMessage().write(to: &$0) }),
+        bytes(
+          Datagram(header(.network), signedBy: signer) {
+            NetworkMessage(piece, data: UnsafeBufferPointer(start: nil, count: 0)).write(to: &$0)
+          }),
       ] + commands.map { signed(.command, $0) }
     return messages + [messages[0] + messages[2] + messages[0], messages[1] + messages[0]]
   }

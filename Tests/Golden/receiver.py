@@ -1,6 +1,6 @@
 """receiver.py KEYFILE FILE.bin: verifies datagrams of wire format 2, prints each as a JSON line."""
 import hashlib, json, struct, sys
-TYPES = [None] + "pick estimate alert health ping pong acknowledgement command answer audit instrument peaks".split()
+TYPES = [None] + "pick estimate alert health ping pong acknowledgement command answer audit instrument peaks network trial".split()
 HEADER = "<24sQIIqBBHI", "station epoch boot sequence emitted_ns clock_state clock_source reserved clock_uncertainty_ns "
 HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHHIHH", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
     forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads suspends reopenings clipped_frames
@@ -20,6 +20,7 @@ PAYLOADS = {
         + "".join("{0}_serial {0}_measured {0}_until {0}_counts ".format(lane) for lane in ("vertical", "north", "east"))
         + "sensor board board_serial software picker_checksum estimator_checksum"),
     "peaks": ("qHBBhH6f", "second_ns samples clipped_lanes none jma none " + " ".join(f"{way}_{peak}" for way in ("vertical", "horizontal") for peak in ("pga_ms2", "pgv_ms", "pd_m"))),
+    "trial": ("BBH7I", "trial_state none none checksum live_checksum shadow_s both live_only shadow_only largest_us"),
     "audit": ("QQQIIHBBIq", "operator boot_nonce issued_us life_ms command_id parameter result none none value")}
 UNKNOWN = {name: value for value, names in {
     0xFFFF: """probability first_motion_probability class_probability magnitude_sigma distance_sigma_log10 back_azimuth back_azimuth_sigma
@@ -35,7 +36,7 @@ RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "no
           "reason": (1, 10), "relay": (0, 3), "drill": (0, 1), "ring_fill_per_mille": (0, 1000), "alarm_state": (0, 3), "keeping": (0, 3),
           "inhibit": (0, 3), "evidence": (0, 63), "incapacity": (0, 255), "changed_parameters": (0, 32_767), "lanes": (0, 15),
           "quantity": (0, 2), "north_azimuth": (0, 35_999), "latitude": (-900_000_000, 900_000_000),
-          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000), "samples": (0, 1000)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
+          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000), "samples": (0, 1000), "trial_state": (1, 6)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 def require(condition, sentence="has a field outside its range, or a payload of the wrong size"):
     if not condition: raise ValueError(sentence)
 def field(name, value):
@@ -52,7 +53,7 @@ def message(rest, key):  # what `rest` begins with, and its length; checks in th
     require(magic == b"ONST", "does not begin with ONST")
     require(version == 2, "has a version other than 2")
     require(80 <= length <= len(rest), "has a length field that differs from its length")
-    require(1 <= kind <= 12, "has a type beyond those of version 2")
+    require(1 <= kind <= 14, "has a type beyond those of version 2")
     require(TYPES[kind] in PAYLOADS, "is between an operator and a station")
     tag = hashlib.blake2b(rest[:length - 16], key=key, digest_size=16).digest()
     require(tag == rest[length - 16:length], "is not sealed with this key")
@@ -65,6 +66,5 @@ def main(key_file, datagram_file):
     while offset < len(data):
         try: found, length = message(data[offset:offset + 400], key)
         except ValueError as error: sys.exit(f"the datagram at byte {offset} {error}")
-        print(json.dumps(found))
-        offset += length
+        print(json.dumps(found)); offset += length
 if __name__ == "__main__": main(*sys.argv[1:])

@@ -42,7 +42,7 @@ import Uplink
       case .send(let datagram): sent.append(datagram)
       case .store(let value, _): station.note(.stored(value, isDone: true))
       case .drive(let relay, _): station.note(.lines(fittedLines(isActuated: relay)))
-      case .keep, .restart: break
+      case .keep, .restart, .network: break
       }
     }
     return sent

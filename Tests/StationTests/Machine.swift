@@ -27,6 +27,7 @@ final class Machine {
   private(set) var sent: [Datagram] = []
   /// What is to be on disk of what waits for the upstream.
   private(set) var kept: [OutboxRecord] = []
+  private(set) var orders: [NetworkOrder] = []
   /// What a silent disk was asked to store.
   private(set) var waiting: [StoredValue] = []
   private var counter: UInt64 = 0
@@ -87,6 +88,16 @@ final class Machine {
 
   func note(_ event: Event) { station.note(event) }
 
+  func receive(_ datagram: Datagram) {
+    datagram.withBytes { station.receive($0, from: Address(ipv4: 0x7F00_0001, port: 4000)) }
+    carryOut()
+  }
+
+  /// What was sent of a kind, the oldest first.
+  func told<Message: Payload>(_ type: Message.Type = Message.self) throws -> [Message] {
+    try sent.compactMap { try message($0) }
+  }
+
   /// A silent disk speaks at last.
   func answer(isDone: Bool) {
     for value in waiting { station.note(.stored(value, isDone: isDone)) }
@@ -116,13 +127,16 @@ final class Machine {
       kept.append(record)
       if disk != .isSilent { station.note(.stored(.outbox, isDone: disk == .takes)) }
     case .restart: log.append("restart")
+    case .network(let order):
+      orders.append(order)
+      log.append("network")
     }
     return true
   }
 
   func carryOut() { while carryOutNext() {} }
 
-  func forget() { (log, sent) = ([], []) }
+  func forget() { (log, sent, orders) = ([], [], []) }
 
   private func name(_ datagram: Datagram) -> String {
     if let alert = (try? message(datagram, as: AlertMessage.self)) ?? nil {

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,15 @@ TRIGGER_RATIO, RELEASE = 1, 11  # numbers of parameters
 LOSES_STATE = 2  # a bit of health's keeping
 # Of a decision in two runs of the same frames: some periods of a shared machine, a twentieth of the least stall.
 LATER_NS_MAX = 500_000_000
+
+
+def crc32c(data):
+    register = 0xFFFFFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ 0x82F63B78 * (register & 1)
+    return register ^ 0xFFFFFFFF
 
 
 class FirmwareTest(unittest.TestCase):
@@ -296,6 +306,75 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(collector.wait(), 0)
             collector.stdout.close()
             collector.stderr.close()
+
+    def networks(self, station):
+        """The station's networks signed, with whom its file names for it; and a picker's that has another name."""
+        key, models = self.folder / "maker", station.folder / "calibration/models"
+        subprocess.run([TOOLS / "onset", "model", "sign", "--new-key", key], check=True, capture_output=True)
+        other = self.folder / "other.onet"
+        network = bytearray((models / "onset-picker.onet").read_bytes())
+        network[16:48] = b"onset-picker-2".ljust(32, b"\0")
+        network[12:16] = crc32c(network[16:int.from_bytes(network[8:12], "little")]).to_bytes(4, "little")
+        other.write_bytes(network)
+        for path in (models / "onset-picker.onet", models / "onset-estimator.onet", other):
+            subprocess.run([TOOLS / "onset", "model", "sign", path, "--key", key], check=True, capture_output=True)
+        file = station.host / "station.toml"
+        file.write_text(file.read_text() + f'\n[networks]\npublic_key = "{key.with_suffix(".pub").read_bytes().hex()}"\n')
+        return other
+
+    def test_another_network_over_the_air(self):
+        """Refused without its signature; then in the shadow, tried in the next start, accepted, and there to stay. What
+        nobody acknowledges is rolled back."""
+        station = self.station(self.ramp(seconds=150))
+        other, keys = self.networks(station), self.folder / "keys"
+        keys.mkdir()
+        shutil.copy(station.host / "station.key", keys / "XX.ONST1.00.EH.key")
+        collector, port = self.collector("--keys", keys, "--database", self.folder / "c.sqlite", "--only", "trial,health")
+        file = station.host / "station.toml"
+        self.replace(file, f"port = {station.socket.getsockname()[1]}\n", f"port = {port}\n")
+        unsigned = self.folder / "unsigned.onet"
+        unsigned.write_bytes(other.read_bytes()[:-100])
+
+        def send(path, *options):
+            return subprocess.run([TOOLS / "onset", "network", *station.operator(), path, *options], capture_output=True,
+                                  text=True)
+        lines = map(json.loads, collector.stdout)
+        with station:
+            refused = send(unsigned, "--shadow", "0")
+            self.assertEqual((refused.returncode, json.loads(refused.stdout)["result"]), (1, "not possible here"), refused.stderr)
+            self.assertEqual(next(line for line in lines if line["type"] == "trial")["state"], "refused")
+            taken = send(other, "--shadow", "0")
+            self.assertEqual(json.loads(taken.stdout)["result"], "done", taken.stderr)
+            states = [next(line for line in lines if line["type"] == "trial")["state"] for _ in range(2)]
+            self.assertEqual(states, ["shadow", "switched"])
+            _, said = station.process.communicate(timeout=60)
+            self.assertIn("an operator has asked for a new start", said)
+            station.process = None
+        with station:
+            self.assertEqual(next(line for line in lines if line["type"] == "trial")["state"], "accepted")
+            self.assertEqual(next(line for line in lines if line["type"] == "health")["model"], "onset-picker-2")
+            self.assertEqual(station.stop(), 0)
+        self.assertFalse((station.host / "state" / "network.trial").exists())
+        # Once more, and its first start is cut off before anybody has acknowledged.
+        (station.host / "state" / "network.onet").rename(station.host / "state" / "network.trial")
+        (station.host / "state" / "network-trial").write_text("1\n")
+        collector.send_signal(signal.SIGSTOP)
+        with station:
+            ping = subprocess.run([TOOLS / "onset", "ping", *station.operator()], check=True, capture_output=True, text=True)
+            self.assertEqual(json.loads(ping.stdout)["model"], "onset-picker-2")
+            station.process.kill()
+            station.process.communicate()
+            station.process = None
+        collector.send_signal(signal.SIGCONT)
+        with station:
+            self.assertIn("rolled back", [next(line for line in lines if line["type"] == "trial")["state"] for _ in range(1)])
+            pong = subprocess.run([TOOLS / "onset", "ping", *station.operator()], check=True, capture_output=True, text=True)
+            self.assertEqual(json.loads(pong.stdout)["model"], "onset-picker")
+            self.assertEqual(station.stop(), 0)
+        collector.terminate()
+        self.assertEqual(collector.wait(), 0)
+        collector.stdout.close()
+        collector.stderr.close()
 
     def test_a_station_behind_a_wall_is_reached_through_its_collector(self):
         """The wall lets through what comes back from where the station sent to, and nothing else."""

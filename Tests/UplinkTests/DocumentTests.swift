@@ -9,7 +9,7 @@ import Tools
 @Suite(.serialized) struct DocumentTests {
   @Test(arguments: [
     "Pick", "Estimate", "Alert", "Health", "Ping", "Command", "Acknowledgement", "Instrument",
-    "Peaks",
+    "Peaks", "Network", "Trial",
   ])
   func theDocumentsTableIsTheCodes(heading: String) throws {
     let path = Golden.folder.deletingLastPathComponent().deletingLastPathComponent()
@@ -33,6 +33,8 @@ import Tools
     case "Alert": DocumentRows.of(AlertMessage())
     case "Acknowledgement": DocumentRows.of(AcknowledgementMessage())
     case "Health": DocumentRows.of(HealthMessage())
+    case "Network": DocumentRows.of(NetworkPiece())
+    case "Trial": DocumentRows.of(TrialMessage())
     case "Peaks": DocumentRows.of(PeaksMessage())
     case "Instrument": DocumentRows.of(InstrumentMessage())
     case "Ping": DocumentRows.of(PingMessage())

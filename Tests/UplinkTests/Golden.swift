@@ -193,6 +193,22 @@ enum Golden {
     return peaks
   }
 
+  static var piece: NetworkPiece {
+    var piece = NetworkPiece()
+    (piece.giver, piece.bootNonce) = (0x8877_6655_4433_2211, 0xF0E1_D2C3_B4A5_9687)
+    (piece.checksum, piece.fileByteCount, piece.number) = (0xCAFE_F00D, 920, 3)
+    return piece
+  }
+
+  static var trial: TrialMessage {
+    var trial = TrialMessage()
+    trial.state = .switched
+    (trial.checksum, trial.liveChecksum, trial.seconds) = (0xCAFE_F00D, 7, 86_400)
+    (trial.both, trial.liveOnly, trial.shadowOnly) = (12, 3, 70_000)
+    trial.largestMicroseconds = 210_000
+    return trial
+  }
+
   static var pong: PongMessage {
     var pong = PongMessage()
     (pong.nonce, pong.bootNonce) = (nonce, 0xF0E1_D2C3_B4A5_9687)
@@ -224,14 +240,19 @@ enum Golden {
     case .audit: AuditMessage(command).write(to: &writer)
     case .instrument: instrument.write(to: &writer)
     case .peaks: peaks.write(to: &writer)
+    case .trial: trial.write(to: &writer)
+    case .network:
+      (0..<200).map(UInt8.init).withUnsafeBufferPointer {
+        NetworkMessage(piece, data: $0).write(to: &writer)
+      }
     }
   }
 
   /// What a station and its upstream seal for each other, and what it and its operators sign.
   static let sealed: [MessageType] = [
-    .pick, .health, .estimate, .alert, .acknowledgement, .audit, .instrument, .peaks,
+    .pick, .health, .estimate, .alert, .acknowledgement, .audit, .instrument, .peaks, .trial,
   ]
-  static let signed: [MessageType] = [.ping, .pong, .command, .answer]
+  static let signed: [MessageType] = [.ping, .pong, .command, .answer, .network]
 
   static let folder = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden")

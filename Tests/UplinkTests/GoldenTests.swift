@@ -99,6 +99,11 @@ import Tools
     ]
     for (name, value) in peaks { #expect(lines[7][name] as? Double == value, "\(name)") }
     #expect(lines[7]["horizontal_pd_m"] is NSNull)
+    let trial: [String: Int] = [
+      "trial_state": 4, "checksum": 0xCAFE_F00D, "live_checksum": 7, "shadow_s": 86_400, "both": 12,
+      "live_only": 3, "shadow_only": 70_000, "largest_us": 210_000,
+    ]
+    for (name, value) in trial { #expect(lines[8][name] as? Int == value, "\(name)") }
     let numbers: [String: Double] = [
       "pick_id": 17, "after_p_ms": 3000, "event_class": 1, "estimate_flags": 14,
       "class_probability": 0.97, "magnitude": -41, "magnitude_sigma": 56,

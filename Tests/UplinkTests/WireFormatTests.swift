@@ -10,7 +10,7 @@ import Tools
   @Test func layoutsHaveTheirSizes() {
     let sizes: [MessageType: Int] = [
       .pick: 116, .estimate: 156, .alert: 112, .health: 296, .acknowledgement: 96, .audit: 128,
-      .instrument: 328, .peaks: 120,
+      .instrument: 328, .peaks: 120, .trial: 112, .network: 396,
       .ping: 144, .pong: 368, .command: 176, .answer: 176,
     ]
     for (type, size) in sizes { #expect(Golden.datagram(type).count == size, "\(type)") }
@@ -39,6 +39,11 @@ import Tools
         case .estimate: #expect(try EstimateMessage(opened.payload) == Golden.estimate)
         case .alert: #expect(try AlertMessage(opened.payload) == Golden.alert)
         case .peaks: #expect(try PeaksMessage(opened.payload) == Golden.peaks)
+        case .trial: #expect(try TrialMessage(opened.payload) == Golden.trial)
+        case .network:
+          let message = try NetworkMessage(opened.payload)
+          #expect(message.piece == Golden.piece)
+          #expect(Array(message.data) == (0..<240).map { $0 < 200 ? UInt8($0) : 0 })
         case .ping: #expect(try PingMessage(opened.payload).nonce == Golden.nonce)
         case .pong: #expect(try PongMessage(opened.payload) == Golden.pong)
         case .acknowledgement:
@@ -91,7 +96,7 @@ import Tools
     #expect(refusal { $0[4] = 1 } == .unknownVersion)
     #expect(refusal { $0[6] = 101 } == .wrongLength)
     #expect(refusal({ _ in }, key: Key(InlineArray(repeating: 9))) == .wrongTag)
-    #expect(refusal { $0[5] = 13 } == .unknownType)
+    #expect(refusal { $0[5] = 15 } == .unknownType)
     #expect(refusal { $0[5] = 0 } == .unknownType)
     #expect(refusal { $0[8] = 0x80 } == .malformed)
     #expect(refusal { $0[56] = 4 } == .malformed)
@@ -202,6 +207,23 @@ import Tools
       #expect(throws: DatagramError.malformed, "\(change)") {
         try bytes.withUnsafeBufferPointer { _ = try InstrumentMessage($0) }
       }
+    }
+  }
+
+  /// No bytes, more than can be, a piece beyond the last, what is reserved, and another size.
+  @Test func piecesOutsideTheirFileAreRefused() {
+    let good = Golden.datagram(.network).withBytes { Array($0[64..<332]) }
+    for change: [Int: UInt8] in [
+      [20: 0, 21: 0, 22: 0, 23: 0], [22: 15], [24: 4], [26: 1],
+    ] {
+      var bytes = good
+      for (offset, value) in change { bytes[offset] = value }
+      #expect(throws: DatagramError.malformed, "\(change)") {
+        try bytes.withUnsafeBufferPointer { _ = try NetworkMessage($0) }
+      }
+    }
+    #expect(throws: DatagramError.malformed) {
+      try good.dropLast().withUnsafeBufferPointer { _ = try NetworkMessage($0) }
     }
   }
 

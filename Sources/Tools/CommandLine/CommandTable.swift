@@ -7,6 +7,7 @@
 import Board
 import Decision
 import Picker
+import Station
 import Uplink
 
 public enum CommandTable {
@@ -348,6 +349,27 @@ public enum CommandTable {
         "Without VALUE it only asks. Thresholds hold until the next start. PARAMETER is one of:\n"
         + CommandParameter.allCases.map { "  \($0.name.padding(to: 28)) \($0.meaning)" }
         .joined(separator: "\n")),
+    CommandDescription(
+      "network", .operate, "gives a running station another network to pick with",
+      forms: ["HOST:PORT --key FILE --public FILE.pub NETWORK.onet"],
+      options: [
+        operatorKey, stationKey, via,
+        CommandOption(
+          "--shadow", value: "SECONDS",
+          in: .whole(0...Int(Station.shadowSeconds.upperBound)), unit: "s",
+          "For how long it hears what the live one hears, with nobody obeying it, before the station starts anew with it."
+        ),
+      ],
+      example:
+        "onset network 192.0.2.1:6465 --key ada --public station.key.pub picker.onet --shadow 86400",
+      notes: """
+        The station's [networks] public_key must name who signed it (onset model sign), and its
+        [operators] whoever sends it, with the right to update. It is checked there as at every start.
+        What it picks in the shadow is compared with what the live one picks, and told upstream. When
+        nothing happens the station starts anew with it; it stays when picks can come and the upstream
+        has acknowledged something, and otherwise the next start has the one before. Without --shadow
+        it waits in the shadow.
+        """),
   ]
 
   // MARK: Models

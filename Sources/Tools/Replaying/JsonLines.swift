@@ -30,6 +30,15 @@ public enum JsonLine {
     case .command: return text(try CommandMessage(datagram.payload), header)
     case .answer: return text(try AnswerMessage(datagram.payload).command, header)
     case .audit: return text(try AuditMessage(datagram.payload).command, header)
+    case .network:
+      let message = try NetworkMessage(datagram.payload)
+      return object(
+        [("type", "\"network\""), ("station", quoted(header.station))]
+          + JsonFields.of(message.piece) + origin(header))
+    case .trial:
+      return object(
+        [("type", "\"trial\""), ("station", quoted(header.station))]
+          + JsonFields.of(try TrialMessage(datagram.payload)) + origin(header))
     case .peaks:
       return object(
         [("type", "\"peaks\""), ("station", quoted(header.station))]

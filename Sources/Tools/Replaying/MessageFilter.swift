@@ -6,7 +6,8 @@
 import Uplink
 
 public struct MessageFilter {
-  public static let types = (1...12).compactMap(MessageType.init(rawValue:))
+  /// As many as there are.
+  public static let types = (1...64).compactMap(MessageType.init(rawValue:))
 
   private var wanted = Set(types)
 

@@ -15,7 +15,8 @@ import Station
 import Uplink
 
 extension CommandParameter: CaseIterable {
-  public static let allCases = (1...15).compactMap(CommandParameter.init(rawValue:))
+  /// As many as there are.
+  public static let allCases = (1...64).compactMap(CommandParameter.init(rawValue:))
 
   private static let allNames = words(names)
 
@@ -51,6 +52,8 @@ extension CommandParameter: CaseIterable {
     case .healthInterval:
       "\(Station.healthIntervals.lowerBound) to \(Station.healthIntervals.upperBound) s: how often it tells how it is"
     case .instrument: "no value: where it stands and what it measures with is told upstream"
+    case .network:
+      "after onset network: 0 to \(Station.shadowSeconds.upperBound) s in the live one's shadow, then the station starts with it; -1 forgets it"
     case .peaks:
       "\(Station.peaksSeconds.lowerBound) to \(Station.peaksSeconds.upperBound) s: for so long the peaks of each second are told upstream"
     }
@@ -60,7 +63,7 @@ extension CommandParameter: CaseIterable {
   private var partsOfUnit: Double {
     switch self {
     case .triggerRatio, .relayTest: 1000
-    case .drill, .health, .release, .restart, .healthInterval, .instrument, .peaks: 1
+    case .drill, .health, .release, .restart, .healthInterval, .instrument, .peaks, .network: 1
     default: 10_000
     }
   }

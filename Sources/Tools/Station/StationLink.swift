@@ -12,11 +12,11 @@ struct StationLink {
   static let attempts = 3
   private static let waitMilliseconds: Int64 = 1000
 
-  private let address: Address
+  let address: Address
   /// Empty for whichever answers there.
   let station: StationCode
   let key: SigningKey
-  private let stationKey: PublicKey
+  let stationKey: PublicKey
 
   /// `keyPath`: the operator's secret key; `stationPath`: the station's public one. `via`: a
   /// collector that hears the station; the target is then its code.
