@@ -87,6 +87,7 @@ final class Database {
     let remedy =
       switch primary {
       case SQLITE_FULL: ": make room on its disk"
+      case SQLITE_IOERR: ": its disk fails, or is full"
       case SQLITE_BUSY, SQLITE_LOCKED: ": another program holds it"
       case SQLITE_READONLY: ": it, or its folder, cannot be written"
       case SQLITE_CORRUPT, SQLITE_NOTADB: ": move it away, and restore a backup if there is one"

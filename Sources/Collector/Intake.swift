@@ -16,13 +16,14 @@
 //     intake.commit(at: now)
 
 import Core
+import Devices
 import Foundation
 import Tools
 import Uplink
 
 public final class Intake {
   /// How much is kept while nothing can be committed: an hour of a thousand stations' health.
-  static let waitingMaximum = 360_000
+  public static let waitingMaximum = 360_000
   /// What one transaction takes in, so that what comes meanwhile is not kept waiting.
   static let committedAtOnce = 4096
   private static let schemaVersion: Int64 = 2
@@ -43,6 +44,8 @@ public final class Intake {
     let bytes: [UInt8]
     let header: Header
     let received: UTC
+    /// By the monotonic clock.
+    let since: Int64
     let sender: Sender
     /// With which it was sealed.
     let key: Key
@@ -70,6 +73,9 @@ public final class Intake {
   private let told: MessageFilter
   private let complain: (String) -> Void
   private let send: (Datagram, Sender) -> Void
+  private let waitingMaximum: Int
+  private let linesLost: () -> Int
+  private let uptime: () -> Int64
   private let relay: OperatorRelay
   private let picks: MessageTable<PickMessage>
   private let estimates: MessageTable<EstimateMessage>
@@ -91,19 +97,27 @@ public final class Intake {
   private var healthSince = UTC(nanoseconds: .min)
   private var lastRefused: [String: (sender: Sender, at: UTC, count: Int)] = [:]
   private var lastFailure: String?
+  private var isGivingUp = false
+  private var clocks = FleetClock()
+  /// What stations said the time was, before this start.
+  private let latestStored: UTC?
 
   /// `patienceMilliseconds`: for so long a commit waits for whoever holds the database; it is tried
   /// again later anyway, and nothing is received meanwhile.
   /// `tell` gets a JSON line of each message that `told` wants, once; `complain` a sentence where something is wrong;
   /// `send` what a station is to be told, and what passes between it and its `operators`.
+  /// `linesLost`: how many that `tell` got nobody has taken; `uptime`: the monotonic clock.
   public init(
     databasePath: String, keys: KeyFolder, operators: [PublicKey] = [],
-    patienceMilliseconds: Int32 = 50, told: MessageFilter = MessageFilter(),
+    patienceMilliseconds: Int32 = 50, waitingMaximum: Int = Intake.waitingMaximum,
+    told: MessageFilter = MessageFilter(),
     tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
-    send: @escaping (Datagram, Sender) -> Void
+    send: @escaping (Datagram, Sender) -> Void, linesLost: @escaping () -> Int = { 0 },
+    uptime: @escaping () -> Int64 = { MachineClock().monotonicNanoseconds() }
   ) throws {
     (self.keys, self.told, self.tell, self.complain) = (keys, told, tell, complain)
-    self.send = send
+    (self.send, self.linesLost, self.uptime) = (send, linesLost, uptime)
+    self.waitingMaximum = waitingMaximum
     relay = OperatorRelay(operators: operators, send: send)
     database = try Database(path: databasePath, patienceMilliseconds: patienceMilliseconds)
     do {
@@ -116,6 +130,11 @@ public final class Intake {
       instruments = try MessageTable("instrument", in: database)
       peaks = try MessageTable("peaks", in: database)
       trials = try MessageTable("trial", in: database)
+      // A few of the last, because one station may never have known the time.
+      let latest = try database.number(
+        "SELECT max(emitted_ns) FROM (SELECT emitted_ns, clock_state FROM health ORDER BY "
+          + "received_ns DESC LIMIT 1000) WHERE clock_state > 0")
+      latestStored = latest > 0 ? UTC(nanoseconds: latest) : nil
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
       seenBoot = try database.prepare(
@@ -162,8 +181,9 @@ public final class Intake {
       CREATE TABLE IF NOT EXISTS refusal (
         cause TEXT PRIMARY KEY, count INTEGER NOT NULL, last_ns INTEGER NOT NULL,
         sender TEXT NOT NULL) WITHOUT ROWID;
-      PRAGMA user_version = \(schemaVersion);
       """)
+    // To write what is there already would want a lock, and somebody may hold the database.
+    if version == 0 { try database.execute("PRAGMA user_version = \(schemaVersion)") }
   }
 
   // MARK: What comes in
@@ -199,16 +219,25 @@ public final class Intake {
       return
     }
     if header.type == .alert && isNewAlert(header), let line = try told.line(opened) { tell(line) }
-    if waiting.count >= Intake.waitingMaximum { makeRoom() }
+    if waiting.count >= waitingMaximum { makeRoom() }
     waiting.append(
-      Waiting(bytes: Array(bytes), header: header, received: now, sender: sender, key: key))
+      Waiting(
+        bytes: Array(bytes), header: header, received: now, since: uptime(), sender: sender,
+        key: key))
   }
 
   public var waitingCount: Int { waiting.count }
 
-  /// Gives the oldest up, health first: it comes again.
+  /// Gives the oldest up, health first: it comes again. None of it was acknowledged.
   private func makeRoom() {
-    var left = Intake.waitingMaximum / 16
+    if !isGivingUp {
+      complain(
+        "\(waitingMaximum) messages wait to be stored: the oldest are given up, and their stations "
+          + "send all but health again")
+    }
+    isGivingUp = true
+    let most = max(waitingMaximum / 16, 1)
+    var left = most
     let hasHealth = waiting.contains { $0.header.type == .health }
     waiting.removeAll { one in
       guard left > 0, one.header.type == .health || !hasHealth else { return false }
@@ -216,7 +245,7 @@ public final class Intake {
       waitingPlaces.remove(Place(one.header))
       return true
     }
-    counts.lost += Intake.waitingMaximum / 16 - left
+    counts.lost += most - left
   }
 
   private func verified(
@@ -239,7 +268,11 @@ public final class Intake {
       _ = try HealthMessage(claimed.payload)
       // A station that nobody has told the time is not old.
       let isOld = claimed.header.emitted.nanoseconds < healthSince.nanoseconds
-      if isOld && claimed.header.clockState > 0 { throw Refusal.old }
+      if isOld && claimed.header.clockState > 0 {
+        // A receiver whose weeks have rolled over is twenty years behind, and that is to be said.
+        clocks.note(claimed.header, uptime: uptime())
+        throw Refusal.old
+      }
     case .audit: _ = try AuditMessage(claimed.payload)
     case .instrument: _ = try InstrumentMessage(claimed.payload)
     case .peaks: _ = try PeaksMessage(claimed.payload)
@@ -297,6 +330,7 @@ public final class Intake {
     if lastFailure != nil {
       complain("what was kept in memory is stored")
       lastFailure = nil
+      isGivingUp = false
     }
     lines.forEach(tell)
     return true
@@ -364,6 +398,7 @@ public final class Intake {
         }
         counts.stored += 1
         relay.note(header, heardFrom: one.sender)
+        if header.type == .health { clocks.note(header, uptime: one.since) }
         if header.type != .alert, let line = try told.line(opened) { lines.append(line) }
         var boot =
           boots[Origin(header)]
@@ -414,6 +449,12 @@ public final class Intake {
     return try number(of: code, now)
   }
 
+  /// The time by which health is old: this machine's clock, unless all stations are behind it. A
+  /// clock that is years ahead would else delete what is new. Nil until a station has told the time.
+  public func vouchedTime(at now: UTC) -> UTC? {
+    [clocks.latest(uptime: uptime()), latestStored].compactMap(\.self).max().map { min(now, $0) }
+  }
+
   /// Health of before a day is deleted, so much of it at once that nothing waits for it; whether
   /// there may be more.
   public func forgetHealth(before day: UTC) throws -> Bool {
@@ -425,14 +466,17 @@ public final class Intake {
     return database.changes == atOnce
   }
 
-  /// How the collector itself is, as a JSON line.
+  /// How the collector itself is, as a JSON line. It complains where a clock is wrong.
   public func report(at now: UTC) -> String {
-    let refused = counts.refused.sorted { $0.key < $1.key }
-      .map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
-    return "{\"type\":\"collector\",\"time\":\"\(now.iso8601)\",\"keys\":\(keys.count),"
-      + "\"stations\":\(stations.count),\"received\":\(counts.received),"
-      + "\"stored\":\(counts.stored),\"doubles\":\(counts.doubles),\"waiting\":\(waiting.count),"
-      + "\"lost\":\(counts.lost),\"passed\":\(counts.passed),\"failures\":\(counts.failures),\"refused\":{\(refused)}}"
+    let uptime = uptime()
+    let judgement = clocks.judge(at: now, uptime: uptime)
+    judgement.complaints.forEach(complain)
+    return Report(
+      time: now, keys: keys.count, stations: stations.count, counts: counts,
+      waiting: waiting.count,
+      oldestWaitingSeconds: waiting.first.map { Double(uptime - $0.since) * 1e-9 } ?? 0,
+      isStoring: lastFailure == nil, linesLost: linesLost(), clocks: judgement
+    ).line
   }
 }
 

@@ -94,7 +94,8 @@ public final class Receiver {
   private func forget(
     _ intake: Intake, _ days: Double, _ complain: (String) -> Void
   ) -> Int64 {
-    let day = Receiver.utc() + -Int64(days * Double(Receiver.nanosecondsPerDay))
+    guard let today = intake.vouchedTime(at: Receiver.utc()) else { return 60_000_000_000 }
+    let day = today + -Int64(days * Double(Receiver.nanosecondsPerDay))
     do {
       return try intake.forgetHealth(before: day) ? 100_000_000 : 3_600_000_000_000
     } catch {

@@ -53,30 +53,23 @@ let usage = """
 
 let isStopped = Atomic<Bool>(false)
 
-/// Writes all of it; what cannot be written is none of the messages' business, which are stored.
-func write(_ text: String, to descriptor: Int32) -> Bool {
-  var bytes = Array(text.utf8)[...]
-  while !bytes.isEmpty {
-    let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-    if count < 0 && errno == EINTR { continue }
-    guard count > 0 else { return false }
-    bytes = bytes.dropFirst(count)
-  }
-  return true
+/// Complaints are few and short; a megabyte of them is more than anybody reads.
+let complaints = LineWriter(STDERR_FILENO, name: "standard error", bytesMaximum: 1 << 20) { _ in }
+
+@Sendable func complain(_ sentence: String) {
+  complaints.tell("onset-collector: \(sentence)")
 }
 
-func complain(_ sentence: String) {
-  _ = write("onset-collector: \(sentence)\n", to: STDERR_FILENO)
-}
+let lines = LineWriter(STDOUT_FILENO, name: "standard output", complain: complain)
 
-let isOutputLost = Atomic<Bool>(false)
-
-func tell(_ line: String) {
-  let isWritten = write(line + "\n", to: STDOUT_FILENO)
-  if !isWritten && !isOutputLost.load(ordering: .relaxed) {
-    complain("nobody takes the lines on standard output any more; messages are stored all the same")
+/// What is said is written first, unless nobody takes it.
+func end(_ status: Int32) -> Never {
+  let unwritten = lines.finish()
+  if unwritten > 0 {
+    complain("\(unwritten) lines on standard output were not taken, and end with this program")
   }
-  isOutputLost.store(!isWritten, ordering: .relaxed)
+  _ = complaints.finish()
+  exit(status)
 }
 
 func run(_ arguments: [String]) throws {
@@ -98,20 +91,21 @@ func run(_ arguments: [String]) throws {
   let intake = try Intake(
     databasePath: path, keys: keys,
     operators: try parsed.values["--operators"].map(KeyFiles.publicKeys) ?? [],
-    told: try MessageFilter(parsed.values["--only"]), tell: tell,
-    complain: complain, send: { receiver.send($0, to: $1) })
+    told: try MessageFilter(parsed.values["--only"]), tell: lines.tell,
+    complain: complain, send: { receiver.send($0, to: $1) },
+    linesLost: { lines.lost + complaints.lost })
   complain(
     "listens at UDP port \(receiver.port) for stations of "
       + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(path)")
   receiver.run(
-    intake, reportSeconds: report, retentionDays: days, tell: tell, complain: complain
+    intake, reportSeconds: report, retentionDays: days, tell: lines.tell, complain: complain
   ) {
     isStopped.load(ordering: .relaxed)
   }
-  tell(intake.report(at: MachineClock().systemClock().realtime))
+  lines.tell(intake.report(at: MachineClock().systemClock().realtime))
   guard intake.waitingCount == 0 else {
     complain("\(intake.waitingCount) messages could not be stored, and end with this program")
-    exit(1)
+    end(1)
   }
 }
 
@@ -127,5 +121,6 @@ do {
   try run(Array(CommandLine.arguments.dropFirst()))
 } catch {
   complain("\(error)")
-  exit(error is ToolError || error is UsageError ? 2 : 1)
+  end(error is ToolError || error is UsageError ? 2 : 1)
 }
+end(0)
