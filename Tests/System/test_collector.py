@@ -1,7 +1,10 @@
-"""onset-collector as a process: killed at random moments, a database that is held, a port that is taken, strangers.
+"""onset-collector as a process: killed at random moments, strangers, a full disk, a database that is held, a port that is
+taken, a reader that stalls.
 
     /usr/bin/python3 Tests/System/test_collector.py BUILD_FOLDER
 """
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,10 +17,13 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 COLLECTOR = pathlib.Path(sys.argv[1]).resolve() / "onset-collector"
 STATIONS, DETECTIONS, KILLS, SEED = 8, 250, 25, 20261129
+# Who waits for something waits for the event. This is when a test gives up, seconds.
+DEADLINE = 120
 
 
 def key(station):
@@ -52,9 +58,120 @@ class Running:
         return self.process.returncode
 
 
+class Watched:
+    """A collector whose lines and complaints are read as they come. Its lines are left in the pipe until `read`."""
+
+    def __init__(self, folder, *options, database="onset.sqlite", report=1, stdout=subprocess.PIPE):
+        self.lines, self.said, self.news, self.threads = [], [], threading.Condition(), []
+        self.process = subprocess.Popen(
+            [COLLECTOR, "--keys", folder, "--database", folder / database, "--port", "0", "--report",
+             str(report), *options], stdout=stdout, stderr=subprocess.PIPE, text=True)
+        self.follow(self.process.stderr, self.said, str)
+        self.port = int(self.hears("listens at UDP port").split("port ")[1].split()[0])
+
+    def follow(self, pipe, found, parse):
+        def run():
+            for line in pipe:
+                with self.news:
+                    found.append(parse(line))
+                    self.news.notify_all()
+        self.threads.append(threading.Thread(target=run, daemon=True))
+        self.threads[-1].start()
+
+    def read(self):
+        self.follow(self.process.stdout, self.lines, json.loads)
+
+    def first(self, found, fits, what):
+        """The first that fits, of what has come and comes."""
+        with self.news:
+            if not self.news.wait_for(lambda: any(map(fits, found)), DEADLINE):
+                raise AssertionError(f"{what} did not come; said was {self.said}, the last line {self.lines[-1:]}")
+            return next(filter(fits, found))
+
+    def hears(self, words):
+        return self.first(self.said, lambda sentence: words in sentence, words)
+
+    def reports(self, fits, what):
+        return self.first(self.lines, lambda line: line["type"] == "collector" and fits(line), what)
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+        for thread in self.threads:
+            thread.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+        return self.process.returncode
+
+
+class Station:
+    """Sends picks, and knows which of them it may forget."""
+
+    def __init__(self, code, port):
+        self.code, self.port, self.sent, self.acknowledged = code, port, 0, set()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def send(self, count):
+        for number in range(self.sent, self.sent + count):
+            self.socket.sendto(pick(self.code, number), ("127.0.0.1", self.port))
+        self.sent += count
+
+    def receive(self):
+        """What has come back until now."""
+        self.socket.setblocking(False)
+        try:
+            while True:
+                self.take(self.socket.recv(500))
+        except BlockingIOError:
+            return self.acknowledged
+
+    def take(self, datagram):
+        assert hashlib.blake2b(datagram[:-16], key=key(self.code), digest_size=16).digest() == datagram[-16:]
+        _, newest, stored = struct.unpack("<IIQ", datagram[64:80])
+        self.acknowledged |= {newest - bit for bit in range(64) if stored >> bit & 1}
+
+    def settle(self):
+        """Until all is acknowledged; what is lost on the way is sent again."""
+        for _ in range(DEADLINE):
+            self.socket.settimeout(1)
+            try:
+                while missing := set(range(self.sent)) - self.acknowledged:
+                    self.take(self.socket.recv(500))
+                return
+            except TimeoutError:
+                for number in missing:
+                    self.socket.sendto(pick(self.code, number), ("127.0.0.1", self.port))
+        raise AssertionError(f"{len(missing)} picks were not acknowledged")
+
+
+class Disk:
+    """A small disk that can be filled."""
+
+    def __init__(self, test, folder):
+        self.folder, self.filler = folder, folder / "filler"
+        folder.mkdir()
+        if os.geteuid() != 0 or subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], capture_output=True).returncode != 0:
+            test.skipTest("a disk to fill is a tmpfs, which this user may not mount")
+        test.addCleanup(subprocess.run, ["umount", folder], check=True)
+
+    def fill(self):
+        with open(self.filler, "ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC, error
+
+    def free(self):
+        self.filler.unlink()
+
+
 class Collector(unittest.TestCase):
     def setUp(self):
         self.place = tempfile.TemporaryDirectory()
+        self.addCleanup(self.place.cleanup)
         self.folder = pathlib.Path(self.place.name)
         self.stations = [f"XX.S{number:03}.00.HH" for number in range(STATIONS)]
         for station in self.stations:
@@ -65,7 +182,6 @@ class Collector(unittest.TestCase):
 
     def tearDown(self):
         self.socket.close()
-        self.place.cleanup()
 
     def send(self, port, *datagrams):
         for datagram in datagrams:
@@ -75,8 +191,8 @@ class Collector(unittest.TestCase):
         with open(self.folder / "out.jsonl") as file:
             return [line for line in map(json.loads, filter(str.strip, file)) if line["type"] == kind]
 
-    def rows(self, sql):
-        with sqlite3.connect(self.folder / "onset.sqlite", timeout=10) as database:
+    def rows(self, sql, name="onset.sqlite"):
+        with contextlib.closing(sqlite3.connect(self.folder / name, timeout=10)) as database:
             return database.execute(sql).fetchall()
 
     def stored(self):
@@ -171,12 +287,149 @@ class Collector(unittest.TestCase):
         self.assertIn("nobody takes the lines", process.stderr.read())
         process.stderr.close()
 
+    def watch(self, *options, **others):
+        collector = Watched(self.folder, *options, **others)
+        self.addCleanup(collector.process.wait)
+        self.addCleanup(collector.process.kill)
+        return collector
+
+    def station(self, collector):
+        station = Station(self.stations[0], collector.port)
+        self.addCleanup(station.socket.close)
+        return station
+
+    def detect_until(self, collector, station, words, count):
+        """All that is sent is acknowledged, so many picks at once, until the collector says this."""
+        while not any(words in sentence for sentence in collector.said):
+            self.assertLess(station.sent, 200_000, f"{words} was not said; said was {collector.said}")
+            station.send(count)
+            station.settle()
+
+    def outlive(self, database, begin, mend, cause):
+        """A fleet and a station detect while nothing can be stored; all of it is stored in the end."""
+        onset, master = COLLECTOR.parent / "onset", self.folder / "master.key"
+        subprocess.run([onset, "key", "new", master], check=True)
+        collector = self.watch("--master", master, database=database)
+        collector.read()
+        station = self.station(collector)
+        station.send(20)
+        station.settle()
+        begin()
+        fleet = subprocess.Popen(
+            [onset, "simulate", f"127.0.0.1:{collector.port}", "--master", master, "--stations", "30", "--seconds", "6",
+             "--health", "1", "--loss", "0.2", "--power-cuts", "5"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(fleet.kill)
+        station.send(20)
+        self.assertIn(cause, collector.hears("nothing can be stored, and is kept in memory"))
+        report = collector.reports(
+            lambda line: not line["storing"] and line["failures"] > 1 and line["waiting"] > 20, "a report that nothing is stored")
+        self.assertGreater(report["oldest_waiting_s"], 0)
+        self.assertEqual(station.receive(), set(range(20)), "acknowledged, and not stored")
+        self.assertEqual(self.rows("SELECT count(*) FROM pick", database), [(20,)])
+        mend()
+        collector.hears("what was kept in memory is stored")
+        station.settle()
+        told = json.loads(fleet.communicate()[0])
+        self.assertEqual((told["stations"], told["waiting"], told["given_up"]), (30, 0, 0))
+        self.assertEqual((fleet.returncode, collector.end()), (0, 0))
+        last = collector.lines[-1]
+        self.assertEqual((last["storing"], last["waiting"], last["oldest_waiting_s"], last["lost"]), (True, 0, 0, 0))
+        # Each of the fleet confirms P and S once.
+        self.assertEqual(self.rows("SELECT count(*) FROM pick WHERE status = 2", database), [(60,)])
+        stored = [row[0] for row in self.rows(
+            f"SELECT sequence FROM pick JOIN station ON station.id = station WHERE code = '{station.code}' ORDER BY 1", database)]
+        self.assertEqual(stored, list(range(40)))
+        picks = [(line["station"], line["boot"], line["sequence"]) for line in collector.lines if line["type"] == "pick"]
+        self.assertEqual((len(picks), len(set(picks))), (self.rows("SELECT count(*) FROM pick", database)[0][0], len(picks)))
+        self.assertEqual(self.rows("PRAGMA integrity_check", database), [("ok",)])
+
+    def test_a_full_disk_loses_nothing(self):
+        disk = Disk(self, self.folder / "disk")
+        self.outlive("disk/onset.sqlite", disk.fill, disk.free, "database or disk is full: make room on its disk")
+
+    def test_a_database_that_is_held_loses_nothing(self):
+        holder = sqlite3.connect(self.folder / "onset.sqlite", isolation_level=None)
+        self.addCleanup(holder.close)
+        self.outlive("onset.sqlite", lambda: holder.execute("BEGIN EXCLUSIVE"), lambda: holder.execute("ROLLBACK"),
+                     "database is locked: another program holds it")
+
+    def test_a_disk_without_room_for_lines_loses_no_messages(self):
+        """The lines go to a file on a disk of its own, and are whole again when there is room."""
+        disk = Disk(self, self.folder / "disk")
+        with open(disk.folder / "out.jsonl", "ab") as out:
+            # No report comes between the picks, so that what is lost can be counted.
+            collector = self.watch(stdout=out, report=86_400)
+        station = self.station(collector)
+        station.send(10)
+        station.settle()
+        disk.fill()
+        self.detect_until(collector, station, "No space left on device", 10)
+        station.send(10)
+        station.settle()
+        disk.free()
+        self.detect_until(collector, station, "lines on standard output are taken again", 10)
+        self.assertEqual(collector.end(), 0)
+        self.assertEqual(len(self.stored()), station.sent)
+        self.assertEqual(sum("nobody takes the lines" in sentence for sentence in collector.said), 1, "once")
+        whole, torn = [], 0
+        for line in (disk.folder / "out.jsonl").read_text().splitlines():
+            try:
+                whole.append(json.loads(line))
+            except json.JSONDecodeError:
+                torn += 1
+        self.assertLessEqual(torn, 1)
+        told = [line["sequence"] for line in whole if line["type"] == "pick"]
+        lost = whole[-1]["lines_lost"]
+        self.assertEqual((len(set(told)), len(told) + lost), (len(told), station.sent))
+        self.assertGreaterEqual(lost, 10)
+        self.assertIn(f"again; {lost} were dropped", collector.hears("are taken again"))
+
+    def test_a_reader_that_stalls_stops_nothing(self):
+        collector = self.watch(report=86_400)
+        station = self.station(collector)
+        self.detect_until(collector, station, "nobody takes the lines on standard output (16384 KiB of them wait)", 200)
+        # Nobody reads, and what comes is stored and acknowledged.
+        station.send(200)
+        station.settle()
+        self.assertEqual(len(self.stored()), station.sent)
+        collector.read()
+        collector.hears("lines on standard output are taken again")
+        station.send(200)
+        station.settle()
+        self.assertEqual(collector.end(), 0)
+        lost = collector.lines[-1]["lines_lost"]
+        told = [line["sequence"] for line in collector.lines if line["type"] == "pick"]
+        self.assertEqual((len(set(told)), len(told) + lost), (len(told), station.sent))
+        self.assertGreaterEqual(lost, 200)
+        self.assertEqual(sorted(told[-200:]), list(range(station.sent - 200, station.sent)))
+        self.assertEqual(len(collector.said), 3, "each is said once")
+        self.assertIn(f"; {lost} were dropped", collector.said[-1])
+
+    def test_a_reader_that_stalls_does_not_keep_it_from_ending(self):
+        collector = self.watch()
+        station = self.station(collector)
+        station.send(400)
+        station.settle()
+        self.assertEqual(collector.end(), 0)
+        self.assertIn("lines on standard output were not taken, and end with this program", collector.said[-1])
+        self.assertEqual(len(self.stored()), 400)
+
+    def test_a_port_that_is_taken_is_said(self):
+        first = Running(self.folder)
+        second = Running(self.folder, "other.sqlite", port=first.port)
+        self.assertEqual(second.said, f"onset-collector: UDP port {first.port} cannot be had (Address already in use): another "
+                         "program is on it\n")
+        self.assertEqual(second.process.wait(), 2)
+        self.assertFalse((self.folder / "other.sqlite").exists())
+        second.process.stderr.close()
+        second.out.close()
+        self.assertEqual(first.end(), 0)
+        third = Running(self.folder, port=first.port)
+        self.assertEqual(third.port, first.port)
+        self.assertEqual(third.end(), 0)
+
     def test_what_it_cannot_do_it_says(self):
         collector = Running(self.folder)
-        second = Running(self.folder, "other.sqlite", port=collector.port)
-        self.assertIn("another program is on it", second.said)
-        self.assertEqual(second.process.wait(), 2)
-        second.process.stderr.close()
         for arguments, said in ((["--keys", "/nowhere", "--database", "x"], "is no folder that can be read"),
                                 (["--keys", str(self.folder), "--database", "/nowhere/x"], "name a file in a folder"),
                                 (["--keys"], "--keys needs a value"), (["--ports", "1"], "--ports is not known here; did you mean --port?"),
@@ -190,4 +443,4 @@ class Collector(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])
