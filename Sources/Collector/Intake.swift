@@ -450,7 +450,8 @@ public final class Intake {
   }
 
   /// The time by which health is old: this machine's clock, unless all stations are behind it. A
-  /// clock that is years ahead would else delete what is new. Nil until a station has told the time.
+  /// clock that is years ahead would else delete what is new. It is nil until a station has told
+  /// the time.
   public func vouchedTime(at now: UTC) -> UTC? {
     [clocks.latest(uptime: uptime()), latestStored].compactMap(\.self).max().map { min(now, $0) }
   }
