@@ -161,7 +161,9 @@ if !isFirmware {
     .target(
       name: "CCollector", path: "Sources/CSystem/Collector",
       linkerSettings: [.linkedLibrary("sqlite3")]),
-    .target(name: "Collector", dependencies: ["Core", "Uplink", "Devices", "Tools", "CCollector"]),
+    .target(
+      name: "Collector",
+      dependencies: ["Core", "Clock", "Uplink", "Devices", "Tools", "CCollector", "CLinux"]),
     .executableTarget(
       name: "onset-collector", dependencies: ["Core", "Uplink", "Devices", "Tools", "Collector"],
       exclude: ["README.md"]),

@@ -10,13 +10,14 @@
 //
 // Only health counts. Other messages are sent again until they are acknowledged, and their times
 // are then as old as what they tell. Each time is kept beside this machine's monotonic clock, which
-// nobody sets. A clock that is set is noticed at once, and not when all stations have told their
-// health again.
+// nobody sets. A clock that is set is noticed at the next report, and not when all stations have told
+// their health again.
 //
 //     var clock = FleetClock()
 //     clock.note(header, uptime: monotonic)
 //     let judgement = clock.judge(at: utc, uptime: monotonic)
 
+import Clock
 import Core
 import Tools
 import Uplink
@@ -31,8 +32,6 @@ struct FleetClock {
   /// Stations tell their health once an hour at least, and one may be lost. Meanwhile a crystal is
   /// off by 100 ppm, 0.7 s.
   static let silenceNanoseconds: Int64 = 7200 * nanosecondsPerSecond
-  /// `clock_state` of WIRE-FORMAT.md.
-  private static let (unsynchronised, locked): (UInt8, UInt8) = (0, 3)
   /// A sentence is to be read.
   private static let namedMaximum = 5
   /// A time of the year 2116. With those beyond it nothing could be reckoned.
@@ -57,7 +56,7 @@ struct FleetClock {
   private enum Opinion { case right, wrong, unknown }
 
   struct Judgement: Equatable {
-    /// How much this machine's clock is ahead of the locked stations', their median; nil where
+    /// How much this machine's clock is ahead of the locked stations', the middle one; nil where
     /// none is locked.
     var aheadSeconds: Double?
     var locked = 0
@@ -84,15 +83,23 @@ struct FleetClock {
     readings[station] = reading
   }
 
+  /// One that is too old to be stored: of a receiver whose weeks have rolled over, or a recording of
+  /// another epoch, which says nothing of a station that is known.
+  mutating func noteOld(_ header: Header, uptime: Int64) {
+    let known = readings[header.station.string]
+    guard known.map({ $0.epoch == header.epoch }) ?? true else { return }
+    note(header, uptime: uptime)
+  }
+
   /// What the station that is furthest ahead takes for now, of those that somebody told the time.
   func latest(uptime: Int64) -> UTC? {
-    readings.values.filter { $0.clockState > FleetClock.unsynchronised }
+    readings.values.filter { $0.clockState > ClockState.unsynchronised.rawValue }
       .map { $0.emitted + (uptime - $0.heard) }.max().map(UTC.init(nanoseconds:))
   }
 
   mutating func judge(at now: UTC, uptime: Int64) -> Judgement {
     readings = readings.filter { uptime - $0.value.heard <= FleetClock.silenceNanoseconds }
-    let differences = readings.filter { $0.value.clockState == FleetClock.locked }.map {
+    let differences = readings.filter { $0.value.clockState == ClockState.locked.rawValue }.map {
       station, reading in
       let then = Double(reading.emitted) + Double(uptime - reading.heard)
       return (station: station, ahead: (Double(now.nanoseconds) - then) * 1e-9)
@@ -135,7 +142,8 @@ struct FleetClock {
     } else if !isWrong && before == .wrong {
       judgement.complaints.append("this machine's clock is right again")
     } else if before == .unknown {
-      judgement.complaints.append("the clocks of this machine and of the stations agree again")
+      judgement.complaints.append(
+        "a majority of the clocks agrees again, this machine's among them")
     }
     for (station, ahead) in differences.sorted(by: { $0.station < $1.station }) {
       let isNamed = wrongStations.contains(station)

@@ -15,6 +15,7 @@
 //     intake.take(bytes, at: now, from: sender)
 //     intake.commit(at: now)
 
+import Clock
 import Core
 import Devices
 import Foundation
@@ -46,6 +47,8 @@ public final class Intake {
     let received: UTC
     /// By the monotonic clock.
     let since: Int64
+    /// It came when it was taken.
+    let isTimely: Bool
     let sender: Sender
     /// With which it was sealed.
     let key: Key
@@ -76,6 +79,8 @@ public final class Intake {
   private let waitingMaximum: Int
   private let linesLost: () -> Int
   private let uptime: () -> Int64
+  /// What is taken now.
+  private var isTimely = true
   private let relay: OperatorRelay
   private let picks: MessageTable<PickMessage>
   private let estimates: MessageTable<EstimateMessage>
@@ -90,6 +95,8 @@ public final class Intake {
   private let seenBoot: Statement
   private let refusal: Statement
   private var stations: [String: Int64] = [:]
+  /// Stations that were heard; a failed commit empties the list of their numbers.
+  private var heardCount = 0
   private var windows: [String: Window] = [:]
   private var waiting: [Waiting] = []
   private var waitingPlaces: Set<Place> = []
@@ -133,7 +140,8 @@ public final class Intake {
       // A few of the last, because one station may never have known the time.
       let latest = try database.number(
         "SELECT max(emitted_ns) FROM (SELECT emitted_ns, clock_state FROM health ORDER BY "
-          + "received_ns DESC LIMIT 1000) WHERE clock_state > 0")
+          + "received_ns DESC LIMIT 1000) WHERE clock_state > "
+          + "\(ClockState.unsynchronised.rawValue)")
       latestStored = latest > 0 ? UTC(nanoseconds: latest) : nil
       stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
       newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
@@ -188,11 +196,13 @@ public final class Intake {
 
   // MARK: What comes in
 
-  /// A datagram. Only what is right is answered, and only when it is stored.
+  /// A datagram. Only what is right is answered, and only when it is stored. `isTimely`: it has not
+  /// waited long in the socket.
   public func take(
-    _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC, from sender: Sender
+    _ bytes: UnsafeBufferPointer<UInt8>, at now: UTC, from sender: Sender, isTimely: Bool = true
   ) {
     counts.received += 1
+    self.isTimely = isTimely
     do {
       // Whose it is, says the station's name; nothing else of it is believed yet.
       let claimed = try OpenedDatagram(bytes, key: nil)
@@ -222,25 +232,28 @@ public final class Intake {
     if waiting.count >= waitingMaximum { makeRoom() }
     waiting.append(
       Waiting(
-        bytes: Array(bytes), header: header, received: now, since: uptime(), sender: sender,
-        key: key))
+        bytes: Array(bytes), header: header, received: now, since: uptime(), isTimely: isTimely,
+        sender: sender, key: key))
   }
 
   public var waitingCount: Int { waiting.count }
 
-  /// Gives the oldest up, health first: it comes again. None of it was acknowledged.
+  /// Gives the oldest up, health first: the next is on its way. None of it was acknowledged. Alerts
+  /// stay, because they have been told, and would be told again.
   private func makeRoom() {
     if !isGivingUp {
       complain(
         "\(waitingMaximum) messages wait to be stored: the oldest are given up, and their stations "
-          + "send all but health again")
+          + "send again what they keep: confirmed picks, newest estimates, alerts, audits, instruments"
+      )
     }
     isGivingUp = true
     let most = max(waitingMaximum / 16, 1)
     var left = most
     let hasHealth = waiting.contains { $0.header.type == .health }
     waiting.removeAll { one in
-      guard left > 0, one.header.type == .health || !hasHealth else { return false }
+      guard left > 0, one.header.type == .health || (!hasHealth && one.header.type != .alert)
+      else { return false }
       left -= 1
       waitingPlaces.remove(Place(one.header))
       return true
@@ -268,9 +281,9 @@ public final class Intake {
       _ = try HealthMessage(claimed.payload)
       // A station that nobody has told the time is not old.
       let isOld = claimed.header.emitted.nanoseconds < healthSince.nanoseconds
-      if isOld && claimed.header.clockState > 0 {
+      if isOld && claimed.header.clockState > ClockState.unsynchronised.rawValue {
         // A receiver whose weeks have rolled over is twenty years behind, and that is to be said.
-        clocks.note(claimed.header, uptime: uptime())
+        if isTimely { clocks.noteOld(claimed.header, uptime: uptime()) }
         throw Refusal.old
       }
     case .audit: _ = try AuditMessage(claimed.payload)
@@ -324,6 +337,7 @@ public final class Intake {
       return false
     }
     counts = found
+    heardCount = max(heardCount, stations.count)
     acknowledge(taken, at: now)
     waiting.removeFirst(taken.count)
     lastRefused.removeAll()
@@ -398,7 +412,7 @@ public final class Intake {
         }
         counts.stored += 1
         relay.note(header, heardFrom: one.sender)
-        if header.type == .health { clocks.note(header, uptime: one.since) }
+        if header.type == .health && one.isTimely { clocks.note(header, uptime: one.since) }
         if header.type != .alert, let line = try told.line(opened) { lines.append(line) }
         var boot =
           boots[Origin(header)]
@@ -456,15 +470,22 @@ public final class Intake {
     [clocks.latest(uptime: uptime()), latestStored].compactMap(\.self).max().map { min(now, $0) }
   }
 
-  /// Health of before a day is deleted, so much of it at once that nothing waits for it; whether
+  /// Health and peaks of before a day are deleted, so much of it at once that nothing waits for it; whether
   /// there may be more.
   public func forgetHealth(before day: UTC) throws -> Bool {
     let atOnce = 10_000
     healthSince = day
-    try database.execute(
-      "DELETE FROM health WHERE rowid IN (SELECT rowid FROM health WHERE received_ns < "
-        + "\(day.nanoseconds) LIMIT \(atOnce))")
-    return database.changes == atOnce
+    let unsynchronised = ClockState.unsynchronised.rawValue
+    var isMore = false
+    for table in ["health", "peaks"] {
+      // By both clocks: this machine's may have begun in 1970.
+      try database.execute(
+        "DELETE FROM \(table) WHERE rowid IN (SELECT rowid FROM \(table) WHERE received_ns < "
+          + "\(day.nanoseconds) AND (emitted_ns < \(day.nanoseconds) OR clock_state = "
+          + "\(unsynchronised)) LIMIT \(atOnce))")
+      isMore = isMore || database.changes == atOnce
+    }
+    return isMore
   }
 
   /// How the collector itself is, as a JSON line. It complains where a clock is wrong.
@@ -473,7 +494,7 @@ public final class Intake {
     let judgement = clocks.judge(at: now, uptime: uptime)
     judgement.complaints.forEach(complain)
     return Report(
-      time: now, keys: keys.count, stations: stations.count, counts: counts,
+      time: now, keys: keys.count, stations: heardCount, counts: counts,
       waiting: waiting.count,
       oldestWaitingSeconds: waiting.first.map { Double(uptime - $0.since) * 1e-9 } ?? 0,
       isStoring: lastFailure == nil, linesLost: linesLost(), clocks: judgement

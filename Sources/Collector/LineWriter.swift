@@ -20,7 +20,7 @@ public final class LineWriter: @unchecked Sendable {
   /// about 20,000 lines of 700 bytes.
   public static let queuedBytesMaximum = 16 << 20
   /// Containers are killed ten seconds after they were told to end. In that time two of these
-  /// finish, and a last commit.
+  /// finish, and the commits before them where not too much waits.
   public static let patienceMilliseconds = 4000
   /// What a pipe holds. The thread says after each piece how much it has written.
   private static let pieceBytes = 1 << 16

@@ -24,7 +24,8 @@ public final class OperatorRelay {
   private static let signaturesPerSecond = 200
   /// A station looks at no more, and its link may be metered.
   private static let questionsPerSecond = 20
-  private static let piecesPerSecond = 64
+  /// Two networks at once, as fast as stations take them. They keep nobody from asking.
+  private static let piecesPerSecond = 2 * NetworkMessage.piecesPerSecond
 
   /// Where a station is, and which of its datagrams said so.
   private struct Route {
@@ -45,7 +46,7 @@ public final class OperatorRelay {
   private var second: Int64 = 0
   private var signatures = 0
   private var questions: [String: Int] = [:]
-  private var pieces: [String: Int] = [:]
+  private var pieces = 0
   private var waiting: [Question: (asker: Sender, until: Int64)] = [:]
 
   public init(operators: [PublicKey], send: @escaping (Datagram, Sender) -> Void) {
@@ -79,7 +80,7 @@ public final class OperatorRelay {
     case .network:
       let piece = try NetworkMessage(datagram.payload).piece
       let question = Question(
-        station: station, number: UInt64(piece.checksum), id: UInt32(piece.number))
+        station: station, number: piece.begunMicroseconds, id: UInt32(piece.number))
       try ask(question, datagram, of: piece.giver, now, sender)
     case .pong:
       let pong = try PongMessage(datagram.payload)
@@ -113,22 +114,21 @@ public final class OperatorRelay {
     passOn(datagram, to: route.sender)
   }
 
-  /// A network on its way keeps nobody from asking.
   private func spend(on station: String, isPiece: Bool, at now: UTC) throws {
     let thisSecond = floorQuotient(now.nanoseconds, nanosecondsPerSecond)
     if thisSecond != second {
-      (second, signatures, questions, pieces) = (thisSecond, 0, [:], [:])
+      (second, signatures, questions, pieces) = (thisSecond, 0, [:], 0)
     }
-    signatures += 1
-    let isWithin: Bool
     if isPiece {
-      pieces[station, default: 0] += 1
-      isWithin = pieces[station]! <= Self.piecesPerSecond
+      guard pieces < Self.piecesPerSecond else { throw Refusal.tooMany }
+      pieces += 1
     } else {
+      guard questions[station, default: 0] < Self.questionsPerSecond,
+        signatures < Self.signaturesPerSecond
+      else { throw Refusal.tooMany }
       questions[station, default: 0] += 1
-      isWithin = questions[station]! <= Self.questionsPerSecond
+      signatures += 1
     }
-    guard signatures <= Self.signaturesPerSecond, isWithin else { throw Refusal.tooMany }
   }
 
   private func answer(

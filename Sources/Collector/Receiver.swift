@@ -17,6 +17,8 @@ public final class Receiver {
   private static let gatherNanoseconds: Int64 = 5_000_000
   private static let gatherMilliseconds: Int32 = 5
   private static let idleMilliseconds: Int32 = 1000
+  /// A quarter of what two clocks may differ by (FleetClock).
+  private static let timelyNanoseconds: Int64 = 500_000_000
   /// After a commit that failed.
   private static let retryNanoseconds: Int64 = 1_000_000_000
   private static let nanosecondsPerDay: Int64 = 86_400_000_000_000
@@ -57,7 +59,10 @@ public final class Receiver {
     var isReceiving = true
     var nextReport = Receiver.monotonic() + Int64(reportSeconds * 1e9)
     var nextForgetting = Receiver.monotonic()
+    var lastReceived = Receiver.monotonic()
     while !isStopped() {
+      // A commit may have taken seconds, and what came meanwhile looks late.
+      let isTimely = Receiver.monotonic() - lastReceived < Receiver.timelyNanoseconds
       let wait =
         intake.waitingCount > 0 ? Receiver.gatherMilliseconds : Receiver.idleMilliseconds
       let count = ccollector_receive(socket, batch, wait)
@@ -69,7 +74,8 @@ public final class Receiver {
         usleep(UInt32(1000 * Receiver.idleMilliseconds))
       }
       isReceiving = count >= 0
-      take(Int(max(count, 0)), intake)
+      lastReceived = now
+      take(Int(max(count, 0)), intake, isTimely: isTimely)
       if intake.waitingCount > 0 { firstWaiting = firstWaiting ?? now }
       let isDue =
         count <= 0 || firstWaiting.map { now - $0 >= Receiver.gatherNanoseconds } ?? false
@@ -104,7 +110,7 @@ public final class Receiver {
     }
   }
 
-  private func take(_ count: Int, _ intake: Intake) {
+  private func take(_ count: Int, _ intake: Intake, isTimely: Bool) {
     let now = Receiver.utc()
     for index in 0..<count {
       let length = Int(
@@ -114,7 +120,9 @@ public final class Receiver {
       withUnsafeBytes(of: &batch.pointee.bytes) { all in
         let begin = index * CCOLLECTOR_BYTES
         let bytes = UnsafeRawBufferPointer(rebasing: all[begin..<(begin + length)])
-        intake.take(bytes.assumingMemoryBound(to: UInt8.self), at: now, from: sender(index))
+        intake.take(
+          bytes.assumingMemoryBound(to: UInt8.self), at: now, from: sender(index),
+          isTimely: isTimely)
       }
     }
   }

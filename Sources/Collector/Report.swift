@@ -12,7 +12,7 @@ struct Report {
   let counts: Intake.Counts
   let waiting: Int
   let oldestWaitingSeconds: Double
-  /// Whether the last commit was one.
+  /// The last commit succeeded.
   let isStoring: Bool
   let linesLost: Int
   let clocks: FleetClock.Judgement

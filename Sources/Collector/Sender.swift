@@ -1,7 +1,9 @@
 // Sender: where a datagram came from, and where what it asks for goes.
 
-import CCollector
+import CLinux
+import Core
 import Foundation
+import Tools
 
 /// An address and a port, of either family.
 public struct Sender: Hashable, CustomStringConvertible {
@@ -22,9 +24,10 @@ public struct Sender: Hashable, CustomStringConvertible {
 
   /// "192.0.2.7:6464"
   public var description: String {
-    var text = [CChar](repeating: 0, count: CCOLLECTOR_ADDRESS)
-    var address = address
-    ccollector_address(&address, &text)
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+    var found = clinux_address()
+    withUnsafePointer(to: address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { clinux_read_address($0, &found) }
+    }
+    return Address(found).string
   }
 }

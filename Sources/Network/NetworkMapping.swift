@@ -14,32 +14,39 @@ public struct NetworkMapping: ~Copyable {
   public init() { bytes = UnsafeRawBufferPointer(start: nil, count: 0) }
 
   public init(file path: Text<256>) throws(Diagnostic) {
-    func refusal(_ sentence: StaticString) -> Diagnostic {
-      Diagnostic("network file ", path, sentence)
-    }
     let descriptor = path.withCString { clinux_open_read($0) }
     guard descriptor >= 0 else {
-      var diagnostic = refusal(" cannot be read (")
+      var diagnostic = Diagnostic("network file ", path, " cannot be read (")
       diagnostic.text.append(cString: UnsafePointer(strerror(clinux_errno())))
       diagnostic.text.append(")")
       throw diagnostic
     }
-    defer { close(descriptor) }
+    var mapped = UnsafeRawBufferPointer(start: nil, count: 0)
+    let fault = NetworkMapping.map(descriptor, &mapped)
+    close(descriptor)
+    if let fault { throw Diagnostic("network file ", path, fault) }
+    bytes = mapped
+  }
+
+  /// What is wrong with it; nil when it is there.
+  private static func map(
+    _ descriptor: Int32, _ mapped: inout UnsafeRawBufferPointer
+  ) -> StaticString? {
     var status = stat()
     guard fstat(descriptor, &status) == 0, clinux_mode_is_regular(status.st_mode) != 0,
       status.st_size >= NetworkHeader.byteCount, status.st_size <= NetworkPlan.maximumByteCount
-    else { throw refusal(" is not a regular file of 80 bytes to 64 MiB") }
+    else { return " is not a regular file of 80 bytes to 64 MiB" }
     let count = Int(status.st_size)
     guard let base = clinux_map_anonymous(count) else {
-      throw refusal(" has no room: the kernel gives no memory")
+      return " has no room: the kernel gives no memory"
     }
-    guard NetworkMapping.fill(UnsafeMutableRawBufferPointer(start: base, count: count), descriptor)
-    else {
+    guard fill(UnsafeMutableRawBufferPointer(start: base, count: count), descriptor) else {
       munmap(base, count)
-      throw refusal(" cannot be read to its end")
+      return " cannot be read to its end"
     }
     mprotect(base, count, PROT_READ)
-    bytes = UnsafeRawBufferPointer(start: base, count: count)
+    mapped = UnsafeRawBufferPointer(start: base, count: count)
+    return nil
   }
 
   private static func fill(_ buffer: UnsafeMutableRawBufferPointer, _ descriptor: Int32) -> Bool {

@@ -31,8 +31,7 @@ public struct ModelFile<Model: NetworkModel>: ~Copyable {
       return
     }
     do throws(Diagnostic) {
-      let mapped = try NetworkMapping(file: path)
-      try ModelFile.demand(signer, mapped.bytes, path)
+      let mapped = try ModelFiles.map(path, signedBy: signer)
       model = try ModelFile.model(mapped.bytes, path, kernels)
       mapping = mapped
       problem = nil
@@ -42,29 +41,45 @@ public struct ModelFile<Model: NetworkModel>: ~Copyable {
     }
   }
 
-  private static func demand(
-    _ signer: PublicKey?, _ bytes: UnsafeRawBufferPointer, _ path: Path
-  ) throws(Diagnostic) {
-    guard let signer else { return }
-    let isSigned = signer.withBytes { NetworkSignature.verify(bytes, key: $0) == .valid }
+  private static func model(
+    _ bytes: UnsafeRawBufferPointer, _ path: Path, _ kernels: KernelVariant
+  ) throws(Diagnostic) -> Model {
+    do throws(NetworkError) {
+      let model = try Model(bytes)
+      if NetworkSelfTest.passes(model.plan, kernels) { return model }
+    } catch {
+      throw ModelFiles.refusal(path, error)
+    }
+    throw ModelFiles.refusal(path, nil)
+  }
+}
+
+/// What is the same for both kinds; the firmware has a copy of the rest for each.
+private enum ModelFiles {
+  @inline(never)
+  static func map(
+    _ path: Path, signedBy signer: PublicKey?
+  ) throws(Diagnostic) -> NetworkMapping {
+    let mapped = try NetworkMapping(file: path)
+    guard let signer else { return mapped }
+    let isSigned = signer.withBytes { NetworkSignature.verify(mapped.bytes, key: $0) == .valid }
     guard isSigned else {
       throw Diagnostic(
         "network file ", path, ": is not signed by the holder of [networks] public_key")
     }
+    return mapped
   }
 
-  private static func model(
-    _ bytes: UnsafeRawBufferPointer, _ path: Path, _ kernels: KernelVariant
-  ) throws(Diagnostic) -> Model {
+  /// `error`: nil where the file is right and the processor is not.
+  @inline(never)
+  static func refusal(_ path: Path, _ error: NetworkError?) -> Diagnostic {
     var reason = Diagnostic("network file ", path, ": ")
-    do throws(NetworkError) {
-      let model = try Model(bytes)
-      if NetworkSelfTest.passes(model.plan, kernels) { return model }
-      reason.text.append("this processor does not compute what the reference does")
-    } catch {
+    if let error {
       reason.text.append(error.description)
+    } else {
+      reason.text.append("this processor does not compute what the reference does")
     }
-    throw reason
+    return reason
   }
 }
 
@@ -73,7 +88,12 @@ public struct StationNetworks: ~Copyable {
   private let picker: ModelFile<PickerModel>
   private let estimator: ModelFile<EstimatorModel>
   private let kernels: KernelVariant
+  private let folder: NetworkFolder
   let start: NetworkStart
+  /// A network was coming, or ran in the shadow, when the program ended.
+  let hadPart: Bool
+  /// Why one of the state directory is not used.
+  let stateProblem: Diagnostic?
 
   /// `takesThoseOfState`: one that came over the air goes before that of the station file, where
   /// somebody is named who signs networks.
@@ -82,10 +102,13 @@ public struct StationNetworks: ~Copyable {
   ) {
     let signer = station.networkSigner
     var (path, start): (Path?, NetworkStart) = (nil, .usual)
-    let folder = NetworkFolder(in: station.stateDirectory)
-    if signer != nil && takesThoseOfState { (path, start) = folder.beginBoot() }
+    folder = NetworkFolder(in: station.stateDirectory)
+    let takesThem = signer != nil && takesThoseOfState
+    if takesThem { (path, start) = folder.beginBoot() }
+    hadPart = takesThem && folder.removePart()
     var found = ModelFile<PickerModel>(
       path ?? station.network, signedBy: signer, kernels: kernels)
+    stateProblem = path == nil ? nil : found.problem
     if start == .trial && found.problem != nil {
       start = .rolledBack
       path = folder.rollBack()
@@ -99,6 +122,8 @@ public struct StationNetworks: ~Copyable {
     estimator = ModelFile(station.estimatorNetwork, signedBy: signer, kernels: kernels)
     self.kernels = kernels
   }
+
+  func noteTold() { if start == .rolledBack { folder.noteTold() } }
 
   public var pickerModel: PickerModel? { picker.model }
   public var pickerProblem: Diagnostic? { picker.problem }

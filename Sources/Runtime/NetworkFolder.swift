@@ -15,10 +15,12 @@ import Settings
 import Station
 
 struct NetworkFolder {
-  /// Of the counter, which is never 0.
+  /// What the counter says; a stored counter is never 0.
   private enum Boots {
     static let none = 1
     static let one = 2
+    /// The trial is over, and nobody was told.
+    static let rolledBack = 3
   }
 
   private let directory: Path
@@ -47,21 +49,33 @@ struct NetworkFolder {
   /// The network to begin with; nil for that of the station file.
   @inline(never)
   func beginBoot() -> (path: Path?, start: NetworkStart) {
-    let last = NetworkFolder.exists(accepted) ? accepted : nil
-    guard NetworkFolder.exists(trial) else { return (last, .usual) }
-    // A boot that is not counted would be tried for ever.
-    if let boots, (try? boots.read(largest: Boots.one)) == Boots.none, boots.store(Boots.one) {
-      return (trial, .trial)
+    let state = boots.flatMap { try? $0.read(largest: Boots.rolledBack) }
+    guard NetworkFolder.exists(trial) else {
+      let last = NetworkFolder.exists(accepted) ? accepted : nil
+      return (last, state == Boots.rolledBack ? .rolledBack : .usual)
     }
-    _ = File.remove(trial, directory: directory)
-    return (last, .rolledBack)
+    // A boot that is not counted would be tried for ever.
+    if let boots, state == Boots.none, boots.store(Boots.one) { return (trial, .trial) }
+    return (rollBack(), .rolledBack)
   }
 
-  /// The trial's file is no network, or no longer one.
+  /// The trial's file is no network, or has had its boot.
   @inline(never)
   func rollBack() -> Path? {
+    _ = boots?.store(Boots.rolledBack)
     _ = File.remove(trial, directory: directory)
     return NetworkFolder.exists(accepted) ? accepted : nil
+  }
+
+  /// The start has come to its end, so that the station tells what became of a trial.
+  func noteTold() { _ = boots?.store(Boots.none) }
+
+  /// What had come when the program ended is of no use any more. Whether there was any.
+  @inline(never)
+  func removePart() -> Bool {
+    guard NetworkFolder.exists(part) else { return false }
+    _ = File.remove(part, directory: directory)
+    return true
   }
 
   // MARK: What comes
@@ -96,19 +110,23 @@ struct NetworkFolder {
     return found.value == checksum
   }
 
-  /// The next boot tries what has come. First its file, which an earlier trial's count would refuse.
+  /// The next boot tries what has come. The count is last: with that of an earlier trial there is
+  /// none.
   @inline(never)
   func switchOver() -> Bool {
-    guard let boots else { return false }
-    return File.move(part, to: trial, directory: directory) && boots.store(Boots.none)
+    guard let boots, boots.store(Boots.one), File.move(part, to: trial, directory: directory)
+    else { return false }
+    if boots.store(Boots.none) { return true }
+    _ = File.move(trial, to: part, directory: directory)
+    return false
   }
 
   @inline(never)
   func accept() -> Bool { File.move(trial, to: accepted, directory: directory) }
 
   @inline(never)
-  func forget() -> Bool {
-    let isPartGone = File.remove(part, directory: directory)
-    return File.remove(accepted, directory: directory) && isPartGone
-  }
+  func forget() -> Bool { File.remove(part, directory: directory) }
+
+  @inline(never)
+  func forgetAccepted() -> Bool { File.remove(accepted, directory: directory) }
 }

@@ -135,6 +135,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     settings.instrument = networks.described(configuration.instrument)
     settings.takesNetworks = shadow != nil && state.isNamed
     settings.networkStart = networks.start
+    settings.hasForgottenNetwork = networks.hadPart
     settings.isAlarmStanding = configuration.station.alarm.isLatched && state.isAlarmStanding
     let estimator = networks.makeEstimator(configuration.relations, settings, arena: &arena)
     estimator?.pointee.siteTerm = Station.siteTerm(stored: state.siteTerm)
@@ -142,8 +143,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       settings, network: networks.makePicker(settings, arena: &arena), estimator: estimator)
     arena.seal()
     self.scribe = scribe
-    stateProblem = state.problem
-    host.keepsState = state.problem == nil && outbox.isWhole
+    stateProblem = state.problem ?? networks.stateProblem
+    host.keepsState = stateProblem == nil && outbox.isWhole
     calibrationEnd = configuration.response?.validUntil
     self.socket = socket
     self.capture = capture
@@ -158,6 +159,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     clock = Self.sampleClock(configuration.board)
     pickerProblem = networks.pickerProblem
     estimatorProblem = networks.estimatorProblem
+    networks.noteTold()
     self.networks = networks
     host.hasRejectedKernels = kernels.hasRejectedBetter
     startMonotonic = 0
@@ -369,7 +371,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         if !scribe.store(value, number) { station.note(.stored(value, isDone: false)) }
       case .keep(let record):
         if !scribe.keep(record) { station.note(.stored(.outbox, isDone: false)) }
-      case .network(let order): scribe.network(order)
+      case .network(let order): if !scribe.network(order) { station.note(order.failure) }
       case .send(let datagram): send(datagram)
       case .restart: isRestartWanted = true
       }

@@ -134,7 +134,7 @@ public struct Scribe: ~Copyable {
   private static let machineMilliseconds: Int32 = 1000
   private static let ordersMaximum = 16
   private static let placesMaximum = 4
-  /// As many as come in two seconds.
+  /// Twice as many as the station has under way.
   private static let piecesMaximum = 128
 
   private let desk: UnsafeMutablePointer<Desk>
@@ -149,7 +149,8 @@ public struct Scribe: ~Copyable {
     let latch = try StoredCounter("latch", in: directory)
     guard let memory = clinux_map_anonymous(MemoryLayout<Desk>.stride),
       let orders = Ring<Order>(capacity: Scribe.ordersMaximum),
-      let outcomes = Ring<Event>(capacity: Scribe.ordersMaximum + 2 * Outbox.capacity),
+      let outcomes = Ring<Event>(
+        capacity: Scribe.ordersMaximum + 2 * Outbox.capacity + Scribe.piecesMaximum),
       let pieces = Ring<NetworkWrite>(capacity: Scribe.piecesMaximum),
       let records = Ring<OutboxRecord>(capacity: Outbox.capacity),
       let places = Ring<Place>(capacity: Scribe.placesMaximum)
@@ -175,13 +176,9 @@ public struct Scribe: ~Copyable {
     ring(desk.pointee.orders.put(.store(value, number)))
   }
 
-  /// What is not taken is missing from the file, and that is seen when it is examined.
-  func network(_ order: NetworkOrder) {
-    if case .keep(let piece) = order {
-      _ = ring(desk.pointee.pieces.put(piece))
-    } else {
-      _ = ring(desk.pointee.orders.put(.network(order)))
-    }
+  func network(_ order: NetworkOrder) -> Bool {
+    if case .keep(let piece) = order { return ring(desk.pointee.pieces.put(piece)) }
+    return ring(desk.pointee.orders.put(.network(order)))
   }
 
   func keep(_ record: OutboxRecord) -> Bool { ring(desk.pointee.records.put(record)) }
@@ -288,8 +285,7 @@ public struct Scribe: ~Copyable {
 
   private static func keepPieces(_ desk: UnsafeMutablePointer<Desk>) {
     while let piece = desk.pointee.pieces.take() {
-      _ = desk.pointee.networks.write(piece)
-      desk.pointee.pending.subtract(1, ordering: .relaxed)
+      tell(.networkKept(isDone: desk.pointee.networks.write(piece)), after: 1, desk)
     }
   }
 
@@ -299,8 +295,7 @@ public struct Scribe: ~Copyable {
   ) {
     let folder = desk.pointee.networks
     switch order {
-    case .examine(let checksum, let byteCount):
-      keepPieces(desk)
+    case .examine(let checksum, let byteCount, let number):
       shadow = nil
       if folder.finish(byteCount: byteCount, checksum: checksum),
         let settings = desk.pointee.shadow
@@ -308,16 +303,14 @@ public struct Scribe: ~Copyable {
         shadow = ShadowNetwork(folder.part, settings)
       }
       let (picker, found) = (shadow?.picker, shadow?.checksum)
-      tell(.networkExamined(picker, checksum: found ?? 0), after: 1, desk)
+      tell(.networkExamined(picker, checksum: found ?? 0, number: number), after: 1, desk)
     case .switchOver: tell(.networkSwitched(isDone: folder.switchOver()), after: 1, desk)
-    case .accept:
-      _ = folder.accept()
-      desk.pointee.pending.subtract(1, ordering: .relaxed)
+    case .accept: tell(.networkAccepted(isDone: folder.accept()), after: 1, desk)
     case .forget:
-      // Nobody steps it any more.
       shadow = nil
-      _ = folder.forget()
-      desk.pointee.pending.subtract(1, ordering: .relaxed)
+      tell(.networkForgotten(isDone: folder.forget()), after: 1, desk)
+    case .forgetAccepted:
+      tell(.networkForgotten(isDone: folder.forgetAccepted()), after: 1, desk)
     case .keep: break
     }
   }

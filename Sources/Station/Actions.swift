@@ -32,9 +32,13 @@ public enum Event {
   case stored(StoredValue, isDone: Bool)
   case digitizer(DigitizerCounters)
   case host(HostStatus)
-  /// The picker of the network that has come; nil: it is refused.
-  case networkExamined(UnsafeMutablePointer<Picker>?, checksum: UInt32)
+  /// The next piece, in the order in which they were to be kept.
+  case networkKept(isDone: Bool)
+  /// The picker of the network of that examination; nil: it is refused.
+  case networkExamined(UnsafeMutablePointer<Picker>?, checksum: UInt32, number: UInt32)
   case networkSwitched(isDone: Bool)
+  case networkAccepted(isDone: Bool)
+  case networkForgotten(isDone: Bool)
 }
 
 /// A queue that drops what matters least, and counts it. Actions leave in the order in which they

@@ -10,6 +10,7 @@ import Picker
 import Uplink
 
 struct NetworkArrival: Sendable {
+  let begunMicroseconds: UInt64
   let checksum: UInt32
   let fileByteCount: UInt32
   let pieceCount: Int
@@ -18,11 +19,13 @@ struct NetworkArrival: Sendable {
 
   init(_ piece: NetworkPiece) {
     (checksum, fileByteCount) = (piece.checksum, piece.fileByteCount)
+    begunMicroseconds = piece.begunMicroseconds
     pieceCount = piece.pieceCount
   }
 
   func isOf(_ piece: NetworkPiece) -> Bool {
-    checksum == piece.checksum && fileByteCount == piece.fileByteCount
+    begunMicroseconds == piece.begunMicroseconds && checksum == piece.checksum
+      && fileByteCount == piece.fileByteCount
   }
 
   var isWhole: Bool { count == pieceCount }
@@ -47,7 +50,7 @@ struct NetworkArrival: Sendable {
 }
 
 struct PickComparison: Sendable {
-  /// Of the time of an arrival; two pickers do not measure it alike.
+  /// Two pickers do not measure an arrival alike: so far apart it is still one.
   private static let near = nanosecondsPerSecond / 2
   /// For so long the other may still find it.
   private static let patience = 10 * nanosecondsPerSecond

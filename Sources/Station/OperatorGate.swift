@@ -39,8 +39,7 @@ struct OperatorGate {
   private var new = Budget(8)
   private var old = Budget(2)
   private var repeats = Budget(5)
-  /// A network of 200 kB comes in a quarter of a minute.
-  private var pieces = Budget(64)
+  private var pieces = Budget(UInt32(NetworkMessage.piecesPerSecond))
 
   /// When each operator's newest ping was sent by their clock, and the newest command given.
   private var pinged = InlineArray<8, Int64>(repeating: .min)

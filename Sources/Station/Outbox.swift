@@ -58,7 +58,7 @@ public struct Outbox: ~Copyable {
   /// RFC 8085, section 3.1.1: a second where the round trip is not known, and twice as long each
   /// time.
   static let firstWait = nanosecondsPerSecond
-  static let longestWait = 60 * nanosecondsPerSecond
+  public static let longestWait = 60 * nanosecondsPerSecond
   /// While the upstream is heard the link is bad and not gone.
   static let longestWaitWhileHeard = 10 * nanosecondsPerSecond
   /// 160 bytes every 50 ms are 3.2 kB/s.
@@ -110,8 +110,10 @@ public struct Outbox: ~Copyable {
   public func isHeard(_ upstream: Int) -> Bool { heard[upstream] != nil }
 
   /// It acknowledged something a short time ago.
-  public func isNear(_ upstream: Int, at now: Int64) -> Bool {
-    heard[upstream].map { now - $0 < Outbox.longestWait } ?? false
+  public func isNear(
+    _ upstream: Int, at now: Int64, within patience: Int64 = Outbox.longestWait
+  ) -> Bool {
+    heard[upstream].map { now - $0 < patience } ?? false
   }
 
   public func count(for upstream: Int) -> Int { waiting[upstream].nonzeroBitCount }

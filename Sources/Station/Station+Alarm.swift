@@ -90,10 +90,10 @@ extension Station {
     case (.p, .provisional), (.p, .confirmed):
       estimator?.pointee.begin(id: pick.id, at: pick.time)
       decision.notePick(at: moment)
-      notePeaks(of: moment)
+      notePeaks(of: pick.id)
     case (.s, .confirmed): estimator?.pointee.noteShear(at: pick.time)
     case (.p, .retracted):
-      eventEnd = nil
+      if eventPick == pick.id { eventEnd = nil }
       estimator?.pointee.forget(pickID: pick.id)
       if let alert = decision.retract(pickID: pick.id, at: moment) { tell(alert) }
     default: break

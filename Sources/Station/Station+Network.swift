@@ -23,18 +23,31 @@ import Uplink
 public enum NetworkOrder {
   case keep(NetworkWrite)
   /// All of it has come: is it what it should be? Then it goes into the shadow.
-  case examine(checksum: UInt32, byteCount: Int)
+  case examine(checksum: UInt32, byteCount: Int, number: UInt32)
   /// The next boot has it.
   case switchOver
   case accept
-  /// Also one that was accepted: the next boot has that of the station file.
+  /// What has come, and with it the shadow, which nobody steps any more.
   case forget
+  /// The one that was accepted: the next boot has that of the station file.
+  case forgetAccepted
+
+  /// What becomes of it where nobody takes it.
+  public var failure: Event {
+    switch self {
+    case .keep: .networkKept(isDone: false)
+    case .examine(_, _, let number): .networkExamined(nil, checksum: 0, number: number)
+    case .switchOver: .networkSwitched(isDone: false)
+    case .accept: .networkAccepted(isDone: false)
+    case .forget, .forgetAccepted: .networkForgotten(isDone: false)
+    }
+  }
 }
 
 public struct NetworkWrite {
   public let offset: Int
   public let count: Int
-  public private(set) var bytes = InlineArray<240, UInt8>(repeating: 0)
+  public private(set) var bytes = InlineArray<232, UInt8>(repeating: 0)
 
   init(_ message: NetworkMessage) {
     offset = Int(message.piece.number) * NetworkMessage.dataByteCount
@@ -46,22 +59,38 @@ public struct NetworkWrite {
 /// The network that is on its way, and its trial.
 struct NetworkTrial {
   var arrival: NetworkArrival?
-  /// It is being looked at.
+  /// Pieces that are not on disk yet.
+  var underway = 0
+  /// That of the examination under way; outcomes of another are none of this one's.
+  var number: UInt32 = 0
   var isExamined = false
   var shadow: UnsafeMutablePointer<Picker>?
-  /// Of the shadow's file.
+  /// The shadow has heard its first sample.
+  var hasBegun = false
+  /// CRC-32C of the shadow's file.
   var checksum: UInt32 = 0
   var comparison = PickComparison()
   var shadowBegin: Int64 = 0
   var switchAt: Int64?
-  var isSwitching = false
-  var isSettled = false
+  var progress = Progress.none
   var nextReport: Int64 = 0
+
+  /// Of a switch, and of the first boot after it.
+  enum Progress { case none, ordered, waiting, settled }
+
+  /// Everything but how many examinations there were.
+  mutating func clear() {
+    let last = number
+    self = NetworkTrial()
+    number = last
+  }
 }
 
 extension Station {
   /// A week: longer than any swarm.
-  public static var shadowSeconds: ClosedRange<Int64> { -1...604_800 }
+  public static var shadowSeconds: ClosedRange<Int64> { 0...604_800 }
+  /// Half of what the scribe's ring holds.
+  static var piecesUnderway: Int { 64 }
   /// The upstream acknowledges health, which comes at least every hour.
   private static var trialNanoseconds: Int64 { 3900 * nanosecondsPerSecond }
   private static var reportNanoseconds: Int64 { 3600 * nanosecondsPerSecond }
@@ -81,52 +110,78 @@ extension Station {
     var outcome = CommandMessage()
     outcome.giver = piece.giver
     outcome.bootNonce = piece.bootNonce
-    outcome.issuedMicroseconds = UInt64(piece.checksum)
+    outcome.issuedMicroseconds = piece.begunMicroseconds
     outcome.id = UInt32(piece.number)
     outcome.parameter = CommandParameter.network.rawValue
-    (outcome.result, outcome.value) = take(message)
+    guard let (result, value) = take(message) else { return }
+    (outcome.result, outcome.value) = (result, value)
     answer(.answer, to: asker) { AnswerMessage(outcome).write(to: &$0) }
   }
 
-  /// The value: the first piece that is missing.
-  private mutating func take(_ message: NetworkMessage) -> (CommandResult, Int64) {
+  /// The value: the first piece that is missing. nil: it is to come again.
+  private mutating func take(_ message: NetworkMessage) -> (CommandResult, Int64)? {
     let piece = message.piece
-    guard settings.takesNetworks, !isBusyWithNetwork || trial.arrival?.isOf(piece) == true else {
-      return (.impossible, CommandMessage.noValue)
-    }
-    var arrival = trial.arrival ?? NetworkArrival(piece)
-    if !arrival.isOf(piece) { arrival = NetworkArrival(piece) }
+    guard var arrival = arrival(of: piece) else { return (.impossible, CommandMessage.noValue) }
     if !arrival.has(piece.number) {
+      guard trial.underway < Station.piecesUnderway else { return nil }
+      trial.underway += 1
       actions.put(.network(.keep(NetworkWrite(message))), rank: Station.networkRank)
       arrival.note(piece.number)
-      if arrival.isWhole {
-        trial.isExamined = true
-        actions.put(
-          .network(
-            .examine(checksum: piece.checksum, byteCount: Int(piece.fileByteCount))),
-          rank: Station.networkRank)
-      }
     }
     trial.arrival = arrival
+    examineIfWhole()
     return (.done, Int64(arrival.firstMissing))
   }
 
-  private var isBusyWithNetwork: Bool {
-    trial.isExamined || trial.shadow != nil || trial.isSwitching || isOnTrial
+  /// A recorded piece begins nothing: what comes is newer than all before.
+  private mutating func arrival(of piece: NetworkPiece) -> NetworkArrival? {
+    guard settings.takesNetworks else { return nil }
+    if let arrival = trial.arrival, arrival.isOf(piece) { return arrival }
+    guard !isBusyWithNetwork, piece.begunMicroseconds > lastNetwork,
+      piece.begunMicroseconds <= uptimeMicroseconds + Station.commandLeadMicroseconds
+    else { return nil }
+    lastNetwork = piece.begunMicroseconds
+    return NetworkArrival(piece)
   }
 
-  private var isOnTrial: Bool { settings.networkStart == .trial && !trial.isSettled }
+  private mutating func examineIfWhole() {
+    guard let arrival = trial.arrival, arrival.isWhole, trial.underway == 0, !trial.isExamined,
+      trial.shadow == nil
+    else { return }
+    trial.isExamined = true
+    trial.number &+= 1
+    actions.put(
+      .network(
+        .examine(
+          checksum: arrival.checksum, byteCount: Int(arrival.fileByteCount),
+          number: trial.number)), rank: Station.networkRank)
+  }
+
+  mutating func noteKept(isDone: Bool) {
+    trial.underway = max(trial.underway - 1, 0)
+    // A file with a hole is none: all of it comes again.
+    if !isDone { trial.arrival = nil }
+    examineIfWhole()
+  }
+
+  private var isBusyWithNetwork: Bool {
+    trial.isExamined || trial.shadow != nil || trial.underway > 0 || isOnTrial
+  }
+
+  private var isOnTrial: Bool { settings.networkStart == .trial && trial.progress != .settled }
 
   // MARK: Commands
 
-  /// For how long it runs in the shadow before the station starts anew with it; −1 forgets it.
+  /// For how long it runs in the shadow before the station starts anew with it; −1 forgets it, −2
+  /// the one that was accepted.
   mutating func setNetwork(_ seconds: Int64) -> (CommandResult, Int64) {
-    guard settings.takesNetworks, !trial.isSwitching, !isOnTrial else {
-      return (.impossible, CommandMessage.noValue)
-    }
+    guard settings.takesNetworks, trial.progress != .ordered, trial.progress != .waiting,
+      !isOnTrial
+    else { return (.impossible, CommandMessage.noValue) }
     let now = moment.monotonicNanoseconds
     switch seconds {
     case CommandMessage.noValue: break
+    case -2: actions.put(.network(.forgetAccepted), rank: Station.networkRank)
     case -1: forgetNetwork()
     case Station.shadowSeconds:
       guard trial.shadow != nil else { return (.impossible, CommandMessage.noValue) }
@@ -139,17 +194,19 @@ extension Station {
 
   private mutating func forgetNetwork() {
     if trial.shadow != nil { report(.forgotten) }
-    trial = NetworkTrial()
+    trial.clear()
     actions.put(.network(.forget), rank: Station.networkRank)
   }
 
   // MARK: The shadow
 
   /// nil: it was refused.
-  mutating func noteExamined(_ shadow: UnsafeMutablePointer<Picker>?, checksum: UInt32) {
-    guard trial.isExamined else { return }
+  mutating func noteExamined(
+    _ shadow: UnsafeMutablePointer<Picker>?, checksum: UInt32, number: UInt32
+  ) {
+    guard trial.isExamined, number == trial.number else { return }
     let arrival = trial.arrival
-    trial = NetworkTrial()
+    trial.clear()
     trial.checksum = checksum
     // The answer to its last piece may have been lost.
     if shadow != nil { trial.arrival = arrival }
@@ -159,21 +216,36 @@ extension Station {
   }
 
   mutating func step(_ shadow: UnsafeMutablePointer<Picker>, _ sample: Sample) {
+    var sample = sample
+    // It hears the stream from here on.
+    if !trial.hasBegun { sample.isRestart = true }
+    trial.hasBegun = true
     shadow.pointee.step(sample)
     while let found = shadow.pointee.next() {
-      if case .pick(let pick) = found { trial.comparison.add(pick, isShadow: true) }
+      if case .pick(let pick) = found, isComparing { trial.comparison.add(pick, isShadow: true) }
     }
   }
 
+  /// Both have settled on what they hear.
+  var isComparing: Bool { isLive && trial.shadow.map { $0.pointee.isLive } ?? false }
+
   mutating func passTrial() {
     if settings.networkStart == .trial { return passFirstBoot() }
-    guard trial.shadow != nil, !trial.isSwitching else { return }
+    guard let shadow = trial.shadow else { return }
     trial.comparison.pass(now)
     let now = moment.monotonicNanoseconds
-    if now >= trial.nextReport { report(.shadow) }
-    guard let end = trial.switchAt, now >= end, isQuiet else { return }
-    trial.isSwitching = true
-    actions.put(.network(.switchOver), rank: Station.networkRank)
+    if now >= trial.nextReport && trial.progress == .none { report(.shadow) }
+    guard isQuiet else { return }
+    switch trial.progress {
+    case .none:
+      guard let end = trial.switchAt, now >= end, shadow.pointee.isLive else { return }
+      trial.progress = .ordered
+      actions.put(.network(.switchOver), rank: Station.networkRank)
+    case .waiting:
+      trial.progress = .settled
+      actions.put(.restart, rank: MessageType.health.rank)
+    case .ordered, .settled: break
+    }
   }
 
   /// Nothing happens, and nobody waits for anything.
@@ -183,28 +255,31 @@ extension Station {
   }
 
   mutating func noteSwitched(isDone: Bool) {
-    guard trial.isSwitching else { return }
-    trial.isSwitching = false
-    guard isDone else {
-      trial.switchAt = nil
-      return report(.refused)
-    }
-    report(.switched)
-    actions.put(.restart, rank: MessageType.health.rank)
+    guard trial.progress == .ordered else { return }
+    trial.progress = isDone ? .waiting : .none
+    // The disk may have taken seconds: the new start waits for a quiet moment of its own.
+    if !isDone { trial.switchAt = nil }
+    report(isDone ? .switched : .refused)
   }
 
   // MARK: The first boot with it
 
   private mutating func passFirstBoot() {
-    guard !trial.isSettled else { return }
-    if isLive && (outbox.isHeard(0) || outbox.isHeard(1)) {
-      trial.isSettled = true
+    guard trial.progress == .none else { return }
+    if isLive && isHeardInThisBoot {
+      trial.progress = .ordered
       actions.put(.network(.accept), rank: Station.networkRank)
-      report(.accepted)
     } else if uptimeMicroseconds > UInt64(Station.trialNanoseconds / 1000), isQuiet {
-      trial.isSettled = true
+      trial.progress = .settled
       actions.put(.restart, rank: MessageType.health.rank)
     }
+  }
+
+  /// Where the disk does not take it, it is ordered again until the trial's time is over.
+  mutating func noteAccepted(isDone: Bool) {
+    guard trial.progress == .ordered else { return }
+    trial.progress = isDone ? .settled : .none
+    if isDone { report(.accepted) }
   }
 
   mutating func report(_ state: TrialMessage.State) {

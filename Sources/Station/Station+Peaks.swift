@@ -13,16 +13,21 @@ extension Station {
   private static var eventNanoseconds: Int64 { 60 * nanosecondsPerSecond }
 
   /// A P begins an event, or makes it longer.
-  mutating func notePeaks(of event: Moment) {
-    eventEnd = event.monotonicNanoseconds + Station.eventNanoseconds
-    // The second of the onset is over when its P is known.
-    if let last = lastPeaks.take() { send(last) }
+  mutating func notePeaks(of pick: UInt32) {
+    eventEnd = moment.monotonicNanoseconds + Station.eventNanoseconds
+    eventPick = pick
   }
 
   mutating func take(_ peaks: PeaksOfSecond) {
     let now = moment.monotonicNanoseconds
     let isWanted = eventEnd.map { now < $0 } ?? false || peaksEnd.map { now < $0 } ?? false
-    if isWanted || hasAlert { send(peaks) } else { lastPeaks = peaks }
+    guard isWanted || hasAlert else {
+      lastPeaks = peaks
+      return
+    }
+    // The second of the onset is over when its P is known.
+    if let last = lastPeaks.take() { send(last) }
+    send(peaks)
   }
 
   /// For so many seconds from now; 0 ends it.

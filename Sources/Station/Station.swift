@@ -46,6 +46,8 @@ public struct StationSettings: Sendable {
   /// Somebody is named who signs networks, and there is a disk for them.
   public var takesNetworks = false
   public var networkStart = NetworkStart.usual
+  /// One was coming, or ran in the shadow, when the program ended.
+  public var hasForgottenNetwork = false
 
   public init(
     code: StationCode, epoch: UInt64, bootCounter: UInt32, bootNonce: UInt64,
@@ -134,10 +136,16 @@ public struct Station: ~Copyable {
   var storedSiteTerm: Int64
   /// Peaks are told until then: of an event, and because somebody asks for them.
   var eventEnd: Int64?
+  /// The P that the event rests on.
+  var eventPick: UInt32 = 0
   var peaksEnd: Int64?
   /// Those of the last second, while nobody is told.
   var lastPeaks: PeaksOfSecond?
   var trial = NetworkTrial()
+  /// When the newest network was begun to be sent.
+  var lastNetwork: UInt64 = 0
+  /// The upstream has acknowledged something of this boot.
+  var isHeardInThisBoot = false
   private var isFirst = true
   /// Which of the stored values the disk did not take when it was last asked: a bit each.
   private var unkept: UInt8 = 0
@@ -164,9 +172,10 @@ public struct Station: ~Copyable {
 
   public var now: UTC { moment.utc }
 
-  /// The upstream acknowledged something a short time ago.
+  /// The upstream acknowledged something lately. Where nothing happens that is health.
   public func isAnswered(by upstream: Int) -> Bool {
-    outbox.isNear(upstream, at: moment.monotonicNanoseconds)
+    let patience = max(Outbox.longestWait, 2 * reporting.intervalSeconds * nanosecondsPerSecond)
+    return outbox.isNear(upstream, at: moment.monotonicNanoseconds, within: patience)
   }
   /// Frames come, and the picker has settled on them.
   var isLive: Bool { isDelivering && picker.isLive }
@@ -207,7 +216,7 @@ public struct Station: ~Copyable {
     case .pick(let pick):
       send(pick)
       note(pick)
-      if trial.shadow != nil { trial.comparison.add(pick, isShadow: false) }
+      if isComparing { trial.comparison.add(pick, isShadow: false) }
     case .onset(let time):
       guard let estimator else { return }
       estimator.pointee.begin(id: 0, at: time)
@@ -235,6 +244,7 @@ public struct Station: ~Copyable {
     isFirst = false
     reportInstrument()
     if settings.networkStart == .rolledBack { report(.rolledBack) }
+    if settings.hasForgottenNetwork { report(.forgotten) }
     if settings.isAlarmStanding { tell(decision.restore(at: moment)) }
   }
 
@@ -283,8 +293,12 @@ public struct Station: ~Copyable {
       if !status.keepsState { lacksFolder = true }
       host = status
       host.keepsState = keepsState
-    case .networkExamined(let shadow, let checksum): noteExamined(shadow, checksum: checksum)
+    case .networkKept(let isDone): noteKept(isDone: isDone)
+    case .networkExamined(let shadow, let checksum, let number):
+      noteExamined(shadow, checksum: checksum, number: number)
     case .networkSwitched(let isDone): noteSwitched(isDone: isDone)
+    case .networkAccepted(let isDone): noteAccepted(isDone: isDone)
+    case .networkForgotten(let isDone): if !isDone { report(.refused) }
     }
   }
 
@@ -362,6 +376,7 @@ public struct Station: ~Copyable {
         || (acknowledgement.boot == settings.bootCounter && acknowledgement.sequence < sequence)
     else { throw .notOurs }
     accepted &+= 1
+    if acknowledgement.boot == settings.bootCounter { isHeardInThisBoot = true }
     outbox.settle(acknowledgement, from: upstream, at: moment.monotonicNanoseconds)
   }
 

@@ -21,37 +21,40 @@ public struct Key: Equatable, Sendable {
 
   /// Reads a key file: a regular file of exactly 32 bytes that others cannot read.
   public init(file path: Text<256>) throws(Diagnostic) {
-    func refusal(_ sentence: StaticString) -> Diagnostic {
-      Diagnostic("key file ", path, sentence)
-    }
     bytes = InlineArray(repeating: 0)
     guard csodium_start() >= 0 else {
       throw Diagnostic("libsodium does not start: the kernel gives no random numbers")
     }
     let descriptor = path.withCString { clinux_open_read($0) }
     guard descriptor >= 0 else {
-      var diagnostic = refusal(" cannot be read (")
+      var diagnostic = Diagnostic("key file ", path, " cannot be read (")
       diagnostic.text.append(cString: UnsafePointer(strerror(clinux_errno())))
       diagnostic.text.append("): make one with head -c 32 /dev/urandom, readable by onsetd alone")
       throw diagnostic
     }
-    defer { close(descriptor) }
+    let fault = read(descriptor)
+    close(descriptor)
+    if let fault { throw Diagnostic("key file ", path, fault) }
+  }
+
+  /// What is wrong with it; nil when it is right.
+  private mutating func read(_ descriptor: Int32) -> StaticString? {
     var status = stat()
     guard fstat(descriptor, &status) == 0, clinux_mode_is_regular(status.st_mode) != 0 else {
-      throw refusal(" is not a regular file: a key is 32 bytes in a file")
+      return " is not a regular file: a key is 32 bytes in a file"
     }
     guard status.st_mode & 0o007 == 0 else {
-      throw refusal(" is open to everyone on this machine: chmod o-rwx it, and make a new key")
+      return " is open to everyone on this machine: chmod o-rwx it, and make a new key"
     }
     guard status.st_size == Key.byteCount else {
-      throw refusal(" does not have exactly 32 bytes: make one with head -c 32 /dev/urandom")
+      return " does not have exactly 32 bytes: make one with head -c 32 /dev/urandom"
     }
     var span = bytes.mutableSpan
     let got = span.withUnsafeMutableBufferPointer {
       CLinux.read(descriptor, $0.baseAddress, Key.byteCount)
     }
-    guard got == Key.byteCount else { throw refusal(" could not be read to its end") }
-    guard !isZero else { throw refusal(" is all zeros: make one with head -c 32 /dev/urandom") }
+    guard got == Key.byteCount else { return " could not be read to its end" }
+    return isZero ? " is all zeros: make one with head -c 32 /dev/urandom" : nil
   }
 
   private var isZero: Bool {
@@ -115,10 +118,11 @@ public struct UpstreamKeys: Sendable {
     guard let second = settings.second else { return (first, nil) }
     let keys = try UpstreamKeys(second)
     // By its key an acknowledgement says whose it is.
-    guard keys.key != first.key else {
+    guard !keys.has(first.key), !(first.previous.map { keys.has($0) } ?? false) else {
       throw Diagnostic(
         "key file ", second.keyFile,
-        " has the key of the first upstream: make this one a key of its own with onset key")
+        ", or the one before it, has a key of the first upstream: make this one a key of its own with onset key"
+      )
     }
     return (first, keys)
   }
@@ -127,6 +131,10 @@ public struct UpstreamKeys: Sendable {
   private init(_ settings: UpstreamSettings) throws(Diagnostic) {
     key = try Key(file: settings.keyFile)
     if !settings.previousKeyFile.isEmpty { previous = try Key(file: settings.previousKeyFile) }
+  }
+
+  private func has(_ other: Key) -> Bool {
+    key == other || previous.map { $0 == other } ?? false
   }
 
   public func haveSealed(_ sealed: SealedBytes) -> Bool {

@@ -5,10 +5,12 @@ import Core
 /// What stands before the bytes of one piece of a network file.
 public struct NetworkPiece: Payload, Equatable, Sendable {
   public static let type = MessageType.network
-  public static let byteCount = 28
+  public static let byteCount = 36
   /// The name of the public key of whoever sends it.
   public var giver: UInt64 = 0
   public var bootNonce: UInt64 = 0
+  /// When it was begun to be sent, since the station's start; above that of the one before.
+  public var begunMicroseconds: UInt64 = 0
   /// CRC-32C of the whole file.
   public var checksum: UInt32 = 0
   public var fileByteCount: UInt32 = 0
@@ -25,6 +27,7 @@ public struct NetworkPiece: Payload, Equatable, Sendable {
   public mutating func visit(_ v: inout some FieldVisitor) {
     v.number(&giver, "operator", "", "the first eight bytes of the public key of whoever sends it")
     v.number(&bootNonce, "boot_nonce", "", "the station's, from its pong")
+    v.number(&begunMicroseconds, "begun_us", "µs", "when the file was begun to be sent, since the station's boot: from its pong, and the time since; above that of the file before", to: UInt64(Int64.max))
     v.number(&checksum, "file_checksum", "", "CRC-32C of the whole file")
     v.number(&fileByteCount, "file_bytes", "bytes", "of the whole file", from: 1, to: NetworkMessage.fileMaximum)
     v.number(&number, "piece", "", "which: from 0")
@@ -34,7 +37,9 @@ public struct NetworkPiece: Payload, Equatable, Sendable {
 
 /// One piece, with its bytes; those of the last are filled up with zeros.
 public struct NetworkMessage {
-  public static let dataByteCount = 240
+  public static let dataByteCount = 232
+  /// Signatures of pieces that a station looks at. A network of 200 kB comes in a quarter of a minute.
+  public static let piecesPerSecond = 64
   public static let byteCount = NetworkPiece.byteCount + dataByteCount
   /// 4096 pieces.
   public static let fileMaximum = UInt32(4096 * dataByteCount)
@@ -84,7 +89,7 @@ public struct TrialMessage: Payload, Equatable, Sendable {
 
   // swift-format-ignore
   public mutating func visit(_ v: inout some FieldVisitor) {
-    v.word(&state, "state", "1 it runs in the shadow of the live one, 2 refused: damaged, not signed by whom the station file names, or not what a picker is, 3 forgotten, 4 the station starts anew with it, 5 accepted: it works and the upstream has acknowledged, 6 rolled back: the network before it works again", "|shadow|refused|forgotten|switched|accepted|rolled back")
+    v.word(&state, "state", "1 it runs in the shadow of the live one, 2 refused: damaged, not signed by whom the station file names, not what a picker is, or the disk did not take it, 3 forgotten, 4 the station starts anew with it, 5 accepted: it works and the upstream has acknowledged, 6 rolled back: the network before it works again", "none|shadow|refused|forgotten|switched|accepted|rolled back")
     v.reserved(UInt8.self)
     v.reserved(UInt16.self)
     v.number(&checksum, "checksum", "", "of the network, as its file has it; 0: not known")

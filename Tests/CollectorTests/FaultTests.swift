@@ -133,6 +133,17 @@ import Uplink
     #expect(world.intake.vouchedTime(at: ahead) == Self.now)
   }
 
+  /// A machine without a battery clock stores in 1970, until somebody tells it the time.
+  @Test func aClockThatBeganIn1970DeletesNothingNew() throws {
+    let world = try World()
+    world.take(.health, sequence: 0, at: UTC(nanoseconds: 0))
+    #expect(world.intake.commit(at: UTC(nanoseconds: 0)))
+    _ = try world.intake.forgetHealth(before: Self.now + -Self.day)
+    #expect(try world.count("health") == 1)
+    _ = try world.intake.forgetHealth(before: Self.now + Self.day)
+    #expect(try world.count("health") == 0)
+  }
+
   /// A backup that holds the database does not keep the collector from starting either.
   @Test func itStartsWhileSomebodyHoldsTheDatabase() throws {
     let world = try World()

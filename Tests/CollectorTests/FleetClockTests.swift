@@ -33,6 +33,15 @@ import Uplink
           clockSource: 2, clockUncertaintyNanoseconds: 1000), uptime: uptime)
     }
 
+    /// Health that is too old to be stored.
+    mutating func old(_ station: String, ahead: Double, epoch: UInt64) {
+      clock.noteOld(
+        Header(
+          type: .health, station: Text(station), epoch: epoch, bootCounter: 1, sequence: 1,
+          emitted: time(ahead), clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000),
+        uptime: uptime)
+    }
+
     mutating func judge() -> FleetClock.Judgement {
       clock.judge(at: time(machineAhead), uptime: uptime)
     }
@@ -136,7 +145,31 @@ import Uplink
     #expect(world.judge().complaints.isEmpty, "once")
     for number in stations.indices { world.health("S\(number)", ahead: 0) }
     judgement = world.judge()
-    #expect(judgement.complaints == ["the clocks of this machine and of the stations agree again"])
+    #expect(
+      judgement.complaints == [
+        "a majority of the clocks agrees again, this machine's among them"
+      ])
+  }
+
+  /// One station differs, and then another says that it is that one.
+  @Test func aSecondStationDecides() {
+    var world = World()
+    world.health("A", ahead: 5)
+    #expect(world.judge().complaints.count == 1)
+    world.health("B", ahead: 0)
+    let judgement = world.judge()
+    #expect(judgement.complaints.count == 2 && judgement.wrong == 1 && !judgement.isMachineWrong)
+    #expect(judgement.complaints.last?.hasPrefix("the clock of A is wrong") == true)
+  }
+
+  /// What somebody recorded in another epoch.
+  @Test func recordingsOfAnotherEpochDoNotVote() {
+    var world = World()
+    for station in ["A", "B", "C"] { world.health(station, ahead: 0) }
+    world.old("A", ahead: -1000, epoch: 77)
+    #expect(world.judge().complaints.isEmpty)
+    world.old("D", ahead: -1000, epoch: 77)
+    #expect(world.judge().wrong == 1, "nothing else is known of that one")
   }
 
   /// A datagram that was long on its way, or that somebody sends again.

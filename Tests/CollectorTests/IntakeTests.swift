@@ -431,7 +431,9 @@ import Uplink
     let day: Int64 = 86_400_000_000_000
     for (sequence, age) in [(0, 3), (1, 2), (2, 0)] as [(UInt32, Int64)] {
       world.take(
-        Self.datagram(.health, key: world.key, sequence: sequence), at: Self.now + -age * day)
+        Self.datagram(
+          .health, key: world.key, sequence: sequence, emitted: Self.now + -age * day),
+        at: Self.now + -age * day)
     }
     world.take(Self.datagram(key: world.key, sequence: 3), at: Self.now + -9 * day)
     #expect(world.intake.commit(at: Self.now))

@@ -158,14 +158,15 @@ struct DatagramTarget: Target, ~Copyable {
       case .keep(let record):
         try require(Int(record.place) < Outbox.capacity, "it keeps where nothing is")
       case .restart: isObeyed = true
-      case .network(.keep(let write)):
-        try require(
-          write.count > 0 && write.count <= NetworkMessage.dataByteCount
-            && write.offset >= 0
-            && write.offset + write.count <= Int(NetworkMessage.fileMaximum),
-          "a piece lies outside its file")
-      case .network(.examine): station.note(.networkExamined(nil, checksum: 0))
-      case .network: break
+      case .network(let order):
+        if case .keep(let write) = order {
+          try require(
+            write.count > 0 && write.count <= NetworkMessage.dataByteCount && write.offset >= 0
+              && write.offset + write.count <= Int(NetworkMessage.fileMaximum),
+            "a piece lies outside its file")
+        }
+        // Taken, and not taken, by turns.
+        station.note(iteration & 1 == 0 ? order.failure : .networkKept(isDone: true))
       case .drive(let isActuated, _):
         var lines = LinesReport()
         (lines.relay, lines.isActuated) = (.fitted, isActuated)
@@ -281,6 +282,7 @@ extension DatagramTarget {
     answer.result = .done
     var piece = NetworkPiece()
     (piece.giver, piece.bootNonce, piece.fileByteCount) = (signer.publicKey.name, 9, 200)
+    piece.begunMicroseconds = 1
     var pong = PongMessage()
     (pong.nonce, pong.health) = (99, health)
     let messages =

@@ -40,6 +40,8 @@ import Testing
     #expect(disk.boot() == "network.onet usual")
     #expect(disk.boot() == "network.onet usual")
     #expect(disk.folder.forget())
+    #expect(disk.boot() == "network.onet usual")
+    #expect(disk.folder.forgetAccepted())
     #expect(disk.boot() == "station file usual")
   }
 
@@ -52,17 +54,20 @@ import Testing
     #expect(disk.boot() == "network.trial trial")
     #expect(disk.boot() == "network.onet rolledBack")
     #expect(!disk.has("network.trial"))
+    #expect(disk.boot() == "network.onet rolledBack", "that start came to no end, and told nobody")
+    disk.folder.noteTold()
     #expect(disk.boot() == "network.onet usual")
     // The next one has its own trial.
     try disk.write("network.part", "newer")
     _ = disk.folder.switchOver()
     #expect(disk.boot() == "network.trial trial")
     #expect(disk.folder.rollBack()?.string.hasSuffix("network.onet") == true)
+    disk.folder.noteTold()
     #expect(disk.boot() == "network.onet usual")
   }
 
   /// Between the move and the counter, and with a counter that is damaged: in doubt, no trial.
-  @Test(arguments: ["2\n", "x", "0\n", "-1\n", "3\n"])
+  @Test(arguments: ["2\n", "x", "0\n", "-1\n", "3\n", "4\n"])
   func aTrialThatIsNotCountedIsNone(_ counter: String) throws {
     let disk = try Disk()
     try disk.write("network-trial", counter)
@@ -72,6 +77,14 @@ import Testing
     let other = try Disk()
     try other.write("network.trial", "new")
     #expect(other.boot() == "station file rolledBack", "no counter at all")
+  }
+
+  /// What had come is of no use to the next boot, and somebody is to know.
+  @Test func whatHadComeIsRemovedAtTheNextStart() throws {
+    let disk = try Disk()
+    #expect(!disk.folder.removePart())
+    try disk.write("network.part", "half")
+    #expect(disk.folder.removePart() && !disk.has("network.part"))
   }
 
   @Test func aDiskThatTakesNothingHasNoTrial() throws {

@@ -28,6 +28,8 @@ final class Machine {
   /// What is to be on disk of what waits for the upstream.
   private(set) var kept: [OutboxRecord] = []
   private(set) var orders: [NetworkOrder] = []
+  /// The disk takes them at once.
+  var keepsPieces = true
   /// What a silent disk was asked to store.
   private(set) var waiting: [StoredValue] = []
   private var counter: UInt64 = 0
@@ -130,6 +132,7 @@ final class Machine {
     case .network(let order):
       orders.append(order)
       log.append("network")
+      if case .keep = order, keepsPieces { station.note(.networkKept(isDone: true)) }
     }
     return true
   }

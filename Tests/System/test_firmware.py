@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -263,8 +264,13 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(station.stop(), 0)
 
     def collector(self, *options, port=0):
-        collector = subprocess.Popen([TOOLS / "onset-collector", *options, "--port", str(port)], stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE, text=True)
+        """One that ends after three minutes at the latest, so that nobody waits for its lines for ever."""
+        collector = subprocess.Popen([TOOLS / "onset-collector", *options, "--port", str(port), "--report", "86400"],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        watch = threading.Timer(180, collector.kill)
+        watch.start()
+        self.addCleanup(collector.kill)
+        self.addCleanup(watch.cancel)
         return collector, int(re.search(r"UDP port (\d+)", collector.stderr.readline())[1])
 
     def test_two_collectors_by_name_and_by_ipv6_get_the_same(self):

@@ -233,4 +233,21 @@ import Uplink
     (health.calibrationDays, health.drillSeconds, health.droppedActions) = (-17, 1799, 18)
     return health
   }
+
+  /// States are numbered from 1.
+  @Test func whatBecameOfANetworkIsNamed() throws {
+    for (state, name) in [
+      (TrialMessage.State.shadow, "shadow"), (.refused, "refused"), (.rolledBack, "rolled back"),
+    ] {
+      var message = TrialMessage()
+      message.state = state
+      let header = Header(.trial, to: Text<24>("XX.ONST1.00.EH"), epoch: 1, at: UTC(nanoseconds: 0))
+      let key = Key(InlineArray(repeating: 1))
+      let line = try Datagram(header, key: key) { message.write(to: &$0) }.withBytes {
+        bytes throws in
+        try JsonLine.text(try OpenedDatagram(bytes, key: key))
+      }
+      #expect(line.contains("\"state\":\"\(name)\""), "\(line)")
+    }
+  }
 }

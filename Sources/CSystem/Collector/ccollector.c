@@ -58,16 +58,6 @@ void ccollector_send(int socket, const uint8_t *bytes, size_t count, const struc
   (void)!sendto(socket, bytes, count, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof *to);
 }
 
-void ccollector_address(const struct sockaddr_in6 *sender, char text[CCOLLECTOR_ADDRESS]) {
-  char host[INET6_ADDRSTRLEN] = "?";
-  int mapped = IN6_IS_ADDR_V4MAPPED(&sender->sin6_addr);
-  if (mapped)
-    inet_ntop(AF_INET, sender->sin6_addr.s6_addr + 12, host, sizeof host);
-  else
-    inet_ntop(AF_INET6, &sender->sin6_addr, host, sizeof host);
-  snprintf(text, CCOLLECTOR_ADDRESS, mapped ? "%s:%u" : "[%s]:%u", host, (unsigned)ntohs(sender->sin6_port));
-}
-
 int ccollector_bind_text(sqlite3_stmt *statement, int place, const char *text, int length) {
   return sqlite3_bind_text(statement, place, text, length, SQLITE_TRANSIENT);
 }

@@ -31,7 +31,7 @@ static socklen_t form(const struct clinux_address *a, int is_ipv4, struct sockad
   return is_mapped(a) || (a->high | a->low) == 0 ? sizeof narrow : 0;
 }
 
-static void read_form(const struct sockaddr *formed, struct clinux_address *a) {
+void clinux_read_address(const struct sockaddr *formed, struct clinux_address *a) {
   memset(a, 0, sizeof *a);
   if (formed->sa_family == AF_INET) {
     struct sockaddr_in narrow;
@@ -85,7 +85,7 @@ int clinux_udp_port(int socket) {
   socklen_t size = sizeof formed;
   if (getsockname(socket, (struct sockaddr *)&formed, &size) != 0) return -1;
   struct clinux_address a;
-  read_form((struct sockaddr *)&formed, &a);
+  clinux_read_address((struct sockaddr *)&formed, &a);
   return a.port;
 }
 
@@ -101,7 +101,7 @@ ssize_t clinux_udp_receive(int socket, void *bytes, size_t count, struct clinux_
   socklen_t size = sizeof formed;
   memset(&formed, 0, sizeof formed);
   ssize_t n = recvfrom(socket, bytes, count, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&formed, &size);
-  read_form((struct sockaddr *)&formed, from);
+  clinux_read_address((struct sockaddr *)&formed, from);
   return n;
 }
 
@@ -123,7 +123,7 @@ static int look_up(const char *host, int flags, uint16_t port, unsigned turn, st
   for (struct addrinfo *one = all; one != NULL; one = one->ai_next) count++;
   struct addrinfo *one = all;
   for (unsigned left = turn % count; left > 0; left--) one = one->ai_next;
-  read_form(one->ai_addr, found);
+  clinux_read_address(one->ai_addr, found);
   found->port = port;
   freeaddrinfo(all);
   return 1;
@@ -142,13 +142,14 @@ int clinux_numeric_address(const char *text, uint16_t port, struct clinux_addres
 
 void clinux_print_address(const struct clinux_address *address, char text[CLINUX_ADDRESS_TEXT]) {
   struct sockaddr_in6 formed = wide(address);
-  char host[INET6_ADDRSTRLEN] = "?";
+  char host[INET6_ADDRSTRLEN] = "?", scope[16] = "";
   if (is_mapped(address)) {
     uint32_t narrow = htonl((uint32_t)address->low);
     inet_ntop(AF_INET, &narrow, host, sizeof host);
     snprintf(text, CLINUX_ADDRESS_TEXT, "%s:%u", host, (unsigned)address->port);
-  } else {
-    inet_ntop(AF_INET6, &formed.sin6_addr, host, sizeof host);
-    snprintf(text, CLINUX_ADDRESS_TEXT, "[%s]:%u", host, (unsigned)address->port);
+    return;
   }
+  inet_ntop(AF_INET6, &formed.sin6_addr, host, sizeof host);
+  if (address->scope != 0) snprintf(scope, sizeof scope, "%%%u", (unsigned)address->scope);
+  snprintf(text, CLINUX_ADDRESS_TEXT, "[%s%s]:%u", host, scope, (unsigned)address->port);
 }

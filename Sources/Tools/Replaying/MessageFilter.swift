@@ -6,7 +6,7 @@
 import Uplink
 
 public struct MessageFilter {
-  /// As many as there are.
+  /// All that the wire numbers; 64 is above the highest.
   public static let types = (1...64).compactMap(MessageType.init(rawValue:))
 
   private var wanted = Set(types)

@@ -15,7 +15,7 @@ import Station
 import Uplink
 
 extension CommandParameter: CaseIterable {
-  /// As many as there are.
+  /// All that the wire numbers; 64 is above the highest.
   public static let allCases = (1...64).compactMap(CommandParameter.init(rawValue:))
 
   private static let allNames = words(names)
@@ -53,7 +53,7 @@ extension CommandParameter: CaseIterable {
       "\(Station.healthIntervals.lowerBound) to \(Station.healthIntervals.upperBound) s: how often it tells how it is"
     case .instrument: "no value: where it stands and what it measures with is told upstream"
     case .network:
-      "after onset network: 0 to \(Station.shadowSeconds.upperBound) s in the live one's shadow, then the station starts with it; -1 forgets it"
+      "after onset network: 0 to \(Station.shadowSeconds.upperBound) s in the live one's shadow, then the station starts with it; -1 forgets it, -2 the one that was accepted"
     case .peaks:
       "\(Station.peaksSeconds.lowerBound) to \(Station.peaksSeconds.upperBound) s: for so long the peaks of each second are told upstream"
     }

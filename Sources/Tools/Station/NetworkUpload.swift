@@ -15,7 +15,8 @@ import Settings
 import Uplink
 
 public struct NetworkUpload {
-  private static let piecesPerSecond: Int64 = 60
+  /// A few less than the station looks at.
+  private static let piecesPerSecond = Int64(NetworkMessage.piecesPerSecond) - 4
   /// Half a second's: what a bad link loses is seen before much more is sent.
   private static let underwayMaximum = 32
   private static let againNanoseconds: Int64 = 1_000_000_000
@@ -81,7 +82,7 @@ public struct NetworkUpload {
     let boot = try Ping(link).boot()
     let header = Header(.network, to: boot.station, epoch: boot.epoch, at: StationLink.now())
     var piece = piece
-    piece.bootNonce = boot.nonce
+    (piece.bootNonce, piece.begunMicroseconds) = (boot.nonce, boot.microsecondsNow)
     let socket = try UdpEndpoint(listenPort: 0)
     var sentAt = [Int64?](repeating: nil, count: piece.pieceCount)
     var isThere = [Bool](repeating: false, count: piece.pieceCount)
@@ -110,13 +111,24 @@ public struct NetworkUpload {
       guard let answer = try answer(on: socket, piece) else { continue }
       lastHeard = now
       guard answer.result == .done else {
+        guard !isThere.allSatisfy({ $0 }) else {
+          throw ToolError(
+            "the station has all of it and refuses it: it is not signed by the holder of its [networks] "
+              + "public_key, or its disk did not take it")
+        }
         throw ToolError(
           "the station takes no network: [networks] public_key names nobody there, its state folder "
             + "takes nothing, or another one is on trial (onset command … network_shadow_seconds -1 "
             + "forgets it)")
       }
       if Int(answer.id) < isThere.count { isThere[Int(answer.id)] = true }
-      first = max(first, Int(answer.value))
+      // A piece that its disk did not take is to come again, and all others with it.
+      if Int(answer.value) < first || isThere[Int(answer.value)...].first ?? false {
+        for number in Int(answer.value)..<isThere.count where number != Int(answer.id) {
+          (isThere[number], sentAt[number]) = (false, nil)
+        }
+      }
+      first = Int(answer.value)
       progress(first, piece.pieceCount)
     }
     return 10
@@ -147,7 +159,7 @@ public struct NetworkUpload {
         datagram.header.type == .answer,
         let answer = try? AnswerMessage(datagram.payload).command,
         answer.parameter == CommandParameter.network.rawValue,
-        answer.issuedMicroseconds == UInt64(piece.checksum), answer.bootNonce == piece.bootNonce
+        answer.issuedMicroseconds == piece.begunMicroseconds, answer.bootNonce == piece.bootNonce
       else { return nil }
       return answer
     }

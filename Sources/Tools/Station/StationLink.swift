@@ -104,7 +104,7 @@ extension UdpEndpoint {
 
 extension Address {
   /// As people write it.
-  var string: String {
+  public var string: String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) {
       text in
       withUnsafePointer(to: system) { clinux_print_address($0, text.baseAddress) }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CCOLLECTOR_BATCH = 256, CCOLLECTOR_BYTES = 512, CCOLLECTOR_ADDRESS = 64 };
+enum { CCOLLECTOR_BATCH = 256, CCOLLECTOR_BYTES = 512 };
 
 /// Datagrams as they came: `length[k]` bytes from `bytes[k]`, sent by `sender[k]`.
 typedef struct {
@@ -24,8 +24,6 @@ uint16_t ccollector_port(int socket);
 int ccollector_receive(int socket, ccollector_batch *batch, int milliseconds);
 /// Sends one; what the network does not take is lost.
 void ccollector_send(int socket, const uint8_t *bytes, size_t count, const struct sockaddr_in6 *to);
-/// "192.0.2.7:6464" or "[2001:db8::7]:6464".
-void ccollector_address(const struct sockaddr_in6 *sender, char text[CCOLLECTOR_ADDRESS]);
 
 /// Binds a text that SQLite copies.
 int ccollector_bind_text(sqlite3_stmt *statement, int place, const char *text, int length);

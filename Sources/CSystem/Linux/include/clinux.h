@@ -108,11 +108,13 @@ ssize_t clinux_udp_send(int socket, int is_ipv4, const void *bytes, size_t count
 ssize_t clinux_udp_receive(int socket, void *bytes, size_t count, struct clinux_address *from);
 /// 1 when the kernel knows a way to the address; 0 with errno set. Sends nothing.
 int clinux_has_route(const struct clinux_address *to);
-/// Of a name with several addresses one, in turn. 1 when there is one; may block.
+/// `turn` chooses among a name's addresses. 1 when there is one; may block.
 int clinux_resolve(const char *host, uint16_t port, unsigned turn, struct clinux_address *found);
 /// The same for "192.0.2.1" and "2001:db8::1", without asking anybody.
 int clinux_numeric_address(const char *text, uint16_t port, struct clinux_address *found);
-enum { CLINUX_ADDRESS_TEXT = 72 };
+/// As the system has it.
+void clinux_read_address(const struct sockaddr *formed, struct clinux_address *address);
+enum { CLINUX_ADDRESS_TEXT = 80 };
 /// "192.0.2.1:6464" or "[2001:db8::1]:6464".
 void clinux_print_address(const struct clinux_address *address, char text[CLINUX_ADDRESS_TEXT]);
 /// Free space for ordinary users on the file system of a path, MiB; −1 when it cannot be told.
