@@ -36,7 +36,6 @@ public struct Estimator: ~Copyable {
   var history = MotionHistory()
   private var meter = ShakingMeter()
   private var seconds = SecondPeaks()
-  private var finishedSecond: PeaksOfSecond?
 
   private var isOpen = false
   var isRetracted = false
@@ -198,9 +197,12 @@ public struct Estimator: ~Copyable {
     meter.observed(hasHorizontals: hasHorizontals)
   }
 
-  /// The second that is over, once.
-  public mutating func nextSecond() -> PeaksOfSecond? {
-    guard var finished = finishedSecond.take() else { return nil }
+  /// A second is over that nobody has taken.
+  public mutating func hasSecond() -> Bool { seconds.isFinished }
+
+  public mutating func takeSecond() -> PeaksOfSecond {
+    seconds.isFinished = false
+    var finished = seconds.finished
     if hasHorizontals { finished.intensity = Intensity.jma(level: finished.level.value) }
     return finished
   }
@@ -214,7 +216,7 @@ public struct Estimator: ~Copyable {
     // The filters start with a transient of a tenth of their corner's period.
     guard history.end > Estimator.firstSamples else { return }
     meter.add(past, end: history.end)
-    if let finished = seconds.add(sample, past) { finishedSecond = finished }
+    seconds.add(sample, past)
     awaitShaking(past)
   }
 

@@ -2,7 +2,8 @@
 // everywhere at once work with.
 //
 //     var peaks = SecondPeaks()
-//     if let second = peaks.add(sample, past) { … }
+//     peaks.add(sample, past)
+//     if peaks.isFinished { tell(peaks.finished) }
 
 import Conditioning
 import Core
@@ -24,14 +25,17 @@ public struct PeaksOfSecond: Sendable {
 
 struct SecondPeaks {
   private var current = PeaksOfSecond()
+  /// The second before, and whether nobody has taken it. Not an optional, which would be copied at
+  /// every sample.
+  private(set) var finished = PeaksOfSecond()
+  var isFinished = false
 
-  /// The second that this sample ends, because it is of the next.
+  /// A sample of the next second ends one.
   @inline(__always)
-  mutating func add(_ sample: Sample, _ past: borrowing MotionHistory.Past) -> PeaksOfSecond? {
+  mutating func add(_ sample: Sample, _ past: borrowing MotionHistory.Past) {
     let second = floorQuotient(sample.time.nanoseconds, nanosecondsPerSecond)
-    var finished: PeaksOfSecond?
     if second != current.second {
-      if current.sampleCount > 0 { finished = current }
+      if current.sampleCount > 0 { (finished, isFinished) = (current, true) }
       current = PeaksOfSecond()
       current.second = second
     }
@@ -41,7 +45,6 @@ struct SecondPeaks {
     raise(&current.displacement, past.motion.displacement)
     current.clipped.insert(sample.flags.clipped)
     current.level.add(past.weighted)
-    return finished
   }
 
   @inline(__always)

@@ -134,8 +134,7 @@ public struct Scribe: ~Copyable {
   private static let machineMilliseconds: Int32 = 1000
   private static let ordersMaximum = 16
   private static let placesMaximum = 4
-  /// Twice as many as the station has under way.
-  private static let piecesMaximum = 128
+  private static let piecesMaximum = Station.piecesUnderway
 
   private let desk: UnsafeMutablePointer<Desk>
   public let descriptor: Int32

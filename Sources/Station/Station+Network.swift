@@ -89,8 +89,8 @@ struct NetworkTrial {
 extension Station {
   /// A week: longer than any swarm.
   public static var shadowSeconds: ClosedRange<Int64> { 0...604_800 }
-  /// Half of what the scribe's ring holds.
-  static var piecesUnderway: Int { 64 }
+  /// A second's.
+  public static var piecesUnderway: Int { NetworkMessage.piecesPerSecond }
   /// The upstream acknowledges health, which comes at least every hour.
   private static var trialNanoseconds: Int64 { 3900 * nanosecondsPerSecond }
   private static var reportNanoseconds: Int64 { 3600 * nanosecondsPerSecond }

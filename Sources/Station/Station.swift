@@ -204,7 +204,7 @@ public struct Station: ~Copyable {
         while let found = picker.next() { take(found) }
         if let shadow = trial.shadow { step(shadow, sample) }
         estimate(sample)
-        if let peaks = estimator?.pointee.nextSecond() { take(peaks) }
+        if let estimator, estimator.pointee.hasSecond() { take(estimator.pointee.takeSecond()) }
       }
     }
     passTime()
