@@ -83,6 +83,45 @@ private enum ModelFiles {
   }
 }
 
+/// Which network picks, and why.
+private struct NetworkChoice {
+  var path: Path
+  var start = NetworkStart.usual
+  /// A network was coming, or ran in the shadow, when the program ended.
+  var hadPart = false
+  /// Why one of the state directory is not used.
+  var problem: Diagnostic?
+
+  init(path: Path) { self.path = path }
+
+  /// One that came over the air goes before that of the station file, where somebody is named who
+  /// signs networks. What is no network is not chosen.
+  @inline(never)
+  init(_ station: StationFile, _ folder: NetworkFolder, _ kernels: KernelVariant) {
+    path = station.network
+    guard let signer = station.networkSigner else { return }
+    hadPart = folder.removePart()
+    var (candidate, start) = folder.beginBoot()
+    problem = NetworkChoice.problem(candidate, signer, kernels)
+    if start == .trial && problem != nil {
+      start = .rolledBack
+      candidate = folder.rollBack()
+      if NetworkChoice.problem(candidate, signer, kernels) != nil { candidate = nil }
+    } else if problem != nil {
+      candidate = nil
+    }
+    self.start = start
+    path = candidate ?? path
+  }
+
+  private static func problem(
+    _ path: Path?, _ signer: PublicKey, _ kernels: KernelVariant
+  ) -> Diagnostic? {
+    guard let path else { return nil }
+    return ModelFile<PickerModel>(path, signedBy: signer, kernels: kernels).problem
+  }
+}
+
 /// The networks of a station, as far as its file names them. They must outlive the station.
 public struct StationNetworks: ~Copyable {
   private let picker: ModelFile<PickerModel>
@@ -90,37 +129,29 @@ public struct StationNetworks: ~Copyable {
   private let kernels: KernelVariant
   private let folder: NetworkFolder
   let start: NetworkStart
-  /// A network was coming, or ran in the shadow, when the program ended.
   let hadPart: Bool
-  /// Why one of the state directory is not used.
   let stateProblem: Diagnostic?
 
-  /// `takesThoseOfState`: one that came over the air goes before that of the station file, where
-  /// somebody is named who signs networks.
-  public init(
-    _ station: StationFile, kernels: KernelVariant, takesThoseOfState: Bool = false
+  public init(_ station: StationFile, kernels: KernelVariant) {
+    let choice = NetworkChoice(path: station.network)
+    self.init(station, kernels, choice)
+  }
+
+  /// For a station that runs, whose state directory may have another network.
+  init(running station: StationFile, kernels: KernelVariant) {
+    let choice = NetworkChoice(station, NetworkFolder(in: station.stateDirectory), kernels)
+    self.init(station, kernels, choice)
+  }
+
+  private init(
+    _ station: StationFile, _ kernels: KernelVariant, _ choice: NetworkChoice
   ) {
-    let signer = station.networkSigner
-    var (path, start): (Path?, NetworkStart) = (nil, .usual)
-    folder = NetworkFolder(in: station.stateDirectory)
-    let takesThem = signer != nil && takesThoseOfState
-    if takesThem { (path, start) = folder.beginBoot() }
-    hadPart = takesThem && folder.removePart()
-    var found = ModelFile<PickerModel>(
-      path ?? station.network, signedBy: signer, kernels: kernels)
-    stateProblem = path == nil ? nil : found.problem
-    if start == .trial && found.problem != nil {
-      start = .rolledBack
-      path = folder.rollBack()
-      found = ModelFile(path ?? station.network, signedBy: signer, kernels: kernels)
-    }
-    if path != nil && found.problem != nil {
-      found = ModelFile(station.network, signedBy: signer, kernels: kernels)
-    }
-    self.start = start
-    picker = found
-    estimator = ModelFile(station.estimatorNetwork, signedBy: signer, kernels: kernels)
+    picker = ModelFile(choice.path, signedBy: station.networkSigner, kernels: kernels)
+    estimator = ModelFile(
+      station.estimatorNetwork, signedBy: station.networkSigner, kernels: kernels)
     self.kernels = kernels
+    folder = NetworkFolder(in: station.stateDirectory)
+    (start, hadPart, stateProblem) = (choice.start, choice.hadPart, choice.problem)
   }
 
   func noteTold() { if start == .rolledBack { folder.noteTold() } }

@@ -100,8 +100,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let digitizer = configuration.board.digitizer
     // Before all that can fail: Swift 6.3 destroys it on those ways out, whether it is there or
     // not.
-    let networks = StationNetworks(
-      configuration.station, kernels: kernels.variant, takesThoseOfState: true)
+    let networks = StationNetworks(running: configuration.station, kernels: kernels.variant)
     // Everything that can be refused comes first, and the parts are joined when all of them are
     // there.
     let uplink = configuration.station.uplink
