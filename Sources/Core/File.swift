@@ -64,7 +64,8 @@ public enum File {
     return isGone && flush(directory)
   }
 
-  private static func flush<let capacity: Int>(_ directory: Text<capacity>) -> Bool {
+  /// What was made, moved or removed in it is on disk.
+  public static func flush<let capacity: Int>(_ directory: Text<capacity>) -> Bool {
     let folder = directory.withCString { clinux_open_directory($0) }
     guard folder >= 0 else { return false }
     defer { close(folder) }

@@ -39,7 +39,11 @@ struct OutboxFile {
     path.append("/outbox")
     descriptor = path.withCString { clinux_open_update($0) }
     let size = Int(clinux_file_size(descriptor))
-    if descriptor >= 0, size < OutboxFile.byteCount { extend(from: max(size, 0)) }
+    if descriptor >= 0, size < OutboxFile.byteCount {
+      extend(from: max(size, 0))
+      // A file whose name is not on disk is gone with all that was kept in it.
+      _ = File.flush(directory)
+    }
   }
 
   private func extend(from size: Int) {

@@ -75,7 +75,7 @@ struct NetworkTrial {
   var progress = Progress.none
   var nextReport: Int64 = 0
 
-  /// Of a switch, and of the first boot after it.
+  /// How far a switch is, or the first boot after it.
   enum Progress { case none, ordered, waiting, settled }
 
   /// Everything but how many examinations there were.

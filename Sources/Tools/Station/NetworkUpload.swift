@@ -108,7 +108,7 @@ public struct NetworkUpload {
         !isThere[$0] && (sentAt[$0].map { now - $0 < NetworkUpload.againNanoseconds } ?? false)
       }
       guard socket.hasDatagram(withinMilliseconds: 10) else { continue }
-      guard let answer = try answer(on: socket, piece) else { continue }
+      guard let answer = answer(on: socket, piece) else { continue }
       lastHeard = now
       guard answer.result == .done else {
         guard !isThere.allSatisfy({ $0 }) else {
@@ -153,8 +153,8 @@ public struct NetworkUpload {
 
   private func answer(
     on socket: borrowing UdpEndpoint, _ piece: NetworkPiece
-  ) throws -> CommandMessage? {
-    try socket.take { bytes, _ in
+  ) -> CommandMessage? {
+    socket.take { bytes, _ in
       guard let datagram = try? OpenedDatagram(bytes, of: link.stationKey),
         datagram.header.type == .answer,
         let answer = try? AnswerMessage(datagram.payload).command,
