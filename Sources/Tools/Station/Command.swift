@@ -53,9 +53,9 @@ extension CommandParameter: CaseIterable {
       "\(Station.healthIntervals.lowerBound) to \(Station.healthIntervals.upperBound) s: how often it tells how it is"
     case .instrument: "no value: where it stands and what it measures with is told upstream"
     case .network:
-      "after onset network: 0 to \(Station.shadowSeconds.upperBound) s in the live one's shadow, then the station starts with it; -1 forgets it, -2 the one that was accepted"
+      "0 to \(Station.shadowSeconds.upperBound) s in the shadow, then it picks; -1 and -2 forget"
     case .peaks:
-      "\(Station.peaksSeconds.lowerBound) to \(Station.peaksSeconds.upperBound) s: for so long the peaks of each second are told upstream"
+      "\(Station.peaksSeconds.lowerBound) to \(Station.peaksSeconds.upperBound) s: so long the peaks of each second are told"
     }
   }
 
