@@ -295,6 +295,8 @@ public struct Scribe: ~Copyable {
     let folder = desk.pointee.networks
     switch order {
     case .examine(let checksum, let byteCount, let number):
+      // Pieces have a ring of their own, and those that were ordered before are in it.
+      keepPieces(desk)
       shadow = nil
       if folder.finish(byteCount: byteCount, checksum: checksum),
         let settings = desk.pointee.shadow

@@ -167,7 +167,7 @@ class ToolsTest(unittest.TestCase):
         plain, types = picks()
         physical, more = picks("--kind", "velocity", "--counts-per-unit", "1e9")
         self.assertEqual(plain, physical)
-        self.assertEqual((types, more), ({"pick", "health"}, {"pick", "health", "estimate"}))
+        self.assertEqual((types, more), ({"pick", "health"}, {"pick", "health", "estimate", "peaks"}))
 
     def test_the_alarm_is_right_on_synthetic_earthquakes(self):
         out, _ = run("evaluate", "--synthetic", "500", "--seed", "7")
