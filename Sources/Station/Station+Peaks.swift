@@ -48,7 +48,7 @@ extension Station {
   private mutating func send(_ peaks: PeaksOfSecond) {
     var message = PeaksMessage()
     message.time = UTC(nanoseconds: peaks.second * nanosecondsPerSecond)
-    message.sampleCount = UInt16(clamping: peaks.sampleCount)
+    message.sampleCount = min(UInt16(clamping: peaks.sampleCount), PeaksMessage.samplesMaximum)
     message.clippedLanes = peaks.clipped
     let lanes = estimator?.pointee.calibratedLanes ?? LaneSet()
     if lanes.contains(lane: 0) {

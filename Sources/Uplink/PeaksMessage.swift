@@ -6,6 +6,8 @@ public struct PeaksMessage: Payload, Equatable, Sendable {
   public static let type = MessageType.peaks
   public static let byteCount = 40
   public static let noIntensity = Int16.min
+  /// A clock that is set back makes a second longer than it is.
+  public static let samplesMaximum: UInt16 = 1000
 
   /// When the second began.
   public var time = UTC(nanoseconds: 0)
@@ -23,7 +25,7 @@ public struct PeaksMessage: Payload, Equatable, Sendable {
   // swift-format-ignore
   public mutating func visit(_ v: inout some FieldVisitor) {
     v.time(&time, "second_ns", "when the second began: a whole second of UTC", json: "time")
-    v.number(&sampleCount, "samples", "", "how many of its hundred samples there were", to: 1000)
+    v.number(&sampleCount, "samples", "", "how many of its hundred samples there were", to: Self.samplesMaximum)
     v.words(&clippedLanes, of: .all, "clipped_lanes", "at full scale: peaks are lower bounds", LaneSet.names, json: "clipped")
     v.reserved(UInt8.self)
     v.number(&jmaIntensityHundredths, "jma", "0.01", "JMA's instrumental intensity of the second: of the level that was exceeded for 0.3 s", unknown: Self.noIntensity, json: "jma_intensity", as: .decimal(unit: 0.01, digits: 2))

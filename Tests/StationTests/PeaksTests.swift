@@ -93,6 +93,32 @@ import Uplink
     }
   }
 
+  /// A clock that stands still: the number of samples is bounded, and the message is one.
+  @Test func aSecondThatDoesNotEndIsTold() throws {
+    try Self.withStation { station in
+      func feed(_ block: Int64, at time: UTC) throws -> [PeaksMessage] {
+        let frames = [Frame](repeating: Frame(repeating: Int32(block)), count: 100)
+        frames.withUnsafeBufferPointer {
+          station.process(
+            Block(
+              frames: $0, firstFrame: 100 * block, firstFrameTime: time, nanosecondsPerFrame: 1000,
+              clock: lockedClock()))
+        }
+        var told: [PeaksMessage] = []
+        while let datagram = station.nextDatagram() {
+          if let found: PeaksMessage = try message(datagram) { told.append(found) }
+        }
+        return told
+      }
+      for block in 0..<20 as Range<Int64> { #expect(try feed(block, at: streamStart).isEmpty) }
+      var command = CommandMessage()
+      (command.parameter, command.value) = (CommandParameter.peaks.rawValue, 10)
+      signed(command).withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
+      let told = try feed(20, at: streamStart + 2_000_000_000)
+      #expect(told.first?.sampleCount == PeaksMessage.samplesMaximum)
+    }
+  }
+
   /// Without a calibration there is nothing to tell.
   @Test func countsAreNoPeaks() throws {
     var station = Station(stationSettings())
