@@ -91,7 +91,7 @@ struct FleetClock {
     note(header, uptime: uptime)
   }
 
-  /// What the station that is furthest ahead takes for now, of those that somebody told the time.
+  /// The present time by the station that is furthest ahead, of those that know the time.
   func latest(uptime: Int64) -> UTC? {
     readings.values.filter { $0.clockState > ClockState.unsynchronised.rawValue }
       .map { $0.emitted + (uptime - $0.heard) }.max().map(UTC.init(nanoseconds:))
