@@ -23,6 +23,8 @@ let stationSettings: [SwiftSetting] =
   ? [
     .enableExperimentalFeature("Embedded"),
     .unsafeFlags(["-wmo", "-Xfrontend", "-no-allocations", "-Xfrontend", "-function-sections"]),
+    // Without it each object brings a hash of itself for the next build, which is linked in.
+    .unsafeFlags(["-Xfrontend", "-disable-incremental-llvm-codegen"]),
     // What is hot are the kernels, which are C; of the rest the small program is as fast.
     .unsafeFlags(["-Osize", "-Xcc", noUnwindTables]),
   ] : acrossModules
@@ -189,7 +191,7 @@ if !isFirmware {
         "Core", "CKernels", "CLinux", "CAllocationGuard", "Kernels", "Network", "Tools",
       ]),
     .testTarget(name: "PickerTests", dependencies: tools + ["CAllocationGuard"]),
-    .testTarget(name: "UplinkTests", dependencies: tools),
+    .testTarget(name: "UplinkTests", dependencies: tools + ["StationFixture"]),
     .testTarget(name: "EstimatorTests", dependencies: tools),
     .testTarget(name: "DecisionTests", dependencies: tools),
     .testTarget(name: "DoctorTests", dependencies: tools),

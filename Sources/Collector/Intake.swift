@@ -290,7 +290,7 @@ public final class Intake {
     case .instrument: _ = try InstrumentMessage(claimed.payload)
     case .peaks: _ = try PeaksMessage(claimed.payload)
     case .trial: _ = try TrialMessage(claimed.payload)
-    case .ping, .pong, .acknowledgement, .command, .answer, .network: throw Refusal.notForUs
+    case .ping, .pong, .acknowledgement, .command, .answer, .network, .key: throw Refusal.notForUs
     }
     return (claimed, key)
   }
@@ -444,7 +444,7 @@ public final class Intake {
     case .instrument: try instruments.insert(InstrumentMessage(opened.payload), provenance)
     case .peaks: try peaks.insert(PeaksMessage(opened.payload), provenance)
     case .trial: try trials.insert(TrialMessage(opened.payload), provenance)
-    case .ping, .pong, .acknowledgement, .command, .answer, .network: false
+    case .ping, .pong, .acknowledgement, .command, .answer, .network, .key: false
     }
   }
 

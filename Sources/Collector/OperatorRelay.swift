@@ -72,11 +72,8 @@ public final class OperatorRelay {
       let ping = try PingMessage(datagram.payload)
       let question = Question(station: station, number: ping.nonce, id: 0)
       try ask(question, datagram, of: ping.asker, now, sender)
-    case .command:
-      let command = try CommandMessage(datagram.payload)
-      let question = Question(
-        station: station, number: command.issuedMicroseconds, id: command.id)
-      try ask(question, datagram, of: command.giver, now, sender)
+    case .command: try ask(CommandMessage(datagram.payload), datagram, now, sender)
+    case .key: try ask(KeyMessage(datagram.payload).command, datagram, now, sender)
     case .network:
       let piece = try NetworkMessage(datagram.payload).piece
       let question = Question(
@@ -93,6 +90,14 @@ public final class OperatorRelay {
       try answer(question, datagram, stationKeys, now)
     default: throw Refusal.notForUs
     }
+  }
+
+  private func ask(
+    _ command: CommandMessage, _ datagram: OpenedDatagram, _ now: UTC, _ sender: Sender
+  ) throws {
+    let question = Question(
+      station: datagram.header.station.string, number: command.issuedMicroseconds, id: command.id)
+    try ask(question, datagram, of: command.giver, now, sender)
   }
 
   private func ask(

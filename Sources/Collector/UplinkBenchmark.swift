@@ -38,7 +38,7 @@ public struct UplinkBenchmark {
       .appendingPathComponent("onset-bench-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let master = Key(InlineArray(repeating: 1))
+    let master = Key(Octets(repeating: 1))
     let datagrams = makeDatagrams(master)
     var rates = (received: [Double](), verified: [Double](), committed: [Double]())
     var result = Result()

@@ -37,6 +37,7 @@ let firstStagePrototype: InlineArray<2, EllipticPair> = [
 
 extension BiquadCoefficients {
   /// A section with its edge at `edgeHertz` and unit gain at zero hertz.
+  @inline(never)
   init(_ pair: EllipticPair, edgeHertz: Double, rateHertz: Double) {
     let w = 6.283185307179586 * edgeHertz
     let poleSquare = pair.poleReal * pair.poleReal + pair.poleImaginary * pair.poleImaginary

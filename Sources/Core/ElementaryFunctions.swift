@@ -24,6 +24,7 @@ public enum Elementary {
   private static let ln2High = 0x1.62e42fee00000p-1
   private static let ln2Low = 0x1.a39ef35793c76p-33
 
+  @inline(never)
   public static func exponential(_ x: Double) -> Double {
     guard x == x else { return x }
     if x > 709.0 { return .infinity }
@@ -41,6 +42,7 @@ public enum Elementary {
   }
 
   /// Natural logarithm; −∞ at zero, NaN below it.
+  @inline(never)
   public static func logarithm(_ x: Double) -> Double {
     guard x > 0 else { return x == 0 ? -.infinity : .nan }
     guard x < .infinity else { return x }
@@ -76,6 +78,7 @@ public enum Elementary {
     return sine / cosine
   }
 
+  @inline(never)
   public static func sineAndCosine(_ x: Double) -> (sine: Double, cosine: Double) {
     let quadrant = nearestInteger(x * 0.6366197723675814)  // 2 / π
     // π/2 in two parts (Cody and Waite 1980): the first has 33 significant bits.
@@ -99,6 +102,7 @@ public enum Elementary {
   }
 
   /// The angle of the point (x, y) from the x axis, −π to π; 0 at the origin.
+  @inline(never)
   public static func arcTangent(y: Double, x: Double) -> Double {
     let (across, along) = (min(x.magnitude, y.magnitude), max(x.magnitude, y.magnitude))
     guard along > 0 else { return 0 }

@@ -30,7 +30,7 @@ public enum File {
   }
 
   /// Replaces a file so that a power cut leaves the old content or the new, never a part: written
-  /// beside it, flushed, renamed, and the directory flushed.
+  /// beside it, flushed, renamed, and the directory flushed. Its owner alone can read it.
   public static func replace<let capacity: Int>(
     _ path: Text<capacity>, directory: Text<capacity>, with bytes: UnsafeBufferPointer<UInt8>
   ) -> Bool {
@@ -39,7 +39,7 @@ public enum File {
     var temporary = Text<capacity>()
     temporary.append(path)
     temporary.append(".new")
-    let descriptor = temporary.withCString { clinux_open_replace($0) }
+    let descriptor = temporary.withCString { clinux_open_replace($0, 0o600) }
     guard descriptor >= 0 else { return false }
     let written = CLinux.write(descriptor, bytes.baseAddress, bytes.count) == bytes.count
     let flushed = fsync(descriptor) == 0

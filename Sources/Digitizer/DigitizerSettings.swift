@@ -91,6 +91,7 @@ extension DigitizerSettings {
     checkLanes(&file)
   }
 
+  @inline(never)
   private mutating func readLane(
     _ lane: Int, _ file: inout ConfigurationFile, _ channelKey: StaticString,
     _ polarityKey: StaticString, _ gainKey: StaticString

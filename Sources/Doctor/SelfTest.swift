@@ -162,8 +162,13 @@ public struct SelfTest: ~Copyable {
 
   private func key(_ station: StationFile) -> Finding {
     do throws(Diagnostic) {
-      _ = try UpstreamKeys.read(station.uplink)
-      return Finding("key", .good, "32 bytes that others cannot read")
+      let keys = try UpstreamKeys.read(station.uplink)
+      let isReplaced = KeptKey.read(0, replacing: keys.0, in: station.stateDirectory) != nil
+      return Finding(
+        "key", .good,
+        isReplaced
+          ? "another than key_file: one that came over the air"
+          : "32 bytes that others cannot read")
     } catch {
       return Finding("key", error)
     }

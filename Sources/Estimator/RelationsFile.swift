@@ -79,6 +79,7 @@ public struct Relations: Equatable, Sendable {
     velocity: Companion(sigma: 0.68, correlation: 0.7)
   )
 
+  @inline(never)
   public init() {}
 
   public static func == (a: Relations, b: Relations) -> Bool {

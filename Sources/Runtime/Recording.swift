@@ -32,7 +32,7 @@ public enum Recording {
     let source = input.withCString { clinux_open_read($0) }
     guard source >= 0 else { throw refusal(input, " cannot be read") }
     defer { close(source) }
-    let sink = output.withCString { clinux_open_replace($0) }
+    let sink = output.withCString { clinux_open_replace($0, 0o644) }
     guard sink >= 0 else { throw refusal(output, " cannot be written") }
     defer { close(sink) }
     guard

@@ -131,6 +131,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     received = arena.take(UInt8.self, count: Wire.maximumByteCount + 1)
     var settings = StationSettings(
       configuration, epoch: state.epoch, bootCounter: state.bootCounter, bootNonce: random())
+    KeptKey.apply(to: &settings, in: configuration.station.stateDirectory)
+    if state.isNamed { settings.exchange = ExchangeKey(random: random) }
     settings.instrument = networks.described(configuration.instrument)
     settings.takesNetworks = shadow != nil && state.isNamed
     settings.networkStart = networks.start
@@ -371,6 +373,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       case .keep(let record):
         if !scribe.keep(record) { station.note(.stored(.outbox, isDone: false)) }
       case .network(let order): if !scribe.network(order) { station.note(order.failure) }
+      case .keepKey(let order): if !scribe.keep(order) { station.note(.keyKept(isDone: false)) }
       case .send(let datagram): send(datagram)
       case .restart: isRestartWanted = true
       }

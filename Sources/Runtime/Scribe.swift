@@ -65,6 +65,7 @@ private enum Order {
   case store(StoredValue, Int64)
   /// All but its pieces, which have a ring of their own.
   case network(NetworkOrder)
+  case keepKey(KeyOrder)
 }
 
 /// What is to be looked up.
@@ -180,6 +181,8 @@ public struct Scribe: ~Copyable {
     return ring(desk.pointee.orders.put(.network(order)))
   }
 
+  func keep(_ order: KeyOrder) -> Bool { ring(desk.pointee.orders.put(.keepKey(order))) }
+
   func keep(_ record: OutboxRecord) -> Bool { ring(desk.pointee.records.put(record)) }
 
   private func ring(_ isTaken: Bool) -> Bool {
@@ -229,6 +232,9 @@ public struct Scribe: ~Copyable {
         case .store(let value, let number):
           tell(.stored(value, isDone: desk.pointee.store(value, number)), after: 1, desk)
         case .network(let order): carryOut(order, &shadow, desk)
+        case .keepKey(let order):
+          let isDone = KeptKey.store(order, in: desk.pointee.directory)
+          tell(.keyKept(isDone: isDone), after: 1, desk)
         }
       }
       keepRecords(desk)

@@ -22,6 +22,8 @@ public enum Action {
   case keep(OutboxRecord)
   /// A network that came over the air.
   case network(NetworkOrder)
+  /// A key that came over the air.
+  case keepKey(KeyOrder)
   /// An operator wants a new start of the program.
   case restart
 }
@@ -39,6 +41,7 @@ public enum Event {
   case networkSwitched(isDone: Bool)
   case networkAccepted(isDone: Bool)
   case networkForgotten(isDone: Bool)
+  case keyKept(isDone: Bool)
 }
 
 /// A queue that drops what matters least, and counts it. Actions leave in the order in which they

@@ -44,7 +44,7 @@ struct OperatorGate {
   /// When each operator's newest ping was sent by their clock, and the newest command given.
   private var pinged = InlineArray<8, Int64>(repeating: .min)
   private var issued = InlineArray<8, UInt64?>(repeating: nil)
-  private var lastSeal: InlineArray<64, UInt8>?
+  private var lastSeal: Octets<8>?
   /// Something of `pinged` was noted without knowing the time.
   private var isTimeless = false
 
@@ -69,8 +69,8 @@ struct OperatorGate {
         OperatorGate.isNear(sealed.emitted, utc) && sealed.emitted.nanoseconds > pinged[place]
       let isWorthIt = isNew ? new.take(in: second) : old.take(in: second)
       return isWorthIt ? operators[place].key : nil
-    case .command:
-      guard let command = try? CommandMessage(sealed.payload),
+    case .command, .key:
+      guard let command = OperatorGate.command(sealed),
         let place = operators.place(of: command.giver), command.bootNonce == bootNonce,
         issued[place].map({ command.issuedMicroseconds > $0 }) ?? true, commands.take(in: second)
       else { return nil }
@@ -85,6 +85,11 @@ struct OperatorGate {
     }
   }
 
+  private static func command(_ sealed: SealedBytes) -> CommandMessage? {
+    sealed.type == .key
+      ? (try? KeyMessage(sealed.payload))?.command : try? CommandMessage(sealed.payload)
+  }
+
   private static func isNear(_ time: UTC, _ utc: UTC?) -> Bool {
     guard let utc else { return true }
     let (apart, isFar) = utc.nanoseconds.subtractingReportingOverflow(time.nanoseconds)
@@ -93,11 +98,8 @@ struct OperatorGate {
 
   /// Whether it has the signature of the last command that was taken, and may be answered again.
   mutating func isRepeat(_ sealed: SealedBytes, second: Int64) -> Bool {
-    guard sealed.type == .command, let lastSeal else { return false }
-    for index in 0..<Signature.byteCount where sealed.seal[index] != lastSeal[index] {
-      return false
-    }
-    return repeats.take(in: second)
+    guard sealed.type == .command || sealed.type == .key, let lastSeal else { return false }
+    return Octets(sealed.seal) == lastSeal && repeats.take(in: second)
   }
 
   /// A ping whose signature was right. One of a clock that is far off says nothing of those to come,
@@ -113,8 +115,6 @@ struct OperatorGate {
     _ command: CommandMessage, of place: Int, sealedBy seal: UnsafeBufferPointer<UInt8>
   ) {
     issued[place] = command.issuedMicroseconds
-    var bytes = InlineArray<64, UInt8>(repeating: 0)
-    for index in 0..<Signature.byteCount { bytes[index] = seal[index] }
-    lastSeal = bytes
+    lastSeal = Octets(seal)
   }
 }

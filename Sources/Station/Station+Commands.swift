@@ -41,7 +41,9 @@ extension CommandParameter {
   /// Parameters that hold until the next start.
   var isSetting: Bool {
     switch self {
-    case .relayTest, .health, .release, .siteTerm, .restart, .instrument, .peaks, .network: false
+    case .relayTest, .health, .release, .siteTerm, .restart, .instrument, .peaks, .network,
+      .uplinkKey:
+      false
     default: true
     }
   }
@@ -50,7 +52,7 @@ extension CommandParameter {
   var right: Rights {
     switch self {
     case .relayTest, .drill, .release: .relay
-    case .restart, .network: .update
+    case .restart, .network, .uplinkKey: .update
     case .health, .instrument, .peaks: .watch
     default: .tune
     }
@@ -77,11 +79,13 @@ extension Station {
     var pong = PongMessage()
     (pong.nonce, pong.bootNonce) = (ping.nonce, settings.bootNonce)
     (pong.uptimeMicroseconds, pong.health) = (uptimeMicroseconds, health())
+    pong.exchange = settings.exchange.publicKey
     answer(.pong, to: asker) { pong.write(to: &$0) }
   }
 
   mutating func receive(
-    _ datagram: OpenedDatagram, _ command: CommandMessage, from asker: Address
+    _ datagram: OpenedDatagram, _ command: CommandMessage,
+    key: UnsafeBufferPointer<UInt8>? = nil, from asker: Address
   ) throws(DatagramError) {
     // One from the future would lock out what its operator says until then.
     guard command.result == .none, let place = settings.operators.place(of: command.giver),
@@ -90,7 +94,8 @@ extension Station {
     accepted &+= 1
     gate.note(command, of: place, sealedBy: datagram.sealed.seal)
     var outcome = command
-    (outcome.result, outcome.value) = carryOut(command, settings.operators[place].rights)
+    (outcome.result, outcome.value) = carryOut(
+      command, key: key, settings.operators[place].rights)
     lastAnswer = answer(.answer, to: asker) { AnswerMessage(outcome).write(to: &$0) }
     send(.audit, isKept: true) { AuditMessage(outcome).write(to: &$0) }
     guard outcome.result == .done else { return }
@@ -109,7 +114,7 @@ extension Station {
 
   /// What came of it, and what now holds.
   private mutating func carryOut(
-    _ command: CommandMessage, _ rights: Rights
+    _ command: CommandMessage, key: UnsafeBufferPointer<UInt8>?, _ rights: Rights
   ) -> (CommandResult, Int64) {
     let nothing = CommandMessage.noValue
     let end = command.issuedMicroseconds + UInt64(command.lifeMilliseconds) * 1000
@@ -122,6 +127,7 @@ extension Station {
     guard rights.contains(isAsking ? .watch : parameter.right) else {
       return (.notPermitted, nothing)
     }
+    if parameter == .uplinkKey { return setKey(command, key) }
     let outcome = carryOut(parameter, command.value)
     if outcome.0 == .done, command.value != nothing, parameter.isSetting, parameter != .drill {
       changedParameters |= parameter.bit

@@ -79,10 +79,11 @@ extension Station {
     reportHealth()
   }
 
-  mutating func reportHealth() {
+  @discardableResult
+  mutating func reportHealth() -> Datagram {
     let message = health()
-    send(.health) { message.write(to: &$0) }
     reporting.tell(at: moment)
+    return send(.health) { message.write(to: &$0) }
   }
 
   /// Why no alarm can come, or none that closes the relay. What only reads the station and is

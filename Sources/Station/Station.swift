@@ -37,6 +37,8 @@ public struct StationSettings: Sendable {
   public var keys: UpstreamKeys
   /// Those of a second upstream, where there is one.
   public var secondKeys: UpstreamKeys?
+  /// None where no key that came over the air could be kept.
+  public var exchange = ExchangeKey()
   public var operators = Operators()
   /// nil where nobody is to be told, as of a record.
   public var instrument: InstrumentMessage?
@@ -114,8 +116,12 @@ public struct Station: ~Copyable {
   var moment = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
   private var isDelivering = false
   var reporting = Reporting()
+  /// Of each upstream.
+  var keys: InlineArray<2, UpstreamKeys>
+  let hasSecond: Bool
   /// With it the station signs what it answers.
-  private let identity: SigningKey
+  var identity: SigningKey
+  var keyTrial = KeyTrial()
   private var firstMonotonic: Int64?
 
   var gate = OperatorGate()
@@ -162,6 +168,8 @@ public struct Station: ~Copyable {
     self.settings = settings
     self.estimator = estimator
     decision = AlarmDecision(settings.alarm)
+    keys = [settings.keys, settings.secondKeys ?? settings.keys]
+    hasSecond = settings.secondKeys != nil
     identity = SigningKey(ofStation: settings.keys.key)
     outbox = Outbox(upstreamCount: settings.secondKeys == nil ? 1 : 2)
     storedSiteTerm = Station.stored(estimator?.pointee.siteTerm ?? SiteTerm())
@@ -254,6 +262,7 @@ public struct Station: ~Copyable {
     repeatAlert()
     sendAgain()
     passTrial()
+    passKeyTrial()
     drive(isRetry: true)
     storeSiteTerm()
   }
@@ -268,6 +277,7 @@ public struct Station: ~Copyable {
   public mutating func restore(_ record: OutboxRecord, lacking: UInt8) {
     record.datagram.withBytes { bytes in
       var seal = Seal()
+      seal.isOnDisk = true
       outbox.note(generation: record.generation)
       guard let header = try? open(bytes, &seal).header, header.station.equals(settings.code),
         header.epoch == settings.epoch
@@ -299,6 +309,7 @@ public struct Station: ~Copyable {
     case .networkSwitched(let isDone): noteSwitched(isDone: isDone)
     case .networkAccepted(let isDone): noteAccepted(isDone: isDone)
     case .networkForgotten(let isDone): if !isDone { report(.refused) }
+    case .keyKept(let isDone): noteKeyKept(isDone: isDone)
     }
   }
 
@@ -312,8 +323,12 @@ public struct Station: ~Copyable {
       case .ping: try receive(PingMessage(datagram.payload), header, from: sender)
       case .command: try receive(datagram, CommandMessage(datagram.payload), from: sender)
       case .network: try receive(NetworkMessage(datagram.payload), from: sender)
+      case .key:
+        let message = try KeyMessage(datagram.payload)
+        try receive(datagram, message.command, key: message.sealed, from: sender)
       case .acknowledgement:
         try receive(AcknowledgementMessage(datagram.payload), header, from: seal.upstream)
+        if seal.isOfNewKey { proveKey() }
       default: throw .unknownType
       }
     } catch {
@@ -332,6 +347,10 @@ public struct Station: ~Copyable {
     var isRepeat = false
     /// Whose it is, where station and upstream share its key.
     var upstream = 0
+    /// It may be of a key that has been replaced since.
+    var isOnDisk = false
+    /// It is that of the key on trial.
+    var isOfNewKey = false
   }
 
   @inline(never)
@@ -343,9 +362,11 @@ public struct Station: ~Copyable {
 
   private mutating func isGenuine(_ sealed: SealedBytes, _ seal: inout Seal) -> Bool {
     guard sealed.type.isSigned else {
-      if settings.keys.haveSealed(sealed) { return true }
+      if seal.isOnDisk || keys[0].haveSealed(sealed) { return true }
       seal.upstream = 1
-      return settings.secondKeys?.haveSealed(sealed) ?? false
+      if hasSecond && keys[1].haveSealed(sealed) { return true }
+      (seal.upstream, seal.isOfNewKey) = (keyTrial.upstream, true)
+      return keyTrial.stage != .none && sealed.isSealed(with: keyTrial.key)
     }
     let second = floorQuotient(moment.monotonicNanoseconds, nanosecondsPerSecond)
     seal.isRepeat = gate.isRepeat(sealed, second: second)
@@ -398,6 +419,7 @@ public struct Station: ~Copyable {
       case .send(let datagram): return datagram
       case .store(let value, _): note(.stored(value, isDone: true))
       case .keep, .restart, .network: break
+      case .keepKey: note(.keyKept(isDone: true))
       case .drive(let relay, _):
         var report = lines
         report.isActuated = relay
@@ -416,13 +438,14 @@ public struct Station: ~Copyable {
   }
 
   /// `isKept`: it is sent again until the upstream has it, or something newer about `subject`.
+  @discardableResult
   mutating func send(
     _ type: MessageType, isKept: Bool = false, about subject: UInt32 = 0,
     _ payload: (inout ByteWriter) -> Void
-  ) {
-    dispatch(
-      Datagram(header(type), key: settings.keys.key, payload: payload), rank: type.rank,
-      isKept: isKept, about: subject)
+  ) -> Datagram {
+    let datagram = Datagram(header(type), key: keys[0].key, payload: payload)
+    dispatch(datagram, rank: type.rank, isKept: isKept, about: subject)
+    return datagram
   }
 
   /// Apart from `send`, of which the firmware has a copy for each kind of message.
@@ -430,8 +453,8 @@ public struct Station: ~Copyable {
   private mutating func dispatch(
     _ datagram: Datagram, rank: UInt8, isKept: Bool, about subject: UInt32
   ) {
-    put(datagram, rank: rank)
-    if settings.secondKeys != nil {
+    actions.put(.send(datagram), rank: rank)
+    if hasSecond {
       var copy = datagram
       copy.destination = .upstream(1)
       put(copy, rank: rank)
@@ -446,12 +469,10 @@ public struct Station: ~Copyable {
     sequence &+= 1
   }
 
-  /// Sealed for whom it is for.
+  /// Sealed for whom it is for, with the key of now.
   private mutating func put(_ datagram: Datagram, rank: UInt8) {
     var datagram = datagram
-    if datagram.destination == .upstream(1), let keys = settings.secondKeys {
-      datagram.seal(with: keys.key)
-    }
+    datagram.seal(with: keys[datagram.destination == .upstream(1) ? 1 : 0].key)
     actions.put(.send(datagram), rank: rank)
   }
 

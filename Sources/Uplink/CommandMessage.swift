@@ -8,17 +8,19 @@ public enum CommandParameter: UInt16, Sendable {
   case triggerRatio = 1
   case confirmProbability, relayTest, drill, health, announceProbability, shearProbability
   case unseenProbability, eventProbability, announceUnseenProbability
-  case release, siteTerm, restart, healthInterval, instrument, peaks, network
+  case release, siteTerm, restart, healthInterval, instrument, peaks, network, uplinkKey
 
   /// What the station file, JSON and an operator call them, from 1 on, between bars.
   public static let names: StaticString =
-    "trigger_ratio|confirm_probability|relay_test_seconds|drill|health|announce_probability|shear_probability|unseen_probability|event_probability|announce_unseen_probability|release|site_term_log10|restart|health_interval_seconds|instrument|peaks_seconds|network_shadow_seconds"
+    "trigger_ratio|confirm_probability|relay_test_seconds|drill|health|announce_probability|shear_probability|unseen_probability|event_probability|announce_unseen_probability|release|site_term_log10|restart|health_interval_seconds|instrument|peaks_seconds|network_shadow_seconds|uplink_key"
 }
 
 public enum CommandResult: UInt8, Sendable {
   /// In a command.
   case none
   case done, unknownParameter, outOfRange, impossible, expired, notPermitted, tooOften
+  /// It has begun; an audit tells how it ends.
+  case begun
 }
 
 public struct CommandMessage: Payload, Equatable, Sendable {
@@ -52,7 +54,7 @@ public struct CommandMessage: Payload, Equatable, Sendable {
     v.number(&lifeMilliseconds, "life_ms", "ms", "how long after that it is obeyed", from: 1, to: CommandMessage.lifeMaximum)
     v.number(&id, "command_id", "", "the sender's own number; comes back in the answer")
     v.number(&parameter, "parameter", "", "table below")
-    v.word(&result, "result", "0 in a command; in the answer 1 done, 2 unknown parameter, 3 value out of range, 4 not possible here, 5 expired, 6 the operator has no right to it, 7 too often")
+    v.word(&result, "result", "0 in a command; in the answer 1 done, 2 unknown parameter, 3 value out of range, 4 not possible here, 5 expired, 6 the operator has no right to it, 7 too often, 8 begun: an audit with the same number tells how it ends")
     v.reserved(UInt8.self)
     v.reserved(UInt32.self)
     v.number(&value, "value", "", "what to set; the least i64: only tell. In the answer: what now holds, or the least i64 if nothing does")

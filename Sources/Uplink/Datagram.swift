@@ -35,12 +35,12 @@ public enum Wire {
 public enum MessageType: UInt8, Sendable {
   case pick = 1
   case estimate, alert, health, ping, pong, acknowledgement, command, answer, audit
-  case instrument, peaks, network, trial
+  case instrument, peaks, network, trial, key
 
   /// Operators and stations sign for each other; station and upstream share a key.
   public var isSigned: Bool {
     switch self {
-    case .ping, .pong, .command, .answer, .network: true
+    case .ping, .pong, .command, .answer, .network, .key: true
     default: false
     }
   }

@@ -9,7 +9,7 @@ import Core
 
 public struct Key: Equatable, Sendable {
   public static let byteCount = 32
-  private var bytes: InlineArray<32, UInt8>
+  private var bytes = Octets<4>()
 
   public static func == (a: Key, b: Key) -> Bool {
     a.withBytes { a in
@@ -17,11 +17,10 @@ public struct Key: Equatable, Sendable {
     }
   }
 
-  public init(_ bytes: InlineArray<32, UInt8>) { self.bytes = bytes }
+  public init(_ bytes: Octets<4>) { self.bytes = bytes }
 
   /// Reads a key file: a regular file of exactly 32 bytes that others cannot read.
   public init(file path: Text<256>) throws(Diagnostic) {
-    bytes = InlineArray(repeating: 0)
     guard csodium_start() >= 0 else {
       throw Diagnostic("libsodium does not start: the kernel gives no random numbers")
     }
@@ -49,18 +48,14 @@ public struct Key: Equatable, Sendable {
     guard status.st_size == Key.byteCount else {
       return " does not have exactly 32 bytes: make one with head -c 32 /dev/urandom"
     }
-    var span = bytes.mutableSpan
-    let got = span.withUnsafeMutableBufferPointer {
+    let got = bytes.withMutableBytes {
       CLinux.read(descriptor, $0.baseAddress, Key.byteCount)
     }
     guard got == Key.byteCount else { return " could not be read to its end" }
     return isZero ? " is all zeros: make one with head -c 32 /dev/urandom" : nil
   }
 
-  private var isZero: Bool {
-    for index in 0..<Key.byteCount where bytes[index] != 0 { return false }
-    return true
-  }
+  var isZero: Bool { bytes.isZero }
 
   /// The key of one station, of a master key that only its collector has: whoever takes a station
   /// has that station's key and no other. WIRE-FORMAT.md has the rule.
@@ -72,23 +67,22 @@ public struct Key: Equatable, Sendable {
       writer.write(Text<17>("onset station key"))
       writer.write(code)
     }
-    var derived = InlineArray<32, UInt8>(repeating: 0)
+    var derived = Octets<4>()
     text.span.withUnsafeBufferPointer { message in
-      var place = derived.mutableSpan
-      place.withUnsafeMutableBufferPointer { master.sign(message, into: $0) }
+      derived.withMutableBytes { master.sign(message, into: $0) }
     }
     return Key(derived)
   }
 
   /// For whoever writes it into a file.
   public func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
-    bytes.span.withUnsafeBufferPointer(body)
+    bytes.withBytes(body)
   }
 
   func sign(
     _ message: UnsafeBufferPointer<UInt8>, into tag: UnsafeMutableBufferPointer<UInt8>
   ) {
-    bytes.span.withUnsafeBufferPointer { key in
+    bytes.withBytes { key in
       _ = csodium_tag(
         tag.baseAddress, tag.count, message.baseAddress, message.count, key.baseAddress, key.count)
     }
@@ -107,8 +101,15 @@ public struct UpstreamKeys: Sendable {
   public var key: Key
   /// What the upstream seals with it is believed as well.
   public var previous: Key?
+  /// That of the station file, which another may have replaced over the air.
+  public let filed: Key
 
-  public init(_ key: Key, previous: Key? = nil) { (self.key, self.previous) = (key, previous) }
+  public init(_ key: Key, previous: Key? = nil) {
+    (self.key, self.previous, filed) = (key, previous, key)
+  }
+
+  /// One that came over the air; those before it are not believed any more.
+  public mutating func replace(by key: Key) { (self.key, previous) = (key, nil) }
 
   /// Those of the first upstream, and of the second where there is one.
   public static func read(
@@ -117,8 +118,7 @@ public struct UpstreamKeys: Sendable {
     let first = try UpstreamKeys(settings.first)
     guard let second = settings.second else { return (first, nil) }
     let keys = try UpstreamKeys(second)
-    // By its key an acknowledgement says whose it is.
-    guard !keys.has(first.key), !(first.previous.map { keys.has($0) } ?? false) else {
+    guard !keys.isMixed(with: first) else {
       throw Diagnostic(
         "key file ", second.keyFile,
         ", or the one before it, has a key of the first upstream: make this one a key of its own with onset key"
@@ -130,10 +130,16 @@ public struct UpstreamKeys: Sendable {
   @inline(never)
   private init(_ settings: UpstreamSettings) throws(Diagnostic) {
     key = try Key(file: settings.keyFile)
+    filed = key
     if !settings.previousKeyFile.isEmpty { previous = try Key(file: settings.previousKeyFile) }
   }
 
-  private func has(_ other: Key) -> Bool {
+  /// By its key an acknowledgement says whose it is.
+  public func isMixed(with other: UpstreamKeys) -> Bool {
+    has(other.key) || other.previous.map { has($0) } ?? false
+  }
+
+  public func has(_ other: Key) -> Bool {
     key == other || previous.map { $0 == other } ?? false
   }
 

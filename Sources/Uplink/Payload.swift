@@ -164,6 +164,12 @@ extension FieldVisitor {
     visit(&text, WireField(name: name, unit: "", meaning: meaning, jsonName: name, telling: .text))
   }
 
+  /// 32 bytes, as four numbers.
+  @inline(__always)
+  mutating func key(_ key: inout PublicKey, _ name: StaticString, _ meaning: StaticString) {
+    for index in 0..<4 { number(&key[word: index], name, "", meaning) }
+  }
+
   /// One of a few named things.
   @inline(__always)
   mutating func word<Word: RawRepresentable>(

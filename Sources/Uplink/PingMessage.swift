@@ -21,13 +21,15 @@ public struct PingMessage: Payload, Equatable, Sendable {
 
 public struct PongMessage: Payload, Equatable, Sendable {
   public static let type = MessageType.pong
-  public static let byteCount = 24 + HealthMessage.byteCount
+  public static let byteCount = 24 + HealthMessage.byteCount + PublicKey.byteCount
   public var nonce: UInt64 = 0
   /// Drawn at every start: a command must have it.
   public var bootNonce: UInt64 = 0
   /// Since the start, by the station's monotonic clock: commands say when they were given by it.
   public var uptimeMicroseconds: UInt64 = 0
   public var health = HealthMessage()
+  /// A new key is encrypted for it; none where the station takes none.
+  public var exchange = PublicKey()
   public init() {}
 
   // swift-format-ignore
@@ -36,5 +38,6 @@ public struct PongMessage: Payload, Equatable, Sendable {
     v.number(&bootNonce, "boot_nonce", "", "drawn at random at every boot; commands have it")
     v.number(&uptimeMicroseconds, "uptime_us", "µs", "since boot, by the station's monotonic clock")
     health.visit(&v)
+    v.key(&exchange, "exchange_key", "X25519, drawn at random at every boot: a new key (type 15) is encrypted for it; zeros: the station takes none")
   }
 }

@@ -19,15 +19,13 @@ public enum Signature {
 
 public struct PublicKey: Equatable, Sendable {
   public static let byteCount = 32
-  private var bytes = InlineArray<32, UInt8>(repeating: 0)
+  private var bytes = Octets<4>()
 
   /// None: nothing is signed by it.
   public init() {}
 
   /// `bytes`: 32 of them.
-  public init(_ bytes: UnsafeBufferPointer<UInt8>) {
-    for index in 0..<PublicKey.byteCount { self.bytes[index] = bytes[index] }
-  }
+  public init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = Octets(bytes) }
 
   /// 64 hexadecimal digits of a text, from its beginning; nil where something else is among them.
   public init?(hexadecimal text: borrowing Text<128>) {
@@ -50,19 +48,16 @@ public struct PublicKey: Equatable, Sendable {
   }
 
   /// Its first eight bytes as a number: which of a few keys is meant, without proving anything.
-  public var name: UInt64 {
-    var name: UInt64 = 0
-    for index in 0..<8 { name |= UInt64(bytes[index]) << (8 * UInt64(index)) }
-    return name
-  }
+  public var name: UInt64 { self[word: 0] }
 
-  public static func == (a: PublicKey, b: PublicKey) -> Bool {
-    for index in 0..<PublicKey.byteCount where a.bytes[index] != b.bytes[index] { return false }
-    return true
+  /// Eight of its bytes, as a number of the wire.
+  subscript(word index: Int) -> UInt64 {
+    get { bytes[word: index] }
+    set { bytes[word: index] = newValue }
   }
 
   public func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
-    bytes.span.withUnsafeBufferPointer(body)
+    bytes.withBytes(body)
   }
 
   public func verifies(
@@ -78,12 +73,12 @@ public struct PublicKey: Equatable, Sendable {
 
 public struct SigningKey: Sendable {
   public static let byteCount = 64
-  private var secret = InlineArray<64, UInt8>(repeating: 0)
+  private var secret = Octets<8>()
   public private(set) var publicKey = PublicKey()
 
   /// What libsodium calls a secret key: the seed, and the public key behind it.
   public init(secret bytes: UnsafeBufferPointer<UInt8>) {
-    for index in 0..<SigningKey.byteCount { secret[index] = bytes[index] }
+    secret = Octets(bytes)
     publicKey = PublicKey(UnsafeBufferPointer(rebasing: bytes[32..<64]))
   }
 
@@ -93,8 +88,7 @@ public struct SigningKey: Sendable {
       let seed = UnsafeMutableBufferPointer(rebasing: place[..<PublicKey.byteCount])
       let derived = UnsafeMutableBufferPointer(rebasing: place[PublicKey.byteCount...])
       Text<22>("onset station identity").withBytes { key.sign($0, into: seed) }
-      var span = secret.mutableSpan
-      span.withUnsafeMutableBufferPointer {
+      secret.withMutableBytes {
         _ = csodium_key_pair(derived.baseAddress, $0.baseAddress, seed.baseAddress)
       }
       publicKey = PublicKey(UnsafeBufferPointer(derived))
@@ -104,7 +98,7 @@ public struct SigningKey: Sendable {
   func sign(
     _ message: UnsafeBufferPointer<UInt8>, into signature: UnsafeMutableBufferPointer<UInt8>
   ) {
-    secret.span.withUnsafeBufferPointer {
+    secret.withBytes {
       _ = csodium_sign(
         signature.baseAddress, message.baseAddress, message.count, $0.baseAddress)
     }

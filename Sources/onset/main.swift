@@ -202,6 +202,25 @@ func keyPublic(_ parsed: CommandLineArguments) throws {
   try KeyFiles.makePublic(parsed.rest[0])
 }
 
+func keyRoll(_ parsed: CommandLineArguments) throws {
+  guard parsed.rest.count == 2, let key = parsed.values["--key"],
+    let station = parsed.values["--public"]
+  else {
+    throw ToolError(
+      "key roll needs HOST:PORT, --key FILE, --public FILE.pub and the new key's FILE")
+  }
+  let roll = try KeyRoll(
+    target: parsed.rest[0], via: parsed.values["--via"], keyPath: key, stationPath: station,
+    newKeyPath: parsed.rest[1], upstream: parsed.flags.contains("--second") ? 2 : 1)
+  let (line, boot) = try roll.begin()
+  print(line)
+  try roll.wait(boot: boot)
+  say(
+    "onset key roll: the station has the new key on disk and believes no other. In the collector's "
+      + "key folder CODE.next.key may now become CODE.key, and the .pub beside it is what operators need"
+  )
+}
+
 func keys(_ parsed: CommandLineArguments) throws {
   let files = parsed.rest.isEmpty ? KeyReference.files : parsed.rest
   print(try files.map(KeyReference.text).joined(separator: "\n\n"))
@@ -402,6 +421,7 @@ func run(_ arguments: [String]) throws {
     "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
     "bench": bench, "check": check, "keys": keys, "key new": keyNew,
     "key station": keyStation, "key operator": keyOperator, "key public": keyPublic,
+    "key roll": keyRoll,
     "doctor": doctor, "ping": ping,
     "command": command, "network": network, "simulate": simulate,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,

@@ -271,7 +271,7 @@ import Uplink
     world.take(Self.datagram(key: third, sequence: 2), at: Self.now + 9_000_000_000)
     #expect(world.intake.commit(at: Self.now))
     #expect(try world.count("pick") == 3)
-    let master = Key(InlineArray(repeating: 1))
+    let master = Key(Octets(repeating: 1))
     world.master = master
     try FileManager.default.removeItem(
       at: world.folder.appendingPathComponent("\(Self.station).key"))

@@ -151,7 +151,7 @@ private final class Remote {
 }
 
 @Suite struct LossyLinkTests {
-  private static let masters = [0, 1].map { Key(InlineArray(repeating: UInt8(7 + $0))) }
+  private static let masters = [0, 1].map { Key(Octets(repeating: UInt8(7 + $0))) }
   private static let step: Int64 = 20_000_000
 
   private static func run(

@@ -56,7 +56,7 @@ import Uplink
   private static var datagram: Datagram {
     let header = Header(
       .health, to: Text<24>("XX.TEST..EH"), epoch: 1, at: UTC(nanoseconds: 0))
-    return Datagram(header, key: Key(InlineArray(repeating: 1))) { HealthMessage().write(to: &$0) }
+    return Datagram(header, key: Key(Octets(repeating: 1))) { HealthMessage().write(to: &$0) }
   }
 
   private static func sender(_ endpoint: borrowing UdpEndpoint) throws -> Address {

@@ -11,14 +11,33 @@ import Tools
 import Uplink
 
 public let testKey: Key = {
-  var bytes = InlineArray<32, UInt8>(repeating: 0)
+  var bytes = Octets<4>()
   for index in 0..<32 { bytes[index] = UInt8(index) }
   return Key(bytes)
 }()
 
+/// Of the secret words 1, 2, 3 and 4.
+public let testExchange: ExchangeKey = {
+  var word: UInt64 = 0
+  return ExchangeKey {
+    word += 1
+    return word
+  }
+}()
+
+/// A key of nines that libsodium has encrypted for that pair.
+public let sealedTestKey: [UInt8] = {
+  let digits =
+    "5c370c5a7694a4e9fce0d563a8d3c3940f1baef67d8894396c2efefd7fda806e23ddb5b209d1438f"
+    + "dfb423659fd3aa47b97329ce1e6f417c64247b5f59c3c1de942872016a81cb29ce925df38d2c76de"
+  return stride(from: 0, to: digits.count, by: 2).map { offset in
+    UInt8(digits.dropFirst(offset).prefix(2), radix: 16)!
+  }
+}()
+
 /// A pair follows from any secret.
 public func pair(_ byte: UInt8) -> SigningKey {
-  SigningKey(ofStation: Key(InlineArray(repeating: byte)))
+  SigningKey(ofStation: Key(Octets(repeating: byte)))
 }
 
 /// With these the station of these settings signs its answers.

@@ -10,6 +10,7 @@ import Conditioning
 import Core
 import Foundation
 import Station
+import StationFixture
 import Tools
 import Uplink
 
@@ -31,9 +32,7 @@ struct DatagramTarget: Target, ~Copyable {
 
   init() throws {
     guard csodium_start() >= 0 else { throw ToolError("libsodium does not start") }
-    var bytes = InlineArray<32, UInt8>(repeating: 0)
-    for index in 0..<32 { bytes[index] = Self.keyBytes[index] }
-    key = Key(bytes)
+    key = Self.keyBytes.withUnsafeBufferPointer { Key(Octets($0)) }
     // A pair follows from any secret; this one is the operator's.
     signer = SigningKey(ofStation: key)
     corpus = Self.makeCorpus(key, signer)
@@ -48,6 +47,7 @@ struct DatagramTarget: Target, ~Copyable {
       conditioner: ConditionerSettings(rateMillihertz: 100_000, presentLanes: 7),
       picker: .init())
     settings.takesNetworks = true
+    settings.exchange = testExchange
     settings.operators.add(
       Operator(key: signer.publicKey, rights: Rights(rawValue: 15)))
     var station = Station(settings)
@@ -112,6 +112,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .peaks: payload = PeaksMessage.byteCount
     case .network: payload = NetworkMessage.byteCount
     case .trial: payload = TrialMessage.byteCount
+    case .key: payload = KeyMessage.byteCount
     }
     return Wire.headerByteCount + payload + type.sealByteCount
   }
@@ -158,6 +159,7 @@ struct DatagramTarget: Target, ~Copyable {
       case .keep(let record):
         try require(Int(record.place) < Outbox.capacity, "it keeps where nothing is")
       case .restart: isObeyed = true
+      case .keepKey: try require(false, "a key is kept that no upstream has used")
       case .network(let order):
         if case .keep(let write) = order {
           try require(
@@ -175,7 +177,7 @@ struct DatagramTarget: Target, ~Copyable {
         if datagram.destination == .upstream(0) { told += 1 } else { answers += 1 }
         if MessageType(rawValue: datagram.bytes[5]) == .answer { isObeyed = true }
         try require(
-          datagram.count <= bytes.count + HealthMessage.byteCount + 16,
+          datagram.count <= bytes.count + HealthMessage.byteCount + PublicKey.byteCount + 16,
           "the answer is far longer than the question")
       }
     }
@@ -210,7 +212,8 @@ struct DatagramTarget: Target, ~Copyable {
     case .peaks: sealed(datagram.header, try PeaksMessage(datagram.payload))
     case .trial: sealed(datagram.header, try TrialMessage(datagram.payload))
     case .network:
-      try Self.network(datagram.header, NetworkMessage(datagram.payload), signer)
+      signed(datagram.header, try NetworkMessage(datagram.payload).write)
+    case .key: signed(datagram.header, try KeyMessage(datagram.payload).write)
     case .audit: sealed(datagram.header, try AuditMessage(datagram.payload))
     case .estimate: sealed(datagram.header, try EstimateMessage(datagram.payload))
     case .alert: sealed(datagram.header, try AlertMessage(datagram.payload))
@@ -218,10 +221,8 @@ struct DatagramTarget: Target, ~Copyable {
     }
   }
 
-  private static func network(
-    _ header: Header, _ message: NetworkMessage, _ signer: SigningKey
-  ) -> Datagram {
-    Datagram(header, signedBy: signer) { message.write(to: &$0) }
+  private func signed(_ header: Header, _ write: (inout ByteWriter) -> Void) -> Datagram {
+    Datagram(header, signedBy: signer, payload: write)
   }
 
   private func sealed(_ header: Header, _ message: some Payload) -> Datagram {
@@ -278,6 +279,8 @@ extension DatagramTarget {
         command.lifeMilliseconds = CommandMessage.lifeMaximum
         return command
       }
+    var keyCommand = commands[0]
+    (keyCommand.parameter, keyCommand.value) = (CommandParameter.uplinkKey.rawValue, 1)
     var answer = commands[0]
     answer.result = .done
     var piece = NetworkPiece()
@@ -285,6 +288,11 @@ extension DatagramTarget {
     piece.begunMicroseconds = 1
     var pong = PongMessage()
     (pong.nonce, pong.health) = (99, health)
+    let keyMessage = Datagram(header(.key), signedBy: signer) { writer in
+      sealedTestKey.withUnsafeBufferPointer {
+        KeyMessage(keyCommand, sealed: $0).write(to: &writer)
+      }
+    }
     let messages =
       [
         bytes(Datagram(header(.pick), key: key) { pick.write(to: &$0) }),
@@ -305,6 +313,7 @@ extension DatagramTarget {
           Datagram(header(.network), signedBy: signer) {
             NetworkMessage(piece, data: UnsafeBufferPointer(start: nil, count: 0)).write(to: &$0)
           }),
+        bytes(keyMessage),
       ] + commands.map { signed(.command, $0) }
     return messages + [messages[0] + messages[2] + messages[0], messages[1] + messages[0]]
   }

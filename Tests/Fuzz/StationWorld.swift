@@ -172,7 +172,7 @@ final class StationWorld {
       case .store(let value, _): station.note(.stored(value, isDone: diskTakes))
       case .keep: station.note(.stored(.outbox, isDone: diskTakes))
       case .restart: try require(!isAlarm, "it wants a new start during an alarm")
-      case .network: try require(false, "nobody sent a network")
+      case .network, .keepKey: try require(false, "nobody sent a network or a key")
       case .send(let datagram): try look(at: datagram)
       }
     }

@@ -1,5 +1,6 @@
 import Clock
 import Core
+import Foundation
 import Picker
 import StationFixture
 import Testing
@@ -42,7 +43,7 @@ import Uplink
       case .send(let datagram): sent.append(datagram)
       case .store(let value, _): station.note(.stored(value, isDone: true))
       case .drive(let relay, _): station.note(.lines(fittedLines(isActuated: relay)))
-      case .keep, .restart, .network: break
+      case .keep, .restart, .network, .keepKey: break
       }
     }
     return sent
@@ -53,6 +54,28 @@ import Uplink
   ) throws -> CommandMessage {
     let answer = try answer(&station, to: signed(command, key: key))
     return try #require(answer)
+  }
+
+  /// The table of rights in WIRE-FORMAT.md and the code.
+  @Test func theDocumentSaysWhoMayDoWhat() throws {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../Sources/Uplink/WIRE-FORMAT.md")
+    let document = try String(contentsOf: path, encoding: .utf8)
+    let words: [(String, Rights)] = [
+      ("watch", .watch), ("tune", .tune), ("relay", .relay), ("update", .update),
+    ]
+    for (word, right) in words {
+      let row = try #require(document.split(separator: "\n").first { $0.hasPrefix("| \(word) |") })
+      var numbers: [Int] = []
+      for item in row.split(separator: "|")[1].replacing(";", with: ",").split(separator: ",") {
+        let ends = item.replacing(" to ", with: "–").split(separator: "–").compactMap {
+          Int($0.filter { $0 != " " })
+        }
+        if let first = ends.first, let last = ends.last { numbers += first...last }
+      }
+      let coded = CommandParameter.allCases.filter { $0.right == right }.map { Int($0.rawValue) }
+      #expect(numbers.sorted() == coded, "\(word)")
+    }
   }
 
   private func expectSilence(

@@ -28,6 +28,7 @@ final class Machine {
   /// What is to be on disk of what waits for the upstream.
   private(set) var kept: [OutboxRecord] = []
   private(set) var orders: [NetworkOrder] = []
+  private(set) var keptKeys: [KeyOrder] = []
   /// The disk takes them at once.
   var keepsPieces = true
   /// What a silent disk was asked to store.
@@ -129,6 +130,9 @@ final class Machine {
       kept.append(record)
       if disk != .isSilent { station.note(.stored(.outbox, isDone: disk == .takes)) }
     case .restart: log.append("restart")
+    case .keepKey(let order):
+      keptKeys.append(order)
+      if disk != .isSilent { station.note(.keyKept(isDone: disk == .takes)) }
     case .network(let order):
       orders.append(order)
       log.append("network")

@@ -164,11 +164,11 @@ import Uplink
     #expect(try #require(next).destination == .upstream(1))
   }
 
-  /// What cannot be restored, because the key is another, must not stand above what comes.
+  /// What cannot be restored, because it is another station's, must not stand above what comes.
   @Test func recordsThatAreRefusedAreOlderAllTheSame() throws {
     let foreign = Datagram(
-      Header(.health, to: StationCode("XX.TEST..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0)),
-      key: Key(InlineArray(repeating: 9))
+      Header(.health, to: StationCode("XX.OTHER..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0)),
+      key: testKey
     ) { HealthMessage().write(to: &$0) }
     var station = Station(stationSettings())
     station.restore(

@@ -150,7 +150,7 @@ import Uplink
         switch action {
         case .store(.siteTerm, let term): stored.append(term)
         case .store(let value, _): station.note(.stored(value, isDone: true))
-        case .drive, .keep, .restart, .network: break
+        case .drive, .keep, .restart, .network, .keepKey: break
         case .send(let datagram):
           answer = try message(datagram, as: AnswerMessage.self)?.command ?? answer
         }

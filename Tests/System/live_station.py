@@ -57,6 +57,53 @@ class Disk:
         self.flag.unlink()
 
 
+class Power:
+    """The power of a station, whose cut takes back what was made, moved or removed in a folder and not flushed."""
+
+    def __init__(self, folder, directory):
+        self.directory, self.saved = directory, directory.parent / "saved"
+        self.saved.mkdir()
+        self.library, self.journal = folder / "power.so", folder / "journal"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O2", ROOT / "Tests" / "System" / "power.c", "-o", self.library],
+                       check=True)
+        os.mkfifo(self.journal)
+        # Open at both ends, so that neither waits for the other.
+        self.lines = os.fdopen(os.open(self.journal, os.O_RDWR), "r")
+        self.pending = []
+
+    def environment(self):
+        return {"LD_PRELOAD": str(self.library), "POWER_FOLDER": str(self.directory), "POWER_SAVED": str(self.saved),
+                "POWER_JOURNAL": str(self.journal)}
+
+    def read(self):
+        words = self.lines.readline().split()
+        if words[0] == "flushed":
+            self.pending = []
+        elif words[0] != "synced":
+            self.pending.append(words)
+        return words
+
+    def wait(self, *words):
+        while self.read() != list(words): pass
+
+    def cut(self):
+        """After the program is gone. The names of what was taken back."""
+        with open(self.journal, "w") as journal:
+            journal.write("cut\n")
+        self.wait("cut")
+        self.pending.pop()
+        taken = [words[-1] if words[0] == "made" else words[-2] for words in self.pending]
+        for kind, *names in reversed(self.pending):
+            paths = [self.directory / name for name in names]
+            if kind == "made":
+                paths[0].unlink(missing_ok=True)
+                continue
+            if kind == "moved": paths[1].rename(paths[0])
+            if names[-1] != "-": (self.saved / names[-1]).rename(paths[-2])
+        self.pending = []
+        return taken
+
+
 def make_operator(tools, folder, station_file):
     """An operator who may do everything: the file of the secret key. The station's public key is beside its own."""
     secret, lines = folder / "operator", folder / "operators"

@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from live_station import ROOT, Disk, LiveStation, ServiceManager, free_udp_port
+from live_station import ROOT, Disk, LiveStation, Power, ServiceManager, free_udp_port
 
 ONSETD, TOOLS = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 FRAME_BYTES, RATE = 12, 8000
@@ -382,6 +383,65 @@ class FirmwareTest(unittest.TestCase):
         collector.stdout.close()
         collector.stderr.close()
 
+    def test_another_key_over_the_air(self):
+        """Through the collector, which has it already; then nothing else counts, in the next boot too, until another key
+        file is there."""
+        station = self.station(self.ramp(seconds=60))
+        keys, operators, code = self.folder / "keys", self.folder / "operators", "XX.ONST1.00.EH"
+        keys.mkdir()
+        operators.mkdir()
+        old, new = keys / f"{code}.key", keys / f"{code}.next.key"
+        shutil.copy(station.host / "station.key", old)
+        shutil.copy(station.host / "operator.pub", operators / "ada.pub")
+        options = ["--keys", keys, "--operators", operators, "--database", self.folder / "c.sqlite", "--only", "audit,health"]
+        collector, port = self.collector(*options)
+        self.replace(station.host / "station.toml", f"port = {station.socket.getsockname()[1]}\n", f"port = {port}\n")
+        way = [code, "--via", f"127.0.0.1:{port}", *station.operator()[1:]]
+        by_new = [*way[:-1], f"{new}.pub"]
+
+        def onset(*arguments):
+            return subprocess.run([TOOLS / "onset", *arguments], capture_output=True, text=True)
+        lines = map(json.loads, collector.stdout)
+        with station:
+            next(line for line in lines if line["type"] == "health")
+            self.assertEqual(onset("key", "new", new).returncode, 0)
+            rolled = onset("key", "roll", *way, new)
+            self.assertEqual((rolled.returncode, json.loads(rolled.stdout)["result"]), (0, "begun"), rolled.stderr)
+            self.assertIn("believes no other", rolled.stderr)
+            audits = [next(line for line in lines if line["type"] == "audit") for _ in range(2)]
+            self.assertEqual([(audit["result"], audit["value"]) for audit in audits], [("begun", 1), ("done", -1)])
+            self.assertEqual(onset("ping", *by_new).returncode, 0)
+            self.assertEqual(onset("ping", *way).returncode, 1)
+            twice = onset("key", "roll", *by_new, new)
+            self.assertIn("it has this key already", twice.stderr)
+            self.assertEqual(station.stop(), 0)
+        kept = station.host / "state" / "uplink.key"
+        self.assertEqual(kept.stat().st_mode & 0o777, 0o600)
+        # The collector has only the new one now.
+        collector.terminate()
+        self.assertEqual(collector.wait(), 0)
+        new.rename(old)
+        second, _ = self.collector(*options, port=port)
+        with station:
+            self.assertEqual(json.loads(second.stdout.readline())["type"], "health")
+            self.assertEqual(onset("ping", *by_new).returncode, 0)
+            self.assertEqual(station.stop(), 0)
+        # Somebody comes by with a third.
+        third = station.host / "station.key"
+        third.write_bytes(bytes(range(64, 96)))
+        shutil.copy(third, keys / f"{code}.next.key")
+        with station:
+            (station.host / "station.key.pub").unlink()
+            self.assertEqual(onset("key", "public", third).returncode, 0)
+            ping = onset("ping", *station.operator())
+            self.assertEqual(ping.returncode, 0, ping.stderr)
+            self.assertEqual(station.stop(), 0)
+        second.terminate()
+        self.assertEqual(second.wait(), 0)
+        for ended in (collector, second):
+            ended.stdout.close()
+            ended.stderr.close()
+
     def test_a_station_behind_a_wall_is_reached_through_its_collector(self):
         """The wall lets through what comes back from where the station sent to, and nothing else."""
         station = self.station(self.ramp(seconds=20))
@@ -461,6 +521,45 @@ class FirmwareTest(unittest.TestCase):
             self.assertEqual(told["value"], 5)
             self.assertEqual(station.stop(), 0)
         self.assertEqual((station.host / "state" / "latch").read_text(), "1\n")
+
+    def test_a_power_cut_takes_nothing_that_was_kept(self):
+        """Cut when a message was on disk and nobody heard it: whatever directory entry was not flushed is gone. When the
+        upstream is there at last all of them come, under names that nothing else has."""
+        station = self.station(self.ramp(seconds=10))
+        keys = self.folder / "keys"
+        keys.mkdir()
+        shutil.copy(station.host / "station.key", keys / "XX.ONST1.00.EH.key")
+        port = free_udp_port()
+        self.replace(station.host / "station.toml", f"port = {station.socket.getsockname()[1]}\n", f"port = {port}\n")
+        power = Power(self.folder, station.host / "state")
+        self.addCleanup(power.lines.close)
+        station.surroundings = power.environment()
+        ratios = ["5", "6", "7", "8"]
+
+        def audit(ratio):
+            """The end of its payload: parameter, result, reserved, value."""
+            return struct.pack("<HBBIq", TRIGGER_RATIO, 1, 0, 0, int(ratio) * 1000)
+        for ratio in ratios:
+            with station:
+                self.assertEqual(self.command(station, "trigger_ratio", ratio).returncode, 0)
+                while audit(ratio) not in (station.host / "state" / "outbox").read_bytes():
+                    power.wait("synced", "outbox")
+                station.process.kill()
+                station.process.communicate()
+                station.process = None
+            power.cut()
+        collector, _ = self.collector(
+            "--keys", keys, "--database", self.folder / "c.sqlite", "--only", "audit", port=port)
+        with station:
+            audits = [json.loads(collector.stdout.readline()) for _ in ratios]
+            self.assertEqual(station.stop(), 0)
+        collector.terminate()
+        self.assertEqual(collector.wait(), 0)
+        collector.stdout.close()
+        collector.stderr.close()
+        self.assertEqual([audit["value"] for audit in audits], [int(ratio) for ratio in ratios])
+        self.assertEqual(len({audit["epoch"] for audit in audits}), 1)
+        self.assertEqual([audit["boot"] for audit in audits], [1, 2, 3, 4])
 
     def test_a_disk_that_is_gone(self):
         """The station goes on, obeys, and says that nothing is kept."""

@@ -109,7 +109,7 @@ extension CommandDescription: CustomTestStringConvertible {
   }
 
   @Test func everyTypeOfMessageCanBeChosen() throws {
-    #expect(MessageFilter.types.count == 14 && MessageType(rawValue: 15) == nil)
+    #expect(MessageFilter.types.count == 15 && MessageType(rawValue: 16) == nil)
     #expect(throws: ToolError.self) { try MessageFilter("pick,") }
   }
 

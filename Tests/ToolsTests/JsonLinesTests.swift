@@ -7,7 +7,7 @@ import Tools
 import Uplink
 
 @Suite struct JsonLinesTests {
-  private static let key = Key(InlineArray(repeating: 1))
+  private static let key = Key(Octets(repeating: 1))
 
   private static func header(_ type: MessageType) -> Header {
     Header(
@@ -242,7 +242,7 @@ import Uplink
       var message = TrialMessage()
       message.state = state
       let header = Header(.trial, to: Text<24>("XX.ONST1.00.EH"), epoch: 1, at: UTC(nanoseconds: 0))
-      let key = Key(InlineArray(repeating: 1))
+      let key = Key(Octets(repeating: 1))
       let line = try Datagram(header, key: key) { message.write(to: &$0) }.withBytes {
         bytes throws in
         try JsonLine.text(try OpenedDatagram(bytes, key: key))

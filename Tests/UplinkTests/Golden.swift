@@ -9,7 +9,7 @@ import Foundation
 enum Golden {
   static let nonce: UInt64 = 0x0123_4567_89AB_CDEF
   static let key: Key = {
-    var bytes = InlineArray<32, UInt8>(repeating: 0)
+    var bytes = Octets<4>()
     for index in 0..<32 { bytes[index] = UInt8(index) }
     return Key(bytes)
   }()
@@ -210,10 +210,17 @@ enum Golden {
     return trial
   }
 
+  static var keyCommand: CommandMessage {
+    var command = command
+    (command.parameter, command.result, command.value) = (18, .none, 2)
+    return command
+  }
+
   static var pong: PongMessage {
     var pong = PongMessage()
     (pong.nonce, pong.bootNonce) = (nonce, 0xF0E1_D2C3_B4A5_9687)
     (pong.uptimeMicroseconds, pong.health) = (86_400_000_123, health)
+    pong.exchange = identity.publicKey
     return pong
   }
 
@@ -246,6 +253,10 @@ enum Golden {
       (0..<200).map(UInt8.init).withUnsafeBufferPointer {
         NetworkMessage(piece, data: $0).write(to: &writer)
       }
+    case .key:
+      (0..<80).map(UInt8.init).withUnsafeBufferPointer {
+        KeyMessage(keyCommand, sealed: $0).write(to: &writer)
+      }
     }
   }
 
@@ -253,7 +264,7 @@ enum Golden {
   static let sealed: [MessageType] = [
     .pick, .health, .estimate, .alert, .acknowledgement, .audit, .instrument, .peaks, .trial,
   ]
-  static let signed: [MessageType] = [.ping, .pong, .command, .answer, .network]
+  static let signed: [MessageType] = [.ping, .pong, .command, .answer, .network, .key]
 
   static let folder = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden")

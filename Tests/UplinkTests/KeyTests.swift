@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import StationFixture
 import Testing
 import Tools
 
@@ -93,6 +94,46 @@ import Tools
     #expect(!verifies(bytes("af82"), signature))
     let none = signature.withUnsafeBufferPointer { PublicKey().verifies($0, signature: $0) }
     #expect(!none)
+  }
+
+  /// The pair and the box are libsodium's, made by its C functions; what nobody sent opens nothing.
+  @Test func aKeyThatWasEncryptedIsReadByItsReceiverAlone() {
+    func open(_ bytes: [UInt8], by exchange: ExchangeKey = testExchange) -> Key? {
+      bytes.withUnsafeBufferPointer { exchange.open($0) }
+    }
+    let hex = testExchange.publicKey.withBytes {
+      $0.map { String(Int($0) + 0x100, radix: 16).dropFirst() }.joined()
+    }
+    #expect(hex == "343d42bd62647d1b623c26df834e68aa1cde0d9b08a333b2ac9e36284d81a531")
+    #expect(open(sealedTestKey) == Key(Octets(repeating: 9)))
+    for index in 0..<sealedTestKey.count {
+      var damaged = sealedTestKey
+      damaged[index] ^= 0x40
+      #expect(open(damaged) == nil, "byte \(index)")
+    }
+    #expect(open(sealedTestKey, by: ExchangeKey { 5 }) == nil)
+    #expect(open(sealedTestKey, by: ExchangeKey()) == nil)
+    for key in [Key(Octets(repeating: 7)), Key(Octets())] {
+      var sealed = [UInt8](repeating: 0, count: KeyMessage.sealedByteCount)
+      sealed.withUnsafeMutableBufferPointer { key.seal(for: testExchange.publicKey, into: $0) }
+      #expect(open(sealed) == (key == Key(Octets()) ? nil : key), "zeros are no key")
+    }
+  }
+
+  @Test func aKeptKeyHoldsForTheKeyThatItReplaced() {
+    let (new, filed) = (Key(Octets(repeating: 9)), Golden.key)
+    let record = KeyRecord(new, replacing: filed).bytes.withBytes { Array($0) }
+    func key(_ bytes: [UInt8], _ filed: Key) -> Key? {
+      bytes.withUnsafeBufferPointer { KeyRecord.key($0, replacing: filed) }
+    }
+    #expect(key(record, filed) == new && key(record, new) == nil)
+    for index in 0..<record.count {
+      var damaged = record
+      damaged[index] ^= 1
+      #expect(key(damaged, filed) == nil)
+      #expect(key(Array(record.prefix(index)), filed) == nil)
+    }
+    #expect(key(record + [0], filed) == nil)
   }
 
   /// By the rule of WIRE-FORMAT.md, with Python's hashlib for the seed; the pair is what

@@ -11,7 +11,7 @@ import Tools
     let sizes: [MessageType: Int] = [
       .pick: 116, .estimate: 156, .alert: 112, .health: 296, .acknowledgement: 96, .audit: 128,
       .instrument: 328, .peaks: 120, .trial: 112, .network: 396,
-      .ping: 144, .pong: 368, .command: 176, .answer: 176,
+      .ping: 144, .pong: 400, .command: 176, .answer: 176, .key: 256,
     ]
     for (type, size) in sizes { #expect(Golden.datagram(type).count == size, "\(type)") }
   }
@@ -44,6 +44,10 @@ import Tools
           let message = try NetworkMessage(opened.payload)
           #expect(message.piece == Golden.piece)
           #expect(Array(message.data) == (0..<232).map { $0 < 200 ? UInt8($0) : 0 })
+        case .key:
+          let message = try KeyMessage(opened.payload)
+          #expect(message.command == Golden.keyCommand)
+          #expect(Array(message.sealed) == (0..<80).map(UInt8.init))
         case .ping: #expect(try PingMessage(opened.payload).nonce == Golden.nonce)
         case .pong: #expect(try PongMessage(opened.payload) == Golden.pong)
         case .acknowledgement:
@@ -95,8 +99,8 @@ import Tools
     #expect(refusal { $0[0] = 0x4E } == .notOurs)
     #expect(refusal { $0[4] = 1 } == .unknownVersion)
     #expect(refusal { $0[6] = 101 } == .wrongLength)
-    #expect(refusal({ _ in }, key: Key(InlineArray(repeating: 9))) == .wrongTag)
-    #expect(refusal { $0[5] = 15 } == .unknownType)
+    #expect(refusal({ _ in }, key: Key(Octets(repeating: 9))) == .wrongTag)
+    #expect(refusal { $0[5] = 16 } == .unknownType)
     #expect(refusal { $0[5] = 0 } == .unknownType)
     #expect(refusal { $0[8] = 0x80 } == .malformed)
     #expect(refusal { $0[56] = 4 } == .malformed)
@@ -132,7 +136,7 @@ import Tools
     }
     let command = Golden.datagram(.command).withBytes { Array($0[64..<112]) }
     // The highest bit of the time, a life beyond ten minutes, a result and the reserved bytes.
-    for (offset, value) in [(23, 0x80), (27, 1), (34, 8), (35, 1), (36, 1), (39, 1)] {
+    for (offset, value) in [(23, 0x80), (27, 1), (34, 9), (35, 1), (36, 1), (39, 1)] {
       var bytes = command
       bytes[offset] = UInt8(value)
       #expect(throws: DatagramError.malformed, "offset \(offset)") {

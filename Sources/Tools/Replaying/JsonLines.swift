@@ -28,6 +28,7 @@ public enum JsonLine {
           ("boot_nonce", "\"\(hex(pong.bootNonce))\""),
         ] + health(pong.health, header) + origin(header))
     case .command: return text(try CommandMessage(datagram.payload), header)
+    case .key: return text(try KeyMessage(datagram.payload).command, header)
     case .answer: return text(try AnswerMessage(datagram.payload).command, header)
     case .audit: return text(try AuditMessage(datagram.payload).command, header)
     case .network:
@@ -134,7 +135,7 @@ public enum JsonLine {
     let parameter = CommandParameter(rawValue: command.parameter)
     let results = [
       "null", "\"done\"", "\"unknown parameter\"", "\"out of range\"", "\"not possible here\"",
-      "\"expired\"", "\"not permitted\"", "\"too often\"",
+      "\"expired\"", "\"not permitted\"", "\"too often\"", "\"begun\"",
     ]
     return object(
       [

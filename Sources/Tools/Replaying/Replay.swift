@@ -123,7 +123,7 @@ extension ReplayOptions {
 }
 
 /// The key of replays: all zeros, because what is replayed is not a detection.
-public let replayKey = Key(InlineArray(repeating: 0))
+public let replayKey = Key(Octets())
 
 public struct Replay {
   public private(set) var trace: [TracePoint] = []

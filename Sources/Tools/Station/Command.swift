@@ -54,6 +54,7 @@ extension CommandParameter: CaseIterable {
     case .instrument: "no value: where it stands and what it measures with is told upstream"
     case .network:
       "0 to \(Station.shadowSeconds.upperBound) s in the shadow, then it picks; -1 and -2 forget"
+    case .uplinkKey: "no value: which upstream has a new key (onset key roll)"
     case .peaks:
       "\(Station.peaksSeconds.lowerBound) to \(Station.peaksSeconds.upperBound) s: so long the peaks of each second are told"
     }
@@ -63,7 +64,9 @@ extension CommandParameter: CaseIterable {
   private var partsOfUnit: Double {
     switch self {
     case .triggerRatio, .relayTest: 1000
-    case .drill, .health, .release, .restart, .healthInterval, .instrument, .peaks, .network: 1
+    case .drill, .health, .release, .restart, .healthInterval, .instrument, .peaks, .network,
+      .uplinkKey:
+      1
     default: 10_000
     }
   }
@@ -92,7 +95,12 @@ public struct Command {
     value: String?,
     lifeSeconds: Double
   ) throws {
-    link = try StationLink(target: target, via: via, keyPath: keyPath, stationPath: stationPath)
+    let link = try StationLink(target: target, via: via, keyPath: keyPath, stationPath: stationPath)
+    try self.init(link, parameter: parameter, value: value, lifeSeconds: lifeSeconds)
+  }
+
+  init(_ link: StationLink, parameter: String, value: String?, lifeSeconds: Double) throws {
+    self.link = link
     guard let known = CommandParameter.allCases.first(where: { $0.name == parameter }) else {
       let names = CommandParameter.allCases.map(\.name).joined(separator: ", ")
       throw ToolError("\(parameter) is no parameter of a station; there are \(names)")
@@ -118,26 +126,27 @@ public struct Command {
   /// The station's answer as a JSON line, whether it obeyed, and what is to be said beside that.
   public func run() throws -> (line: String, isDone: Bool, remark: String?) {
     let boot = try Ping(link).boot()
-    var random = SystemRandomNumberGenerator()
-    var command = CommandMessage()
-    command.giver = link.key.publicKey.name
-    command.bootNonce = boot.nonce
-    command.issuedMicroseconds = boot.microsecondsNow
-    command.lifeMilliseconds = UInt32(lifeSeconds * 1000)
-    command.id = random.next()
-    command.parameter = parameter.rawValue
-    command.value = value
-    let header = Header(.command, to: boot.station, epoch: boot.epoch, at: StationLink.now())
-    // The same again each time: a station answers twice and obeys once.
-    let answer = try link.ask({ header }, payload: { command.write(to: &$0) }) {
-      datagram -> (String, Bool, String?)? in
+    let command = CommandMessage(parameter, value, of: link.key, to: boot, lifeSeconds: lifeSeconds)
+    let (line, answer) = try Command.give(command, .command, on: link, to: boot) {
+      command.write(to: &$0)
+    }
+    return (line, answer.result == .done, Command.remark(answer))
+  }
+
+  /// Sends a command, and the same again where nothing comes back: a station answers twice and obeys
+  /// once.
+  static func give(
+    _ command: CommandMessage, _ type: MessageType, on link: StationLink, to boot: StationBoot,
+    payload: (inout ByteWriter) -> Void
+  ) throws -> (line: String, answer: CommandMessage) {
+    let header = Header(type, to: boot.station, epoch: boot.epoch, at: StationLink.now())
+    let answer = try link.ask({ header }, payload: payload) {
+      datagram -> (String, CommandMessage)? in
       guard datagram.header.type == .answer,
         let answer = try? AnswerMessage(datagram.payload).command,
         answer.issuedMicroseconds == command.issuedMicroseconds, answer.id == command.id
       else { return nil }
-      return (
-        try JsonLine.text(datagram), answer.result == .done, Command.remark(answer)
-      )
+      return (try JsonLine.text(datagram), answer)
     }
     guard let answer else {
       throw ToolError(
@@ -145,5 +154,22 @@ public struct Command {
           + "anew meanwhile, or a command of this key that was given later has overtaken this one")
     }
     return answer
+  }
+}
+
+extension CommandMessage {
+  init(
+    _ parameter: CommandParameter, _ value: Int64, of operatorKey: SigningKey, to boot: StationBoot,
+    lifeSeconds: Double
+  ) {
+    self.init()
+    giver = operatorKey.publicKey.name
+    bootNonce = boot.nonce
+    issuedMicroseconds = boot.microsecondsNow
+    lifeMilliseconds = UInt32(lifeSeconds * 1000)
+    var random = SystemRandomNumberGenerator()
+    id = random.next()
+    self.parameter = parameter.rawValue
+    self.value = value
   }
 }

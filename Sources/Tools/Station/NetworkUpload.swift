@@ -155,7 +155,7 @@ public struct NetworkUpload {
     on socket: borrowing UdpEndpoint, _ piece: NetworkPiece
   ) -> CommandMessage? {
     socket.take { bytes, _ in
-      guard let datagram = try? OpenedDatagram(bytes, of: link.stationKey),
+      guard let datagram = try? link.open(bytes),
         datagram.header.type == .answer,
         let answer = try? AnswerMessage(datagram.payload).command,
         answer.parameter == CommandParameter.network.rawValue,

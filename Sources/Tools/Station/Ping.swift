@@ -14,6 +14,8 @@ struct StationBoot {
   let station: Text<24>
   let epoch: UInt64
   let nonce: UInt64
+  /// For it a new key is encrypted.
+  let exchange: PublicKey
   let uptimeMicroseconds: UInt64
   /// When that came, by this machine.
   let monotonicNanoseconds: Int64
@@ -45,7 +47,7 @@ public struct Ping {
     try ask { datagram, pong in
       StationBoot(
         station: datagram.header.station, epoch: datagram.header.epoch, nonce: pong.bootNonce,
-        uptimeMicroseconds: pong.uptimeMicroseconds,
+        exchange: pong.exchange, uptimeMicroseconds: pong.uptimeMicroseconds,
         monotonicNanoseconds: clinux_monotonic_nanoseconds())
     }
   }

@@ -16,7 +16,8 @@ struct StationLink {
   /// Empty for whichever answers there.
   let station: StationCode
   let key: SigningKey
-  let stationKey: PublicKey
+  /// Any of them is the station's.
+  var stationKeys: [PublicKey]
 
   /// `keyPath`: the operator's secret key; `stationPath`: the station's public one. `via`: a
   /// collector that hears the station; the target is then its code.
@@ -30,7 +31,7 @@ struct StationLink {
     station = via == nil ? StationCode() : StationCode(target)
     address = try StationLink.resolve(via ?? target)
     key = try KeyFiles.signingKey(keyPath)
-    stationKey = try KeyFiles.publicKey(stationPath)
+    stationKeys = [try KeyFiles.publicKey(stationPath)]
   }
 
   /// Sends the message until `accept` makes something of what came back; nil when nothing did. The
@@ -66,6 +67,10 @@ struct StationLink {
 
   static func now() -> UTC { UTC(nanoseconds: clinux_realtime_nanoseconds()) }
 
+  func open(_ bytes: UnsafeBufferPointer<UInt8>) throws(DatagramError) -> OpenedDatagram {
+    try OpenedDatagram(bytes) { sealed in stationKeys.contains { sealed.isSigned(by: $0) } }
+  }
+
   private func receive<Answer>(
     _ socket: borrowing UdpEndpoint, _ accept: (OpenedDatagram) throws -> Answer?
   ) throws -> Answer? {
@@ -75,7 +80,7 @@ struct StationLink {
       guard left > 0 else { return nil }
       guard socket.hasDatagram(withinMilliseconds: Int32(left)) else { return nil }
       let answer = try socket.take { bytes, _ -> Answer? in
-        guard let datagram = try? OpenedDatagram(bytes, of: stationKey) else { return nil }
+        guard let datagram = try? open(bytes) else { return nil }
         return try accept(datagram)
       }
       if let answer { return answer }

@@ -33,8 +33,8 @@
 const char *clinux_argument(int index);
 
 static inline int clinux_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
-static inline int clinux_open_replace(const char *path) {
-  return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+static inline int clinux_open_replace(const char *path, mode_t mode) {
+  return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 }
 static inline int clinux_open_update(const char *path) { return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); }
 static inline int64_t clinux_file_size(int file) {

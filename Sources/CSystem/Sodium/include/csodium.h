@@ -1,5 +1,5 @@
-// From libsodium: keyed BLAKE2b, the tag of what goes upstream, and Ed25519, the signature of
-// operators, of stations that answer them, and of networks.
+// From libsodium: keyed BLAKE2b, the tag of what goes upstream; Ed25519, the signature of operators,
+// of stations that answer them, and of networks; sealed boxes, in which a new key travels.
 #pragma once
 #include <sodium.h>
 #include <stdint.h>
@@ -23,6 +23,19 @@ static inline int csodium_key_pair(uint8_t *public_key, uint8_t *secret, const u
 }
 static inline int csodium_sign(uint8_t *signature, const uint8_t *message, size_t message_bytes, const uint8_t *secret) {
   return crypto_sign_ed25519_detached(signature, NULL, message, message_bytes, secret);
+}
+/// X25519: the public half, 32 bytes, of 32 secret ones.
+static inline int csodium_exchange_public(uint8_t *public_key, const uint8_t *secret) {
+  return crypto_scalarmult_base(public_key, secret);
+}
+/// For the holder of the secret half alone; 48 bytes longer than the message.
+static inline int csodium_encrypt(uint8_t *sealed, const uint8_t *message, size_t message_bytes, const uint8_t *public_key) {
+  return crypto_box_seal(sealed, message, message_bytes, public_key);
+}
+/// 0 when it was encrypted for this pair and is whole.
+static inline int csodium_decrypt(uint8_t *message, const uint8_t *sealed, size_t sealed_bytes, const uint8_t *public_key,
+                                  const uint8_t *secret) {
+  return crypto_box_seal_open(message, sealed, sealed_bytes, public_key, secret);
 }
 /// From the kernel; csodium_start must have succeeded.
 static inline uint64_t csodium_random(void) {
