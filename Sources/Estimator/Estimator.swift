@@ -203,7 +203,7 @@ public struct Estimator: ~Copyable {
   public mutating func takeSecond() -> PeaksOfSecond {
     seconds.isFinished = false
     var finished = seconds.finished
-    if hasHorizontals { finished.intensity = Intensity.jma(level: finished.level.value) }
+    finished.hasHorizontals = hasHorizontals
     return finished
   }
 

@@ -17,10 +17,25 @@ public struct PeaksOfSecond: Sendable {
   public var acceleration = Lanes.zero
   public var velocity = Lanes.zero
   public var displacement = Lanes.zero
-  /// JMA's; nil without three components.
-  public var intensity: Double?
   public var clipped = LaneSet()
-  var level = ExceededLevel()
+  /// There are three components.
+  var hasHorizontals = false
+  /// Acceleration as JMA weighs it. Where a clock makes a second longer, the end of it.
+  private var weighted = InlineArray<100, Double>(repeating: 0)
+
+  /// JMA's; nil without three components. Few seconds are told, so it is worked out when one is.
+  public var intensity: Double? {
+    guard hasHorizontals else { return nil }
+    var level = LevelOfIntensity()
+    for index in 0..<100 { level.add(weighted[index]) }
+    return Intensity.jma(level: level.value)
+  }
+
+  @inline(__always)
+  mutating func add(weighted acceleration: Double) {
+    weighted[sampleCount % 100] = acceleration
+    sampleCount += 1
+  }
 }
 
 struct SecondPeaks {
@@ -39,12 +54,11 @@ struct SecondPeaks {
       current = PeaksOfSecond()
       current.second = second
     }
-    current.sampleCount += 1
     raise(&current.acceleration, past.motion.acceleration)
     raise(&current.velocity, past.motion.velocity)
     raise(&current.displacement, past.motion.displacement)
     current.clipped.insert(sample.flags.clipped)
-    current.level.add(past.weighted)
+    current.add(weighted: past.weighted)
   }
 
   @inline(__always)

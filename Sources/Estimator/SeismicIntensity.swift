@@ -63,17 +63,14 @@ struct IntensityFilter: ~Copyable {
   }
 }
 
-/// The level that was exceeded for 0.3 s in all: the least of the 30 largest samples.
-struct ExceededLevel: Sendable {
-  private static let count = 30
-  private var largest = InlineArray<30, Double>(repeating: 0)  // descending
-  var value: Double { largest[ExceededLevel.count - 1] }
-  /// The level that was exceeded for `samples`, at most 30.
-  func level(samples: Int) -> Double { largest[samples - 1] }
+/// The level that was exceeded in so many samples: the least of the largest.
+struct ExceededLevel<let count: Int>: Sendable {
+  private var largest = InlineArray<count, Double>(repeating: 0)  // descending
+  var value: Double { largest[count - 1] }
 
   mutating func add(_ x: Double) {
     guard x > value else { return }
-    var place = ExceededLevel.count - 1
+    var place = count - 1
     while place > 0 && largest[place - 1] < x {
       largest[place] = largest[place - 1]
       place -= 1
@@ -82,10 +79,13 @@ struct ExceededLevel: Sendable {
   }
 }
 
+/// That which was exceeded for 0.3 s in all.
+typealias LevelOfIntensity = ExceededLevel<30>
+
 /// JMA's intensity of all that has come so far.
 public struct IntensityMeter: ~Copyable {
   private var filter = IntensityFilter()
-  private var level = ExceededLevel()
+  private var level = LevelOfIntensity()
 
   public init() {}
 

@@ -6,13 +6,11 @@ import Core
 
 /// Peaks and intensity of a while.
 struct Shaking {
-  /// Acceleration must have lasted for so long: a knock has not.
-  private static let sustainedSamples = 10
-
   private(set) var acceleration = 0.0
   private(set) var velocity = 0.0
-  private(set) var level = ExceededLevel()
-  private var sustained = ExceededLevel()
+  private(set) var level = LevelOfIntensity()
+  /// Acceleration must have lasted for a tenth of a second: a knock has not.
+  private var sustained = ExceededLevel<10>()
 
   @inline(__always)
   mutating func add(_ past: borrowing MotionHistory.Past) {
@@ -24,7 +22,7 @@ struct Shaking {
     level.add(past.weighted)
   }
 
-  var sustainedAcceleration: Double { sustained.level(samples: Shaking.sustainedSamples) }
+  var sustainedAcceleration: Double { sustained.value }
 }
 
 struct ShakingMeter {
