@@ -13,8 +13,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
-TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev libsqlite3-dev
+TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev libsqlite3-dev libmicrohttpd-dev
 TEST_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
+ROOM_PACKAGES := chromium
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
 SOAK_HOURS ?= 24
@@ -36,7 +37,7 @@ define install
 endef
 
 .PHONY: demo test test-swift test-firmware test-aarch64 test-training board-test soak fuzz firmware bench format lint \
-  packages packages-test packages-board packages-soak clean
+  packages packages-test packages-board packages-room packages-soak clean
 
 demo: packages
 	swift build -c release --product onset
@@ -63,6 +64,7 @@ test-firmware: firmware
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
 	python3 Tests/System/test_collector.py .build/release
+	python3 Tests/System/test_room.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release
 
@@ -123,6 +125,10 @@ packages:
 
 packages-test:
 	@$(call install,$(TEST_PACKAGES))
+
+# A browser, for the collector's page; without it that test is left out, except by CI.
+packages-room:
+	@$(call install,$(ROOM_PACKAGES))
 
 packages-soak:
 	@$(call install,$(SOAK_PACKAGES))

@@ -164,11 +164,18 @@ if !isFirmware {
       name: "CCollector", path: "Sources/CSystem/Collector",
       linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(
+      name: "CHttp", path: "Sources/CSystem/Http", exclude: ["page.html"],
+      cSettings: [.unsafeFlags(["-std=gnu23"])], linkerSettings: [.linkedLibrary("microhttpd")]),
+    .target(
       name: "Collector",
-      dependencies: ["Core", "Clock", "Uplink", "Devices", "Tools", "CCollector", "CLinux"]),
+      dependencies: [
+        "Core", "Clock", "Uplink", "Devices", "Tools", "CCollector", "CHttp", "CLinux",
+      ]),
     .executableTarget(
       name: "onset-collector", dependencies: ["Core", "Uplink", "Devices", "Tools", "Collector"],
-      exclude: ["README.md"]),
+      exclude: [
+        "README.md", "page-dark.png", "page-light.png", "page-phone.png", "prometheus-alerts.yml",
+      ]),
     .executableTarget(
       name: "onset-fuzz",
       dependencies: tools + ["Collector", "CMseed", "CSodium", "StationFixture"],

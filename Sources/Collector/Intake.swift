@@ -77,6 +77,7 @@ public final class Intake {
   private let complain: (String) -> Void
   private let send: (Datagram, Sender) -> Void
   private let waitingMaximum: Int
+  private let note: ((OpenedDatagram, UTC) -> Void)?
   private let linesLost: () -> Int
   private let uptime: () -> Int64
   /// What is taken now.
@@ -113,17 +114,19 @@ public final class Intake {
   /// again later anyway, and nothing is received meanwhile.
   /// `tell` gets a JSON line of each message that `told` wants, once; `complain` a sentence where something is wrong;
   /// `send` what a station is to be told, and what passes between it and its `operators`.
+  /// `note` gets each message once as well, when it is stored; an alert at once.
   /// `linesLost`: how many that `tell` got nobody has taken; `uptime`: the monotonic clock.
   public init(
     databasePath: String, keys: KeyFolder, operators: [PublicKey] = [],
     patienceMilliseconds: Int32 = 50, waitingMaximum: Int = Intake.waitingMaximum,
     told: MessageFilter = MessageFilter(),
     tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
-    send: @escaping (Datagram, Sender) -> Void, linesLost: @escaping () -> Int = { 0 },
+    send: @escaping (Datagram, Sender) -> Void,
+    note: ((OpenedDatagram, UTC) -> Void)? = nil, linesLost: @escaping () -> Int = { 0 },
     uptime: @escaping () -> Int64 = { MachineClock().monotonicNanoseconds() }
   ) throws {
     (self.keys, self.told, self.tell, self.complain) = (keys, told, tell, complain)
-    (self.send, self.linesLost, self.uptime) = (send, linesLost, uptime)
+    (self.send, self.note, self.linesLost, self.uptime) = (send, note, linesLost, uptime)
     self.waitingMaximum = waitingMaximum
     relay = OperatorRelay(operators: operators, send: send)
     database = try Database(path: databasePath, patienceMilliseconds: patienceMilliseconds)
@@ -228,7 +231,10 @@ public final class Intake {
       counts.doubles += 1
       return
     }
-    if header.type == .alert && isNewAlert(header), let line = try told.line(opened) { tell(line) }
+    if header.type == .alert && isNewAlert(header) {
+      if let line = try told.line(opened) { tell(line) }
+      note?(opened, now)
+    }
     if waiting.count >= waitingMaximum { makeRoom() }
     waiting.append(
       Waiting(
@@ -313,11 +319,11 @@ public final class Intake {
   public func commit(at now: UTC) -> Bool {
     guard !waiting.isEmpty || !lastRefused.isEmpty else { return true }
     let taken = waiting.prefix(Intake.committedAtOnce)
-    var lines: [String] = []
+    var news = News()
     var found = counts
     do {
       try database.transaction {
-        lines = try store(taken, &found)
+        news = try store(taken, &found)
         for (cause, last) in lastRefused {
           try refusal.run([
             .text(cause), .integer(Int64(last.count)), .integer(last.at.nanoseconds),
@@ -346,8 +352,23 @@ public final class Intake {
       lastFailure = nil
       isGivingUp = false
     }
-    lines.forEach(tell)
+    news.lines.forEach(tell)
+    if let note {
+      for one in news.stored {
+        one.bytes.withUnsafeBufferPointer { bytes in
+          // It was verified when it came.
+          if let opened = try? OpenedDatagram(bytes, key: nil) { note(opened, one.received) }
+        }
+      }
+    }
     return true
+  }
+
+  /// What is told when it is on disk: all but alerts.
+  private struct News {
+    var lines: [String] = []
+    /// For `note`.
+    var stored: [Waiting] = []
   }
 
   /// All of these are on disk: what has come now, and what had come before. An acknowledgement may be
@@ -396,8 +417,8 @@ public final class Intake {
     return messages
   }
 
-  private func store(_ taken: ArraySlice<Waiting>, _ counts: inout Counts) throws -> [String] {
-    var lines: [String] = []
+  private func store(_ taken: ArraySlice<Waiting>, _ counts: inout Counts) throws -> News {
+    var news = News()
     var boots: [Origin: Boot] = [:]
     for one in taken {
       try one.bytes.withUnsafeBufferPointer { bytes in
@@ -413,7 +434,10 @@ public final class Intake {
         counts.stored += 1
         relay.note(header, heardFrom: one.sender)
         if header.type == .health && one.isTimely { clocks.note(header, uptime: one.since) }
-        if header.type != .alert, let line = try told.line(opened) { lines.append(line) }
+        if header.type != .alert {
+          if let line = try told.line(opened) { news.lines.append(line) }
+          if note != nil { news.stored.append(one) }
+        }
         var boot =
           boots[Origin(header)]
           ?? Boot(station: station, highest: 0, first: one.received, last: one.received)
@@ -431,7 +455,7 @@ public final class Intake {
         .integer(Int64(boot.highest)), .integer(Int64(boot.count)),
       ])
     }
-    return lines
+    return news
   }
 
   private func insert(_ opened: OpenedDatagram, _ provenance: Provenance) throws -> Bool {

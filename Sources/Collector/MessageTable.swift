@@ -63,6 +63,73 @@ private struct Values: FieldVisitor {
   mutating func refuse() {}
 }
 
+/// A message's fields from the columns of its row, in their order.
+private struct RowReader: FieldVisitor {
+  private var values: ArraySlice<SqlValue>
+  /// Every column so far was what its field can be.
+  private(set) var isValid = true
+
+  init(_ values: ArraySlice<SqlValue>) { self.values = values }
+
+  mutating func visit<Value: FixedWidthInteger>(
+    _ value: inout Value, from least: Value, to most: Value, unknown: Value?, _ field: WireField
+  ) {
+    guard field.isTold else { return }
+    switch values.popFirst() {
+    case .integer(let stored): value = Value(truncatingIfNeeded: stored)
+    case .real(let stored): value = Value(truncatingIfNeeded: Float(stored).bitPattern)
+    case .null:
+      if case .float = field.telling {
+        value = Value(truncatingIfNeeded: WireFloat.unknown.bits)
+      } else if let unknown {
+        value = unknown
+      } else {
+        refuse()
+      }
+    default: refuse()
+    }
+  }
+
+  mutating func visit<let capacity: Int>(_ text: inout Text<capacity>, _ field: WireField) {
+    guard case .text(let stored)? = values.popFirst(), stored.utf8.count <= capacity else {
+      return refuse()
+    }
+    text = Text(stored)
+  }
+
+  mutating func refuse() { isValid = false }
+}
+
+/// What is stored of one message.
+struct StoredMessage<Message: Payload> {
+  let header: Header
+  let received: UTC
+  let message: Message
+
+  /// `row`: the station's code, and then all columns in the order of the table; nil where they are
+  /// none of ours.
+  init?(_ row: [SqlValue]) {
+    guard case .text(let code)? = row.first, row.count > Provenance.columns.count + 1,
+      code.utf8.count <= 24
+    else { return nil }
+    func whole(_ column: Int) -> Int64 {
+      if case .integer(let value) = row[column + 2] { value } else { -1 }
+    }
+    header = Header(
+      type: Message.type, station: Text(code), epoch: UInt64(bitPattern: whole(0)),
+      bootCounter: UInt32(truncatingIfNeeded: whole(1)),
+      sequence: UInt32(truncatingIfNeeded: whole(2)), emitted: UTC(nanoseconds: whole(4)),
+      clockState: UInt8(truncatingIfNeeded: whole(5)),
+      clockSource: UInt8(truncatingIfNeeded: whole(6)),
+      clockUncertaintyNanoseconds: UInt32(truncatingIfNeeded: whole(7)))
+    received = UTC(nanoseconds: whole(3))
+    var (message, reader) = (Message(), RowReader(row[(Provenance.columns.count + 1)...]))
+    message.visit(&reader)
+    guard reader.isValid else { return nil }
+    self.message = message
+  }
+}
+
 extension WireField {
   fileprivate var isTold: Bool { "\(name)" != "reserved" }
 }

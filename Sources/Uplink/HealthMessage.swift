@@ -19,6 +19,10 @@ public struct Incapacity: BitSet {
   /// Fewer than two components can be believed, because others clip, stick or are dead.
   public static let lanesBroken = Incapacity(rawValue: 128)
   public static let all = Incapacity(rawValue: 255)
+
+  /// What JSON calls them, from the lowest bit on, between bars.
+  public static let names: StaticString =
+    "no relay|relay faulty|inhibited|inhibit unreadable|drill|not live|no calibration|lanes broken"
 }
 
 /// The loop, and the machine under it.
@@ -187,7 +191,7 @@ extension HealthMessage {
     v.number(&alarmState, "alarm_state", "", "0 quiet, 1 watch, 2 alarm, 3 an alarm that stands while the digitizer is lost", to: 3, json: "alarm", as: .word("quiet|watch|alarm|blind"))
     v.truths(&isLatched, &losesState, "keeping", "bit 0: an alarm stands until a command releases it; bit 1: the disk does not take, or did not give back, what outlives a boot; others 0", json: "latch|state_lost")
     v.number(&inhibit, "inhibit", "", "the switch that keeps the relay open: 0 there is none, 1 off, 2 on, 3 cannot be read, and is taken for on", to: 3, as: .word("none|off|on|unreadable"))
-    v.words(&incapacity, of: .all, "incapacity", "why no alarm can come, or none that closes the relay: table below; 0: armed", "no relay|relay faulty|inhibited|inhibit unreadable|drill|not live|no calibration|lanes broken", json: "unarmed_because")
+    v.words(&incapacity, of: .all, "incapacity", "why no alarm can come, or none that closes the relay: table below; 0: armed", Incapacity.names, json: "unarmed_because")
     v.number(&changedParameters, "changed_parameters", "mask", "parameters that commands have changed since boot: bit n stands for parameter n + 1; bit 15 is 0", to: 1 << 15 - 1, json: "changed", as: .words(CommandParameter.names))
     v.number(&calibrationDays, "calibration_days", "days", "until the first calibration runs out; 0 on its last day, negative after it", unknown: Wire.unknownDays)
     v.number(&drillSeconds, "drill_s", "s", "until the drill ends by itself; 0: no drill")

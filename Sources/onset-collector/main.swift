@@ -29,6 +29,14 @@ let options = [
     "--port", value: "N", in: .whole(0...65_535), default: "6464",
     "UDP, IPv4 and IPv6; 0 lets the system choose."),
   CommandOption(
+    "--http", value: "HOST:PORT",
+    "Serves a page, its lists, Prometheus metrics and picks at this numeric address, such as 127.0.0.1:8080; port 0 "
+      + "lets the system choose."),
+  CommandOption(
+    "--look-token", value: "FILE",
+    "What whoever looks must know: 16 characters or more in a file. Needed where --http is not of this machine alone."
+  ),
+  CommandOption(
     "--only", value: "TYPE,…",
     "Tells messages of these types alone as lines; all are stored: "
       + MessageFilter.types.map { "\($0)" }.joined(separator: ", ") + "."),
@@ -88,20 +96,31 @@ func run(_ arguments: [String]) throws {
   let report = try parsed.number("--report") ?? 60
   let keys = try KeyFolder(folder, master: master, complain: complain)
   let receiver = try Receiver(port: UInt16(port))
+  // The store has its tables when the intake is there.
+  let look = try parsed.values["--http"].map {
+    try Look(at: $0, tokenPath: parsed.values["--look-token"])
+  }
   let intake = try Intake(
     databasePath: path, keys: keys,
     operators: try parsed.values["--operators"].map(KeyFiles.publicKeys) ?? [],
     told: try MessageFilter(parsed.values["--only"]), tell: lines.tell,
-    complain: complain, send: { receiver.send($0, to: $1) },
+    complain: complain, send: { receiver.send($0, to: $1) }, note: look?.note,
     linesLost: { lines.lost + complaints.lost })
+  if let look { complain(try look.begin(databasePath: path)) }
   complain(
     "listens at UDP port \(receiver.port) for stations of "
       + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(path)")
   receiver.run(
-    intake, reportSeconds: report, retentionDays: days, tell: lines.tell, complain: complain
+    intake, reportSeconds: report, retentionDays: days,
+    tell: {
+      lines.tell($0)
+      look?.note(report: $0)
+    }, complain: complain
   ) {
-    isStopped.load(ordering: .relaxed)
+    look?.pass(at: MachineClock().systemClock().realtime)
+    return isStopped.load(ordering: .relaxed)
   }
+  look?.end()
   lines.tell(intake.report(at: MachineClock().systemClock().realtime))
   guard intake.waitingCount == 0 else {
     complain("\(intake.waitingCount) messages could not be stored, and end with this program")

@@ -20,9 +20,9 @@ import Tools
 let usage = """
   onset-fuzz TARGET|all [--iterations N] [--seed S]
   onset-fuzz TARGET --input FILE                     one input again, unchanged
-  TARGET: config, datagram, collector, mseed, table, onet, import, clock, station or stored
-  "all" divides N by 8 for collector, by 32 for table, onet, import, clock and stored, whose inputs
-  are dearer, and by 2048 for station
+  TARGET: config, datagram, collector, room, mseed, table, onet, import, clock, station or stored
+  "all" divides N by 8 for collector and room, by 32 for table, onet, import, clock and stored, whose
+  inputs are dearer, and by 2048 for station
   """
 
 func run(_ arguments: [String]) throws {
@@ -34,8 +34,8 @@ func run(_ arguments: [String]) throws {
       CommandOption("--input", value: "FILE", "One input instead."),
     ])
   let known = [
-    "config", "datagram", "collector", "mseed", "table", "onet", "import", "clock", "station",
-    "stored",
+    "config", "datagram", "collector", "room", "mseed", "table", "onet", "import", "clock",
+    "station", "stored",
   ]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
@@ -60,6 +60,9 @@ func run(_ arguments: [String]) throws {
       try campaign.run(&target, iterations: iterations, input: input)
     case "collector":
       var target = try CollectorTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 8 : iterations, input: input)
+    case "room":
+      var target = try RoomTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 8 : iterations, input: input)
     case "mseed":
       var target = try MiniSeedTarget()

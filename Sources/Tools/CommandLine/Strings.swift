@@ -19,17 +19,42 @@ extension StaticString {
 }
 
 /// The words between bars.
-func words(_ names: StaticString) -> [String] {
+public func words(_ names: StaticString) -> [String] {
   names.string.split(separator: "|").map(String.init)
 }
 
 extension UTC {
+  /// "2014-05-01", with "T00:12:07.43" where there is a time of day, and "Z" or without.
+  public init?(iso8601 text: String) {
+    let bytes = Array(text.hasSuffix("Z") ? text.dropLast().utf8 : text[...].utf8)
+    guard bytes.count >= 10,
+      let date = bytes[..<10].withUnsafeBufferPointer({ CalendarDate(ascii: $0) }),
+      // What nanoseconds in 64 bits reach.
+      (1678...2261).contains(date.year)
+    else { return nil }
+    self.init(date)
+    guard bytes.count > 10 else { return }
+    let parts = String(decoding: bytes[10...], as: UTF8.self).split(
+      separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0].count == 3, parts[0].hasPrefix("T"), parts[1].count == 2,
+      parts[2].prefix(2).allSatisfy(\.isASCIIDigit), parts[2].count >= 2,
+      let hour = Int(parts[0].dropFirst()), (0..<24).contains(hour), let minute = Int(parts[1]),
+      (0..<60).contains(minute), let seconds = Double(parts[2]), (0..<60).contains(seconds)
+    else { return nil }
+    let whole = Int64(hour * 3600 + minute * 60) * nanosecondsPerSecond
+    self = self + (whole + Int64((seconds * 1e9).rounded()))
+  }
+
   /// "2014-05-01T00:12:07.430000Z"
   public var iso8601: String {
     var text = Text<32>()
     text.append(self)
     return text.string
   }
+}
+
+extension Character {
+  fileprivate var isASCIIDigit: Bool { ("0"..."9").contains(self) }
 }
 
 extension CalendarDate {

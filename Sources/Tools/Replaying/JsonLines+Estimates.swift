@@ -4,7 +4,7 @@ import Core
 import Uplink
 
 extension JsonLine {
-  static let classes = [
+  public static let classes = [
     "earthquake", "blast", "local impact", "noise", "teleseism", "instrument fault",
   ]
 
@@ -71,7 +71,7 @@ extension JsonLine {
       ] + origin(header))
   }
 
-  static func sentence(_ reason: AlertReason) -> String {
+  public static func sentence(_ reason: AlertReason) -> String {
     switch reason {
     case .expectedShaking: "the shaking that is expected"
     case .amplitudeOfP: "amplitude and period of P"
@@ -91,7 +91,7 @@ extension JsonLine {
   ]
 
   /// The names of a mask's bits, as a list.
-  static func names(_ mask: some BinaryInteger, _ names: [String]) -> String {
+  public static func names(_ mask: some BinaryInteger, _ names: [String]) -> String {
     let set = names.indices.filter { mask & (1 << $0) != 0 }
     return "[" + set.map { "\"\(names[$0])\"" }.joined(separator: ",") + "]"
   }

@@ -57,9 +57,9 @@ public enum JsonLine {
     }
   }
 
-  typealias Field = (name: String, value: String)
+  public typealias Field = (name: String, value: String)
 
-  static func object(_ fields: [Field]) -> String {
+  public static func object(_ fields: [Field]) -> String {
     "{" + fields.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",") + "}"
   }
 
@@ -69,9 +69,13 @@ public enum JsonLine {
   }
 
   /// Printable ASCII in quotes: the wire format lets quotes and backslashes through.
-  static func quoted<let capacity: Int>(_ text: Text<capacity>) -> String {
+  public static func quoted<let capacity: Int>(_ text: Text<capacity>) -> String {
+    quoted(text.string)
+  }
+
+  public static func quoted(_ text: String) -> String {
     var out = "\""
-    for scalar in text.string.unicodeScalars {
+    for scalar in text.unicodeScalars {
       if scalar == "\"" || scalar == "\\" { out.unicodeScalars.append("\\") }
       out.unicodeScalars.append(scalar)
     }
@@ -99,7 +103,7 @@ public enum JsonLine {
     ]
   }
 
-  private static func name(_ state: ClockState?) -> String {
+  public static func name(_ state: ClockState?) -> String {
     switch state {
     case .locked: "locked"
     case .holdover: "holdover"

@@ -38,6 +38,7 @@ public struct Fleet: ~Copyable {
   private static let kilometresPerDegree = 111.2
   /// Within it an alarm is raised.
   private static let alarmKilometres = 25.0
+  private static let alarmSeconds = 20.0
   /// How long the last acknowledgements are waited for.
   private static let patienceNanoseconds = 600 * nanosecondsPerSecond
 
@@ -51,6 +52,7 @@ public struct Fleet: ~Copyable {
     var boot: UInt32 = 1
     var sequence: UInt32 = 0
     var picks: UInt32 = 0
+    var isAlarm = false
     var outbox = Outbox()
 
     init(_ code: StationCode, _ key: Key, _ random: inout RandomGenerator) {
@@ -71,7 +73,21 @@ public struct Fleet: ~Copyable {
   }
 
   private enum Happening {
-    case health, instrument, announced, confirmed, estimate(UInt16), alert, shear, powerCut
+    case health, instrument, announced, confirmed, estimate(UInt16), alert, clear, shear, powerCut
+
+    var isAlert: Bool { if case .alert = self { true } else { false } }
+
+    /// After the arrival that it is about, as a station's stages tell them.
+    var delaySeconds: Double {
+      switch self {
+      case .announced: 0.4
+      case .estimate(let after): 0.1 + Double(after) / 1000
+      case .alert: 1.2
+      case .clear: 1.2 + Fleet.alarmSeconds
+      case .confirmed, .shear: 3.3
+      case .health, .instrument, .powerCut: 0
+      }
+    }
   }
 
   private let settings: FleetSettings
@@ -110,14 +126,17 @@ public struct Fleet: ~Copyable {
       }
       let p = quake + member.kilometres / Fleet.compressionalKilometresPerSecond
       let s = quake + member.kilometres / Fleet.shearKilometresPerSecond
-      // As a station's stages tell them: after 0.4 s, half a second, three.
-      plan.append((at(p + 0.4), index, .announced))
-      for after in [500, 1000, 3000] as [UInt16] {
-        plan.append((at(p + 0.1 + Double(after) / 1000), index, .estimate(after)))
+      func tell(_ what: Happening, _ arrival: Double) {
+        plan.append((at(arrival + what.delaySeconds), index, what))
       }
-      if member.kilometres < Fleet.alarmKilometres { plan.append((at(p + 1.2), index, .alert)) }
-      plan.append((at(p + 3.3), index, .confirmed))
-      plan.append((at(s + 3.3), index, .shear))
+      tell(.announced, p)
+      for after in [500, 1000, 3000] as [UInt16] { tell(.estimate(after), p) }
+      if member.kilometres < Fleet.alarmKilometres {
+        tell(.alert, p)
+        tell(.clear, p)
+      }
+      tell(.confirmed, p)
+      tell(.shear, s)
     }
     for _ in 0..<settings.powerCuts {
       let index = Int.random(in: 0..<members.count, using: &random)
@@ -169,11 +188,12 @@ public struct Fleet: ~Copyable {
   private var givenUp: Int { members.reduce(0) { $0 + Int($1.outbox.givenUp) } }
 
   private mutating func happen(_ what: Happening, to member: Member, at now: Int64) {
-    let time = StationLink.now()
+    let told = StationLink.now()
+    let time = told + -Int64(what.delaySeconds * 1e9)
     switch what {
     case .health:
       counts.health += 1
-      tell(HealthMessage(), member, at: now)
+      tell(health(member), member, at: now)
     case .instrument: describe(member, at: now)
     case .powerCut:
       // What it keeps is on its disk.
@@ -192,16 +212,38 @@ public struct Fleet: ~Copyable {
       var estimate = EstimateMessage()
       (estimate.pickID, estimate.pickTime) = (max(member.picks, 1), time)
       (estimate.afterPMilliseconds, estimate.eventClass) = (after, 1)
-      (estimate.magnitudeHundredths, estimate.distanceMetres) = (
-        550, UInt32(member.kilometres * 1000)
-      )
+      (estimate.magnitudeHundredths, estimate.magnitudeSigmaHundredths) = (550, 40)
+      estimate.distanceMetres = UInt32(member.kilometres * 1000)
+      estimate.expectedAcceleration = WireFloat(expectedAcceleration(member))
       tell(estimate, member, at: now, isKept: true, about: max(member.picks, 1))
-    case .alert:
+    case .alert, .clear:
       var alert = AlertMessage()
-      (alert.id, alert.pickID, alert.pickTime, alert.decided) = (1, member.picks, time, time)
-      (alert.level, alert.reason) = (.alarm, .expectedShaking)
+      (alert.id, alert.pickID, alert.pickTime, alert.decided) = (1, 1, time, told)
+      member.isAlarm = what.isAlert
+      (alert.level, alert.reason) =
+        member.isAlarm ? (.alarm, .expectedShaking) : (.clear, .timeIsOver)
+      alert.relay = member.isAlarm ? .actuated : .atRest
       tell(alert, member, at: now, isKept: true)
     }
+  }
+
+  /// As a rough rule has it for M 5.5; nothing is decided by it.
+  private func expectedAcceleration(_ member: Member) -> Double {
+    20 / max(member.kilometres, 5)
+  }
+
+  private mutating func health(_ member: Member) -> HealthMessage {
+    var health = HealthMessage()
+    health.isLive = true
+    (health.relay, health.picks) = (member.isAlarm ? .actuated : .atRest, member.picks)
+    health.alarmState = member.isAlarm ? 2 : 0
+    health.machine.diskFreeMebibytes = 12_000
+    health.noiseCountsBits = Float.random(in: 80...120, using: &random).bitPattern
+    health.machine.temperatureCentidegrees = Int16.random(in: 35_00...45_00, using: &random)
+    health.machine.loopMedianNanoseconds = UInt32.random(in: 40_000...60_000, using: &random)
+    health.software.append(softwareVersion)
+    health.model.append("simulated")
+    return health
   }
 
   private mutating func describe(_ member: Member, at now: Int64) {
@@ -217,6 +259,7 @@ public struct Fleet: ~Copyable {
     var pick = PickMessage()
     (pick.id, pick.status, pick.phase, pick.time) = (max(member.picks, 1), status, phase, time)
     (pick.quality, pick.picker, pick.timeSigmaMicroseconds) = (2, 2, 50_000)
+    (pick.probability, pick.signalToNoiseCentidecibels) = (9000, 20_00)
     return pick
   }
 

@@ -1,0 +1,138 @@
+// Archive: the store as those read it who look at it: over a connection that changes nothing and
+// keeps nobody from writing.
+//
+//     let archive = try Archive(path: "onset.sqlite")
+//     let picks: [StoredMessage<PickMessage>] = try archive.picks(of: nil, from: begin, to: end, limit: 100)
+
+import Core
+import Synchronization
+import Tools
+import Uplink
+
+final class Archive: Sendable {
+  static let historyPoints = 300
+  private static let historyNanoseconds: Int64 = 86_400 * nanosecondsPerSecond
+
+  private struct Connection: @unchecked Sendable {
+    let database: Database
+  }
+  /// One query at a time.
+  private let connection: Mutex<Connection>
+
+  init(path: String) throws {
+    do {
+      let database = try Database(path: path, patienceMilliseconds: 1000)
+      try database.execute("PRAGMA query_only = 1")
+      connection = Mutex(Connection(database: database))
+    } catch let error as DatabaseError {
+      throw ToolError(error.description)
+    }
+  }
+
+  /// The rows of one kind of message, `m`, that a condition chooses, with their stations.
+  private static func messages<Message: Payload>(
+    _ database: Database, _ rest: String, _ values: [SqlValue] = []
+  ) throws -> [StoredMessage<Message>] {
+    try database.prepare(
+      "SELECT station.code, m.* FROM \(Message.type) m JOIN station ON station.id = m.station \(rest)"
+    ).rows(values).compactMap { StoredMessage($0) }
+  }
+
+  /// Every station's newest health and instrument, and the newest picks, estimates and alerts.
+  func forEachNewest(_ body: (OpenedDatagram, UTC) -> Void) throws {
+    func tell<Message: Payload>(_ stored: [StoredMessage<Message>]) throws {
+      for one in stored {
+        let datagram = Datagram(one.header, key: Key(Octets())) { one.message.write(to: &$0) }
+        try datagram.withBytes { bytes throws in
+          body(try OpenedDatagram(bytes, key: nil), one.received)
+        }
+      }
+    }
+    try connection.withLock { connection in
+      let database = connection.database
+      // The newest boot that was heard of each; its messages are found by their numbers.
+      let boots = try database.prepare(
+        "SELECT station, epoch, boot, max(last_ns) FROM boot GROUP BY station"
+      ).rows([])
+      for boot in boots {
+        let place = Array(boot.prefix(3))
+        let condition =
+          "WHERE m.station = ? AND m.epoch = ? AND m.boot = ? ORDER BY m.sequence DESC LIMIT 1"
+        try tell(Self.messages(database, condition, place) as [StoredMessage<HealthMessage>])
+        try tell(
+          Self.messages(
+            database, "WHERE m.station = ? ORDER BY m.rowid DESC LIMIT 1", [boot[0]])
+            as [StoredMessage<InstrumentMessage>])
+      }
+      let newest = "ORDER BY m.received_ns DESC LIMIT \(2 * EventList.capacity)"
+      let picks: [StoredMessage<PickMessage>] = try Self.messages(database, newest)
+      try tell(picks)
+      // The first of an estimate may have come before the first of its picks.
+      guard let since = picks.last.map({ $0.received + -60 * nanosecondsPerSecond }) else { return }
+      let later = "WHERE m.received_ns >= ? ORDER BY m.rowid"
+      let begin = [SqlValue.integer(since.nanoseconds)]
+      try tell(Self.messages(database, later, begin) as [StoredMessage<EstimateMessage>])
+      try tell(Self.messages(database, later, begin) as [StoredMessage<AlertMessage>])
+    }
+  }
+
+  /// Health of a station's last day, thinned, oldest first.
+  func history(of station: String, until now: UTC) throws -> [StoredMessage<HealthMessage>] {
+    let since = SqlValue.integer(now.nanoseconds - Self.historyNanoseconds)
+    return try connection.withLock { connection in
+      let boots = try connection.database.prepare(
+        """
+        SELECT b.station, b.epoch, b.boot, b.received FROM boot b
+        JOIN station ON station.id = b.station
+        WHERE station.code = ? AND b.last_ns >= ? ORDER BY b.last_ns DESC LIMIT 50
+        """
+      ).rows([.text(station), since])
+      var found: [StoredMessage<HealthMessage>] = []
+      for boot in boots {
+        found += try Self.messages(
+          connection.database,
+          "WHERE m.station = ? AND m.epoch = ? AND m.boot = ? AND m.received_ns >= ? "
+            + "ORDER BY m.sequence",
+          Array(boot.prefix(3)) + [since])
+      }
+      found.sort { $0.received < $1.received }
+      let stride = max(found.count / Self.historyPoints, 1)
+      return found.enumerated().filter { $0.offset % stride == 0 }.map(\.element)
+        .suffix(Self.historyPoints).map { $0 }
+    }
+  }
+
+  /// Confirmed picks by the time of their arrival, oldest first; of one station, or of all.
+  func picks(
+    of station: String?, from begin: UTC, to end: UTC, limit: Int
+  ) throws -> [StoredMessage<PickMessage>] {
+    let condition =
+      "WHERE m.status = 2 AND m.time_ns >= ? AND m.time_ns < ? AND (? IS NULL OR station.code = ?) "
+      + "ORDER BY m.time_ns LIMIT ?"
+    let code = station.map { SqlValue.text($0) } ?? .null
+    return try connection.withLock {
+      try Self.messages(
+        $0.database, condition,
+        [
+          .integer(begin.nanoseconds), .integer(end.nanoseconds), code, code,
+          .integer(Int64(limit)),
+        ])
+    }
+  }
+
+  /// The newest estimate that rests on a pick; nil where there is none.
+  func estimate(of pick: StoredMessage<PickMessage>) throws -> EstimateMessage? {
+    let condition =
+      "WHERE station.code = ? AND m.epoch = ? AND m.boot = ? AND m.pick_id = ? "
+      + "ORDER BY m.sequence DESC LIMIT 1"
+    let found: [StoredMessage<EstimateMessage>] = try connection.withLock {
+      try Self.messages(
+        $0.database, condition,
+        [
+          .text(pick.header.station.string), .integer(Int64(bitPattern: pick.header.epoch)),
+          .integer(Int64(pick.header.bootCounter)), .integer(Int64(pick.message.id)),
+        ])
+    }
+    return found.first?.message
+  }
+}
