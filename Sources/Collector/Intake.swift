@@ -140,6 +140,11 @@ public final class Intake {
       instruments = try MessageTable("instrument", in: database)
       peaks = try MessageTable("peaks", in: database)
       trials = try MessageTable("trial", in: database)
+      // For those who ask for picks of a time, and for what was expected of each.
+      try database.execute(
+        "CREATE INDEX IF NOT EXISTS pick_by_arrival ON pick (time_ns) WHERE status = 2")
+      try database.execute(
+        "CREATE INDEX IF NOT EXISTS estimate_by_pick ON estimate (station, epoch, boot, pick_id)")
       // A few of the last, because one station may never have known the time.
       let latest = try database.number(
         "SELECT max(emitted_ns) FROM (SELECT emitted_ns, clock_state FROM health ORDER BY "

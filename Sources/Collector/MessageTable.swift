@@ -88,6 +88,7 @@ private struct RowReader: FieldVisitor {
       }
     default: refuse()
     }
+    if value != unknown && !(least...most).contains(value) { refuse() }
   }
 
   mutating func visit<let capacity: Int>(_ text: inout Text<capacity>, _ field: WireField) {
@@ -110,7 +111,7 @@ struct StoredMessage<Message: Payload> {
   /// none of ours.
   init?(_ row: [SqlValue]) {
     guard case .text(let code)? = row.first, row.count > Provenance.columns.count + 1,
-      code.utf8.count <= 24
+      code.utf8.count <= 24, Text<24>(code).isStationCode
     else { return nil }
     func whole(_ column: Int) -> Int64 {
       if case .integer(let value) = row[column + 2] { value } else { -1 }

@@ -22,8 +22,9 @@ public struct Octets<let wordCount: Int>: Equatable, Sendable {
 
   public func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
     words.span.withUnsafeBufferPointer {
-      let start = UnsafeRawPointer($0.baseAddress!).assumingMemoryBound(to: UInt8.self)
-      return body(UnsafeBufferPointer(start: start, count: Octets.count))
+      $0.baseAddress!.withMemoryRebound(to: UInt8.self, capacity: Octets.count) {
+        body(UnsafeBufferPointer(start: $0, count: Octets.count))
+      }
     }
   }
 
@@ -32,8 +33,9 @@ public struct Octets<let wordCount: Int>: Equatable, Sendable {
   ) -> Result {
     var span = words.mutableSpan
     return span.withUnsafeMutableBufferPointer {
-      let start = UnsafeMutableRawPointer($0.baseAddress!).assumingMemoryBound(to: UInt8.self)
-      return body(UnsafeMutableBufferPointer(start: start, count: Octets.count))
+      $0.baseAddress!.withMemoryRebound(to: UInt8.self, capacity: Octets.count) {
+        body(UnsafeMutableBufferPointer(start: $0, count: Octets.count))
+      }
     }
   }
 

@@ -163,7 +163,16 @@ public struct SelfTest: ~Copyable {
   private func key(_ station: StationFile) -> Finding {
     do throws(Diagnostic) {
       let keys = try UpstreamKeys.read(station.uplink)
-      let isReplaced = KeptKey.read(0, replacing: keys.0, in: station.stateDirectory) != nil
+      let directory = station.stateDirectory
+      let isReplaced = KeptKey.read(0, replacing: keys.0, in: directory) != nil
+      let isSecondUnused =
+        KeptKey.isThere(1, in: directory)
+        && keys.1.map { KeptKey.read(1, replacing: $0, in: directory) == nil } ?? false
+      if isSecondUnused || (KeptKey.isThere(0, in: directory) && !isReplaced) {
+        return Finding(
+          "key", .doubtful,
+          "a key that came over the air is of another key_file, or damaged, and does not count")
+      }
       return Finding(
         "key", .good,
         isReplaced

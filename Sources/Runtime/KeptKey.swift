@@ -4,6 +4,7 @@
 //     KeptKey.apply(to: &settings, in: directory)
 //     let isDone = KeptKey.store(order, in: directory)
 
+import CLinux
 import Core
 import Settings
 import Station
@@ -28,6 +29,10 @@ public enum KeptKey {
     if let second = settings.secondKeys, let key = read(1, replacing: second, in: directory) {
       settings.secondKeys?.replace(by: key)
     }
+  }
+
+  public static func isThere(_ upstream: Int, in directory: Path) -> Bool {
+    path(upstream, in: directory).withCString { access($0, F_OK) } == 0
   }
 
   /// nil where there is none, or it does not count any more.

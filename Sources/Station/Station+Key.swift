@@ -6,7 +6,8 @@
 // So the old key goes on sealing everything. Beside it the newest health message goes again, sealed
 // with the new key, until the upstream acknowledges that with the new key: it has it. Then the new
 // key is put on disk, and from there on nothing else is sealed or believed with the old one. Where
-// no such acknowledgement comes in ten minutes, or the program ends before, nothing has changed.
+// no such acknowledgement comes in ten minutes, or the program ends before, nothing has changed; a
+// disk that fails while it takes the key may give it to the next boot all the same.
 
 import Core
 import Uplink
@@ -28,8 +29,8 @@ struct KeyTrial {
   var nextTry: Int64 = 0
   /// A health message that the upstream was told already, sealed with the new key.
   var probe = Datagram()
-  /// The one whose key has been replaced since the start, below zero as operators are told; 0 for
-  /// none.
+  var probeSequence: UInt32 = 0
+  /// Minus the number of the upstream whose key the last trial of this boot has replaced; 0: none.
   var accepted: Int64 = 0
 
   enum Stage { case none, probing, proven, ordered }
@@ -38,6 +39,8 @@ struct KeyTrial {
 extension Station {
   /// Longer than the outages of a link that works.
   public static var keyTrialSeconds: Int64 { 600 }
+  /// Where a full queue dropped it, nobody would tell that it was not done.
+  private static var keepKeyRank: UInt8 { 1 }
   private static var keyTryNanoseconds: Int64 { 5 * nanosecondsPerSecond }
 
   /// `sealed`: nil where a command came without a key.
@@ -55,11 +58,13 @@ extension Station {
     else { return (.outOfRange, keyState) }
     let now = moment.monotonicNanoseconds
     keyTrial.stage = .probing
+    keyTrial.accepted = 0
     keyTrial.upstream = Int(command.value) - 1
     keyTrial.key = key
     keyTrial.command = command
     keyTrial.end = now + Station.keyTrialSeconds * nanosecondsPerSecond
     keyTrial.nextTry = now + nanosecondsPerSecond
+    keyTrial.probeSequence = sequence
     keyTrial.probe = reportHealth()
     keyTrial.probe.seal(with: key)
     keyTrial.probe.destination = .upstream(keyTrial.upstream)
@@ -85,12 +90,14 @@ extension Station {
     let order = KeyOrder(
       upstream: keyTrial.upstream,
       record: KeyRecord(keyTrial.key, replacing: keys[keyTrial.upstream].filed))
-    actions.put(.keepKey(order), rank: MessageType.answer.rank)
+    actions.put(.keepKey(order), rank: Station.keepKeyRank)
   }
 
-  /// An acknowledgement had its seal.
-  mutating func proveKey() {
-    guard keyTrial.stage == .probing else { return }
+  /// An acknowledgement had its seal. One that somebody recorded in an earlier trial proves nothing.
+  mutating func proveKey(_ acknowledgement: AcknowledgementMessage) {
+    guard keyTrial.stage == .probing, acknowledgement.boot == settings.bootCounter,
+      acknowledgement.settles(keyTrial.probeSequence)
+    else { return }
     (keyTrial.stage, keyTrial.nextTry) = (.proven, .min)
   }
 

@@ -109,14 +109,14 @@ public struct Station: ~Copyable {
   var conditioner: Conditioner
   var picker: Picker
   var clock = ClockReading()
-  private var sequence: UInt32 = 0
+  private(set) var sequence: UInt32 = 0
   var outbox: Outbox
   var accepted: UInt32 = 0
   var rejected: UInt32 = 0
   var moment = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
   private var isDelivering = false
   var reporting = Reporting()
-  /// Of each upstream.
+  /// The keys of each upstream.
   var keys: InlineArray<2, UpstreamKeys>
   let hasSecond: Bool
   /// With it the station signs what it answers.
@@ -327,8 +327,9 @@ public struct Station: ~Copyable {
         let message = try KeyMessage(datagram.payload)
         try receive(datagram, message.command, key: message.sealed, from: sender)
       case .acknowledgement:
-        try receive(AcknowledgementMessage(datagram.payload), header, from: seal.upstream)
-        if seal.isOfNewKey { proveKey() }
+        let acknowledgement = try AcknowledgementMessage(datagram.payload)
+        try receive(acknowledgement, header, from: seal.upstream)
+        if seal.isOfNewKey { proveKey(acknowledgement) }
       default: throw .unknownType
       }
     } catch {

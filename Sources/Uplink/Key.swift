@@ -101,7 +101,7 @@ public struct UpstreamKeys: Sendable {
   public var key: Key
   /// What the upstream seals with it is believed as well.
   public var previous: Key?
-  /// That of the station file, which another may have replaced over the air.
+  /// The key that the station file names. Another may have replaced it over the air.
   public let filed: Key
 
   public init(_ key: Key, previous: Key? = nil) {
@@ -135,7 +135,7 @@ public struct UpstreamKeys: Sendable {
   }
 
   /// By its key an acknowledgement says whose it is.
-  public func isMixed(with other: UpstreamKeys) -> Bool {
+  func isMixed(with other: UpstreamKeys) -> Bool {
     has(other.key) || other.previous.map { has($0) } ?? false
   }
 

@@ -5,7 +5,8 @@
 //
 // So every boot draws a pair of its own, whose public half a pong tells. An operator encrypts the
 // new key for it and signs. Whoever has listened and knows the old key cannot read it, and nobody
-// can once that boot is over.
+// can once that boot is over. Whoever stands in between and has the old key can put a pair of their
+// own into the pong.
 //
 //     let exchange = ExchangeKey { csodium_random() }
 //     let key = exchange.open(message.sealed)
@@ -18,7 +19,7 @@ public struct ExchangeKey: Sendable {
   private var secret = Octets<4>()
   public private(set) var publicKey = PublicKey()
 
-  /// None.
+  /// No pair: the station takes no key.
   public init() {}
 
   public var isThere: Bool { publicKey != PublicKey() }

@@ -112,12 +112,10 @@ func run(_ arguments: [String]) throws {
       + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(path)")
   receiver.run(
     intake, reportSeconds: report, retentionDays: days,
-    tell: {
-      lines.tell($0)
-      look?.note(report: $0)
-    }, complain: complain
+    tell: lines.tell, complain: complain
   ) {
-    look?.pass(at: MachineClock().systemClock().realtime)
+    let now = MachineClock().systemClock().realtime
+    look?.pass(at: now) { intake.report(at: now) }
     return isStopped.load(ordering: .relaxed)
   }
   look?.end()

@@ -216,9 +216,9 @@ func keyRoll(_ parsed: CommandLineArguments) throws {
   print(line)
   try roll.wait(boot: boot)
   say(
-    "onset key roll: the station has the new key on disk and believes no other. In the collector's "
-      + "key folder CODE.next.key may now become CODE.key, and the .pub beside it is what operators need"
-  )
+    "onset key roll: the station has the new key on disk and believes no other. In the collector's key "
+      + "folder CODE.next.key may now become CODE.key; until the collector starts anew it believes the "
+      + "old one too. The .pub beside it is what operators need")
 }
 
 func keys(_ parsed: CommandLineArguments) throws {

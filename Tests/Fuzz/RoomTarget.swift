@@ -43,6 +43,12 @@ struct RoomTarget: Target, ~Copyable {
     }
   }
 
+  /// By a regular expression, where the room takes the name apart.
+  private static func isThisMachine(_ host: String) -> Bool {
+    let name = /(localhost|127(\.[0-9]{1,3}){3}|\[[0-9a-f:.]*\])(:[0-9]*)?/.ignoresCase()
+    return host.wholeMatch(of: name) != nil
+  }
+
   private let store: Store
   private let room: Room
   let corpus: [[UInt8]] = [
@@ -100,14 +106,11 @@ struct RoomTarget: Target, ~Copyable {
     let token = iteration & 1 == 0 ? nil : Self.token
     let answer = room.answer(request, token: token, at: UTC(nanoseconds: Int64(iteration)))
     let mayLook =
-      token != nil
-      ? given == "Bearer \(Self.token)"
-      : host.map {
-        $0.lowercased().hasPrefix("localhost") || $0.hasPrefix("127.") || $0.hasPrefix("[")
-      }
-        ?? true
+      token != nil ? given == "Bearer \(Self.token)" : host.map(Self.isThisMachine) ?? true
     guard case .bytes(let status, let type, let body) = answer else {
       try require(mayLook && request.path == "/api/live", "a stream of something else")
+      // Nobody reads it; what is told next lets it go.
+      room.pass(at: UTC(nanoseconds: Int64(iteration) * 20_000_000_000))
       return true
     }
     try require([200, 400, 401, 403, 404, 405].contains(status), "status \(status)")

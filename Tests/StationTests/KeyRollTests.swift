@@ -41,15 +41,17 @@ import Uplink
     }
   }
 
-  /// Of all that the station has sent until now.
-  private static func acknowledge(_ machine: Machine, with key: Key) {
+  /// The upstream has all that the station has sent until now. `boot`: the station's.
+  private static func acknowledge(_ machine: Machine, with key: Key, boot: UInt32 = 5) {
+    var acknowledgement = AcknowledgementMessage(boot: boot, sequence: machine.sequence - 1)
+    acknowledgement.stored = .max
     let header = Header(
       .acknowledgement, to: StationCode("XX.TEST..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0))
     machine.receive(
-      Datagram(header, key: key) { AcknowledgementMessage(boot: 5, sequence: 0).write(to: &$0) })
+      Datagram(header, key: key) { acknowledgement.write(to: &$0) })
   }
 
-  /// Which of what went upstream a key has sealed.
+  /// The types of what went upstream under a key's seal.
   private static func sealed(_ machine: Machine, with key: Key) -> [MessageType] {
     machine.sent.compactMap { datagram -> MessageType? in
       datagram.withBytes { bytes in
@@ -132,7 +134,8 @@ import Uplink
       machine.tick(after(second))
       Self.acknowledge(machine, with: testKey)
     }
-    #expect(Self.sealed(machine, with: Self.newKey).count == 100, "one every five seconds and more")
+    // Time passes by two seconds here, so that a probe goes every six.
+    #expect(Self.sealed(machine, with: Self.newKey).count == 100)
     machine.forget()
     machine.tick(after(601))
     let end = Self.audits(machine, with: testKey).last
@@ -217,7 +220,6 @@ import Uplink
   /// What waits for the upstream goes again with the key that counts when it goes.
   @Test func whatWaitsIsSealedAnew() throws {
     let machine = try Self.machine()
-    Self.acknowledge(machine, with: testKey)
     machine.receive(Self.command(1))
     machine.tick(after(1))
     Self.acknowledge(machine, with: Self.newKey)
@@ -226,6 +228,75 @@ import Uplink
     for tenth in 20..<400 { machine.tick(after(Double(tenth) / 10)) }
     #expect(Self.sealed(machine, with: testKey).isEmpty)
     #expect(Self.sealed(machine, with: Self.newKey).filter { $0 == .audit }.count >= 3)
+  }
+
+  /// The first succeeds, and the second finds an upstream that does not have its key.
+  @Test func aSecondTrialOfABootSaysHowItEndedItself() throws {
+    let machine = try Self.machine()
+    machine.receive(Self.command(1))
+    machine.tick(after(1))
+    Self.acknowledge(machine, with: Self.newKey)
+    machine.tick(after(2))
+    machine.receive(Self.command(1, key: Self.secondKey, issued: 2_000_000))
+    for second in stride(from: 3.0, to: 605, by: 2) { machine.tick(after(second)) }
+    let end = Self.audits(machine, with: Self.newKey).last
+    #expect(end?.result == .impossible && end?.value == 0)
+    machine.forget()
+    machine.receive(.uplinkKey)
+    #expect(Self.answer(machine, of: SigningKey(ofStation: Self.newKey))?.value == 0)
+  }
+
+  /// Somebody has recorded what the upstream sealed with that key when it had it.
+  @Test func anAcknowledgementOfBeforeProvesNothing() throws {
+    let machine = try Self.machine()
+    machine.receive(.health)
+    let old = machine.sequence
+    machine.receive(Self.command(1, issued: 1000))
+    machine.tick(after(1))
+    Self.acknowledge(machine, with: Self.newKey, boot: 4)
+    var acknowledgement = AcknowledgementMessage(boot: 5, sequence: old - 1)
+    acknowledgement.stored = .max
+    let header = Header(
+      .acknowledgement, to: StationCode("XX.TEST..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0))
+    machine.receive(
+      Datagram(header, key: Self.newKey) { acknowledgement.write(to: &$0) })
+    machine.tick(after(10))
+    #expect(machine.keptKeys.isEmpty)
+    Self.acknowledge(machine, with: Self.newKey)
+    machine.tick(after(20))
+    #expect(machine.keptKeys.count == 1)
+  }
+
+  /// What an earlier boot kept under a key that has been replaced since.
+  @Test func whatAnEarlierBootKeptGoesWithTheKeyOfNow() throws {
+    var station = Station(stationSettings())
+    let kept = Datagram(
+      Header(.audit, to: StationCode("XX.TEST..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0)),
+      key: Self.newKey
+    ) { AuditMessage(outcome()).write(to: &$0) }
+    station.restore(
+      OutboxRecord(
+        place: 3, generation: 350, waiting: [1 << 3, 0], rank: 3, subject: 0, datagram: kept),
+      lacking: 0b1)
+    for second in [0, 1.5] {
+      station.tick(after(second), clock: lockedClock(), isDelivering: true)
+    }
+    let header = Header(
+      .acknowledgement, to: StationCode("XX.TEST..EH"), epoch: testEpoch, at: UTC(nanoseconds: 0))
+    Datagram(header, key: testKey) { AcknowledgementMessage(boot: 5, sequence: 0).write(to: &$0) }
+      .withBytes { station.receive($0, from: Address(ipv4: 1, port: 1)) }
+    station.tick(after(3), clock: lockedClock(), isDelivering: true)
+    var types: [MessageType] = []
+    while let datagram = station.nextDatagram() {
+      types.append(try open(datagram).type)
+    }
+    #expect(types.contains(.audit))
+  }
+
+  private func outcome() -> CommandMessage {
+    var command = CommandMessage()
+    command.result = .done
+    return command
   }
 
   /// The same bytes that come again do not begin again.

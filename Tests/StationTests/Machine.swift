@@ -52,6 +52,8 @@ final class Machine {
   var isDrill: Bool { station.isDrill }
   var now: Moment { station.moment }
   var health: HealthMessage { station.health() }
+  /// The number of the next datagram that goes upstream.
+  var sequence: UInt32 { station.sequence }
 
   func feed(_ frames: [Frame], firstFrame: Int64 = 0) {
     for index in stride(from: 0, to: frames.count, by: 4) {

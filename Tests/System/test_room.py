@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -139,7 +140,11 @@ class Room(unittest.TestCase):
         # Whoever stayed was told of every station and arrival, and of the alerts.
         told = {kind: {what["station"] for name, what in self.told if name == kind} for kind in ("station", "pick", "alert")}
         self.assertEqual([len(told["station"]), len(told["pick"])], [STATIONS, STATIONS])
-        self.assertEqual(told["alert"], {e["station"] for e in events if e["level"] == "alarm"})
+        levels = {level: {what["station"] for name, what in self.told if name == "alert" and what["level"] == level}
+                  for level in ("alarm", "clear")}
+        self.assertTrue(levels["alarm"])
+        self.assertEqual(levels["alarm"], levels["clear"])
+        self.assertEqual(levels["clear"], {e["station"] for e in events if e["level"] == "clear"})
         # After a restart it is as it was.
         self.process.terminate()
         self.assertEqual(self.process.wait(), 0)
@@ -221,14 +226,16 @@ class Room(unittest.TestCase):
                     pass  # It was let go before all of it was said.
         codes = [f"XX.S{number}.00.HH" for number in range(500)]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(DEADLINE)
             for code in codes:
                 name = b"onset station key" + code.encode().ljust(24, b"\0")
                 secret = hashlib.blake2b(name, key=self.master.read_bytes(), digest_size=32).digest()
                 sender.sendto(pick(code, 0, secret), ("127.0.0.1", udp))
                 # Acknowledged, so stored.
                 self.assertEqual(sender.recv(400)[5], 7)
-        shown = set()
+        shown, late = set(), time.monotonic() + DEADLINE
         while shown != set(codes):  # It is noted right after.
+            self.assertLess(time.monotonic(), late, "not all that was acknowledged is shown")
             shown = {station["station"] for station in json.loads(self.read(port, "/api/stations"))["stations"]}
         for connection in idle + [half]: connection.close()
         process.terminate()

@@ -5,8 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-// Browsers keep a few connections each, and everybody in the room has one that stays.
-enum { connections = 1024, silence_seconds = 30, request_bytes = 16384 };
+// Browsers keep a few connections each, and everybody in the room has one that stays. A process has 1024 descriptors.
+enum { connections = 256, silence_seconds = 30, request_bytes = 16384 };
 
 static const uint8_t page[] = {
 #embed "page.html"

@@ -11,6 +11,8 @@ import Uplink
 
 final class Archive: Sendable {
   static let historyPoints = 300
+  /// A day's at the usual interval, so that a long boot is not read to its beginning.
+  private static let historyMaximum = 9000
   private static let historyNanoseconds: Int64 = 86_400 * nanosecondsPerSecond
 
   private struct Connection: @unchecked Sendable {
@@ -66,17 +68,17 @@ final class Archive: Sendable {
       }
       let newest = "ORDER BY m.received_ns DESC LIMIT \(2 * EventList.capacity)"
       let picks: [StoredMessage<PickMessage>] = try Self.messages(database, newest)
-      try tell(picks)
+      try tell(picks.reversed())
       // The first of an estimate may have come before the first of its picks.
       guard let since = picks.last.map({ $0.received + -60 * nanosecondsPerSecond }) else { return }
-      let later = "WHERE m.received_ns >= ? ORDER BY m.rowid"
+      let later = "WHERE m.received_ns >= ? ORDER BY m.received_ns"
       let begin = [SqlValue.integer(since.nanoseconds)]
       try tell(Self.messages(database, later, begin) as [StoredMessage<EstimateMessage>])
       try tell(Self.messages(database, later, begin) as [StoredMessage<AlertMessage>])
     }
   }
 
-  /// Health of a station's last day, thinned, oldest first.
+  /// Health of a station's last day, or as much of it as is read at once, thinned, oldest first.
   func history(of station: String, until now: UTC) throws -> [StoredMessage<HealthMessage>] {
     let since = SqlValue.integer(now.nanoseconds - Self.historyNanoseconds)
     return try connection.withLock { connection in
@@ -91,10 +93,11 @@ final class Archive: Sendable {
       for boot in boots {
         found += try Self.messages(
           connection.database,
-          "WHERE m.station = ? AND m.epoch = ? AND m.boot = ? AND m.received_ns >= ? "
-            + "ORDER BY m.sequence",
-          Array(boot.prefix(3)) + [since])
+          "WHERE m.station = ? AND m.epoch = ? AND m.boot = ? ORDER BY m.sequence DESC "
+            + "LIMIT \(Self.historyMaximum - found.count)", Array(boot.prefix(3)))
+        guard found.count < Self.historyMaximum else { break }
       }
+      found.removeAll { $0.received.nanoseconds < now.nanoseconds - Self.historyNanoseconds }
       found.sort { $0.received < $1.received }
       let stride = max(found.count / Self.historyPoints, 1)
       return found.enumerated().filter { $0.offset % stride == 0 }.map(\.element)

@@ -9,7 +9,7 @@ import Core
 import Tools
 import Uplink
 
-/// Of one arrival, the same in all messages about it.
+/// One arrival, the same in all messages about it.
 struct EventKey: Hashable {
   let station: String
   let epoch: UInt64
@@ -29,9 +29,11 @@ struct Event {
   fileprivate(set) var alert: Newest<AlertMessage>
   /// When it was told first.
   fileprivate(set) var told: UTC
+  /// How many had come before it. By their times a station with a wrong clock would keep the list.
+  fileprivate let order: Int
 
-  /// Of the messages of one boot: what comes late takes nothing back.
-  struct Newest<Message> {
+  /// The newest message of one boot: what comes late takes nothing back.
+  struct Newest<Message: Sendable>: Sendable {
     private(set) var message: Message?
     private var sequence: UInt32 = 0
 
@@ -98,6 +100,7 @@ struct Event {
 struct EventList {
   static let capacity = 200
   private var events: [EventKey: Event] = [:]
+  private var comeCount = 0
 
   var newest: [Event] { events.values.sorted { $0.time > $1.time } }
 
@@ -128,12 +131,13 @@ struct EventList {
       events[key]
       ?? Event(
         key: key, pick: Event.Newest(), estimate: Event.Newest(), alert: Event.Newest(),
-        told: header.emitted)
+        told: header.emitted, order: comeCount)
+    comeCount += 1
     body(&event)
     event.told = min(event.told, header.emitted)
     events[key] = event
     if events.count > EventList.capacity,
-      let oldest = events.values.min(by: { $0.time < $1.time })
+      let oldest = events.values.min(by: { $0.order < $1.order })
     {
       events[oldest.key] = nil
     }

@@ -51,7 +51,9 @@ public final class HttpServer {
   }
 
   /// Whether nobody from outside this machine reaches it.
-  public static func isLoopback(_ host: String) -> Bool { chttp_is_loopback(host) == 1 }
+  public static func isLoopback(_ host: String) -> Bool {
+    !host.utf8.contains(0) && chttp_is_loopback(host) == 1
+  }
 
   /// `host`: a numeric address. Port 0 lets the system choose one.
   public init(
@@ -139,8 +141,8 @@ private func queue(
 
 /// What one of those who stay has not got yet.
 public final class LiveStream: Sendable {
-  /// Of one who does not read; more, and the connection ends. It is the size of a fleet's news of a
-  /// minute.
+  /// One who does not read gets no more than that, and the connection ends. It is what 5,000
+  /// stations say in ten seconds.
   private static let pendingMaximum = 4 << 20
 
   private struct State: @unchecked Sendable {

@@ -13,12 +13,15 @@ import Uplink
 public final class Look {
   /// As long as a password that is not guessed.
   private static let tokenMinimum = 16
+  /// Prometheus asks every ten seconds or more.
+  private static let reportNanoseconds = 5 * nanosecondsPerSecond
 
   private let host: String
   private let port: UInt16
   private let token: String?
   private var room: Room?
   private var server: HttpServer?
+  private var reported = UTC(nanoseconds: 0)
 
   public init(at place: String, tokenPath: String?) throws {
     let colon = place.lastIndex(of: ":") ?? place.startIndex
@@ -67,8 +70,15 @@ public final class Look {
   public func note(_ opened: OpenedDatagram, received: UTC) {
     room?.note(opened, received: received)
   }
-  public func note(report line: String) { room?.note(report: line) }
-  public func pass(at now: UTC) { room?.pass(at: now) }
+
+  /// Time passes. `report`: how the collector is; it is asked for every few seconds.
+  public func pass(at now: UTC, report: () -> String) {
+    guard let room else { return }
+    room.pass(at: now)
+    guard now - reported >= Look.reportNanoseconds || now < reported else { return }
+    reported = now
+    room.note(report: report())
+  }
 
   public func end() {
     room?.end()

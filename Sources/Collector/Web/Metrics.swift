@@ -23,6 +23,10 @@ enum Metrics {
       { $0.alarm.map { $0 == "quiet" ? 0 : $0 == "watch" ? 1 : 2 } }
     ),
     (
+      "drill", "1 where its alerts are a drill's",
+      { $0.health.map { $0.incapacity.contains(.drill) ? 1 : 0 } }
+    ),
+    (
       "last_health_timestamp_seconds", "when its newest health came",
       { $0.received.map { Double($0.nanoseconds) * 1e-9 } }
     ),
@@ -78,6 +82,14 @@ enum Metrics {
   ]
 
   private static let stationCounters: [(name: String, help: String, value: Reading)] = [
+    (
+      "expected_datagrams_total", "numbers that its boot has used since the collector hears it",
+      { $0.expected.map(Double.init) }
+    ),
+    (
+      "received_datagrams_total", "those of them that came",
+      { $0.expected == nil ? nil : Double($0.count) }
+    ),
     ("picks_total", "arrivals announced since its boot", { $0.health.map { Double($0.picks) } }),
     (
       "gaps_total", "interruptions of its stream since its boot",
@@ -109,7 +121,7 @@ enum Metrics {
     ("clock_wrong", "clock_wrong", "gauge", "1 where this machine's clock is the wrong one"),
   ]
 
-  static func text(_ stations: [StationState], report line: String, at now: UTC) -> String {
+  static func text(_ stations: [StationState], report line: String) -> String {
     var out = ""
     for (name, help, value) in stationGauges {
       series("onset_station_\(name)", "gauge", help, stations, value, &out)

@@ -25,10 +25,10 @@ extension Room {
       guard Room.isAllowed(request.header("Authorization"), token) else {
         return .text(401, "a token is needed: Authorization: Bearer TOKEN\n")
       }
-    } else if !Room.isLocal(request.header("Host")) {
+    } else if !Room.isLocal(request.header("Host")) || Room.isPassedOn(request) {
       return .text(
         403,
-        "asked for under another name than localhost: a page from elsewhere may not look here\n")
+        "asked for under another name than localhost, or through a proxy: name a --look-token\n")
     }
     do {
       return try list(request, at: now)
@@ -45,18 +45,17 @@ extension Room {
   private func list(_ request: HttpRequest, at now: UTC) throws -> HttpAnswer {
     switch request.path {
     case "/api/stations":
-      let stations = read { stations, _, _ in stations.values.map(\.json) }
+      let stations = read { stations, _, _ in stations }.values.map(\.json)
       return .json(
         "{\"time\":\"\(now.iso8601)\",\"stations\":[\(stations.joined(separator: ","))]}")
     case "/api/events":
-      let events = read { _, events, _ in events.newest.map(\.json) }
+      let events = read { _, events, _ in events }.newest.map(\.json)
       return .json("{\"events\":[\(events.joined(separator: ","))]}")
     case "/api/live": return .stream(open())
     case "/api/picks": return try picks(request)
     case "/metrics":
-      let text = read { stations, _, report in
-        Metrics.text(stations.values.sorted { $0.code < $1.code }, report: report, at: now)
-      }
+      let (stations, report) = read { stations, _, report in (stations, report) }
+      let text = Metrics.text(stations.values.sorted { $0.code < $1.code }, report: report)
       return .text(text, type: "text/plain; version=0.0.4; charset=utf-8")
     default:
       let station = "/api/stations/"
@@ -68,10 +67,8 @@ extension Room {
   }
 
   private func one(_ code: String, at now: UTC) throws -> HttpAnswer {
-    let found = read { stations, events, _ in
-      stations[code].map { ($0.json, events.of(code).map(\.json)) }
-    }
-    guard let (station, events) = found else {
+    let (found, events) = read { stations, events, _ in (stations[code], events) }
+    guard let station = found else {
       return .text(404, "no station \(Room.printable(code)) has been heard\n")
     }
     let history = try archive.history(of: code, until: now).map { point in
@@ -92,8 +89,8 @@ extension Room {
       ])
     }
     return .json(
-      "{\"station\":\(station),\"history\":[\(history.joined(separator: ","))],"
-        + "\"events\":[\(events.joined(separator: ","))]}")
+      "{\"station\":\(station.json),\"history\":[\(history.joined(separator: ","))],"
+        + "\"events\":[\(events.of(code).map(\.json).joined(separator: ","))]}")
   }
 
   private func picks(_ request: HttpRequest) throws -> HttpAnswer {
@@ -118,7 +115,10 @@ extension Room {
     case "text": return .text(PickText.fdsn(found))
     case "earthworm": return .text(PickText.earthworm(found))
     case "quakeml":
-      let withEstimates = try found.map { ($0, try archive.estimate(of: $0)) }
+      // An estimate rests on a P.
+      let withEstimates = try found.map {
+        ($0, $0.message.phase == 1 ? try archive.estimate(of: $0) : nil)
+      }
       return .text(QuakeML.text(withEstimates), type: "application/xml")
     case "scml": return .text(SeisComPML.text(found), type: "application/xml")
     default:
@@ -138,14 +138,24 @@ extension Room {
     return difference == 0
   }
 
+  /// A proxy says for whom it asks.
+  static func isPassedOn(_ request: HttpRequest) -> Bool {
+    ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"].contains { request.header($0) != nil }
+  }
+
   /// Not a name that somebody else has pointed at this machine.
   static func isLocal(_ host: String?) -> Bool {
-    guard var name = host?.lowercased() else { return true }
-    if name.hasPrefix("[") {
-      name = String(name.dropFirst().prefix { $0 != "]" })
-    } else {
-      name = String(name.prefix { $0 != ":" })
-    }
+    guard let host = host?.lowercased() else { return true }
+    let isBracketed = host.hasPrefix("[")
+    guard
+      let end = isBracketed ? host.firstIndex(of: "]") : host.firstIndex(of: ":") ?? host.endIndex
+    else { return false }
+    let name = String(isBracketed ? host[..<end].dropFirst() : host[..<end])
+    let rest = isBracketed ? host[end...].dropFirst() : host[end...]
+    guard
+      rest.isEmpty
+        || (rest.first == ":" && rest.dropFirst().allSatisfy { ("0"..."9").contains($0) })
+    else { return false }
     return name == "localhost" || HttpServer.isLoopback(name)
   }
 

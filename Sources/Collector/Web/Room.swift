@@ -43,7 +43,10 @@ public final class Room: Sendable {
   public init(databasePath: String) throws {
     archive = try Archive(path: databasePath)
     try archive.forEachNewest { note($0, received: $1) }
-    state.withLock { $0.changed = [] }
+    state.withLock { state in
+      state.changed = []
+      for code in state.stations.keys { state.stations[code]?.forgetCounts() }
+    }
   }
 
   // MARK: What comes in
@@ -69,9 +72,9 @@ public final class Room: Sendable {
         event = (try? EstimateMessage(opened.payload)).flatMap { state.events.note(header, $0) }
       case .alert:
         guard let alert = try? AlertMessage(opened.payload) else { break }
-        station.note(header, alert)
+        let isNew = station.note(header, alert)
         event = state.events.note(header, alert)
-        if alert.repeat == 0 { Room.send("alert", Room.json(alert, header), &state) }
+        if isNew { Room.send("alert", Room.json(alert, header), &state) }
       default: break
       }
       state.stations[code] = station

@@ -20,7 +20,8 @@ struct StationState {
   private var alert: (header: Header, message: AlertMessage)?
   /// Numbers of the boot that is heard now.
   private var boot: (epoch: UInt64, counter: UInt32) = (0, 0)
-  private var (first, highest, count): (UInt32, UInt32, UInt32) = (0, 0, 0)
+  private var (first, highest): (UInt32, UInt32) = (0, 0)
+  private(set) var count: UInt32 = 0
 
   init(_ code: String) { self.code = code }
 
@@ -44,9 +45,16 @@ struct StationState {
 
   mutating func note(_ instrument: InstrumentMessage) { self.instrument = instrument }
 
-  mutating func note(_ header: Header, _ alert: AlertMessage) {
-    if let last = self.alert, Place(header).isOlder(than: Place(last.header)) { return }
+  /// Whether it says something new: it is no repeat, and comes no later than what followed it.
+  mutating func note(_ header: Header, _ alert: AlertMessage) -> Bool {
+    if let last = self.alert, Place(header).isOlder(than: Place(last.header)) { return false }
+    let isNew =
+      self.alert.map {
+        Origin($0.header) != Origin(header) || $0.message.id != alert.id
+          || $0.message.level != alert.level
+      } ?? true
     self.alert = (header, alert)
+    return isNew
   }
 
   /// As the newest word has it: an alert's, or that of a health message after it, because a station
@@ -76,9 +84,16 @@ struct StationState {
   /// Whether it has an alarm, or can have none; nil where it has not told.
   var isArmed: Bool? { health.map { $0.incapacity.isEmpty } }
 
-  /// Share of this boot's numbers that never came; nil where there are none yet.
-  var loss: Double? {
-    count == 0 ? nil : max(1 - Double(count) / (Double(highest - first) + 1), 0)
+  /// How many numbers its boot has used since it is heard here; nil where it has not been.
+  var expected: UInt32? { count == 0 ? nil : highest - first + 1 }
+
+  /// Share of them that never came.
+  var loss: Double? { expected.map { max(1 - Double(count) / Double($0), 0) } }
+
+  /// What was sent while nobody heard is not lost on the way.
+  mutating func forgetCounts() {
+    boot = (0, 0)
+    count = 0
   }
 
   /// From the newest health's leaving to its coming, by two clocks.

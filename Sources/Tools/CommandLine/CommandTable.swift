@@ -273,7 +273,7 @@ public enum CommandTable {
       example: "onset key public station.key",
       notes: "FILE.pub, with which operators verify what the station answers."),
     CommandDescription(
-      "key roll", .run, "gives a running station another key for what it sends upstream",
+      "key roll", .run, "another key for a running station",
       forms: ["HOST:PORT --key FILE --public FILE.pub NEW.key"],
       options: [
         operatorKey, stationKey, via,

@@ -23,11 +23,8 @@ public struct KeyRoll {
     target: String, via: String?, keyPath: String, stationPath: String, newKeyPath: String,
     upstream: Int
   ) throws {
-    var link = try StationLink(target: target, via: via, keyPath: keyPath, stationPath: stationPath)
+    link = try StationLink(target: target, via: via, keyPath: keyPath, stationPath: stationPath)
     key = try KeyFiles.read(newKeyPath)
-    // As soon as it believes the new key it signs with the pair that follows from it.
-    link.stationKeys.append(SigningKey(ofStation: key).publicKey)
-    self.link = link
     self.upstream = upstream
   }
 
@@ -62,6 +59,7 @@ public struct KeyRoll {
     let lastly = clinux_monotonic_nanoseconds() + (Station.keyTrialSeconds + 60) * 1_000_000_000
     while clinux_monotonic_nanoseconds() < lastly {
       _ = poll(nil, 0, Self.waitMilliseconds)
+      if isProven { return }
       // On a bad link some questions stay without an answer.
       guard let now = try? Ping(link).boot() else { continue }
       guard now.nonce == boot else {
@@ -75,14 +73,26 @@ public struct KeyRoll {
         question.write(to: &$0)
       }.answer
       guard let answer else { continue }
-      if answer.value == -Int64(upstream) { return }
-      if answer.value == 0 {
+      if upstream == 2 && answer.value == -2 { return }
+      guard answer.value != 0 else {
         throw ToolError(
-          "the upstream acknowledged nothing with the new key, so the old one counts: put the new one "
-            + "into the collector's key folder as CODE.next.key first")
+          "the old key counts: the upstream acknowledged nothing with the new one, which must be in the "
+            + "collector's key folder as CODE.next.key first, or the station's disk did not take it. Leave "
+            + "the new one there until the station has started anew: a failing disk may have kept it"
+        )
       }
     }
     throw ToolError(
-      "the station does not answer any more: ask again with onset command … uplink_key")
+      "nobody can say how it ended: leave both keys with the collector, and ask again with onset ping"
+    )
+  }
+
+  /// Whoever has the old key can answer as the station: only what is signed with the pair of the new
+  /// one is believed. That pair follows from the first upstream's key alone.
+  private var isProven: Bool {
+    guard upstream == 1 else { return false }
+    var renewed = link
+    renewed.stationKeys = [SigningKey(ofStation: key).publicKey]
+    return (try? Ping(renewed).boot()) != nil
   }
 }
