@@ -207,7 +207,7 @@ func keyRoll(_ parsed: CommandLineArguments) throws {
     let station = parsed.values["--public"]
   else {
     throw ToolError(
-      "key roll needs HOST:PORT, --key FILE, --public FILE.pub and the new key's FILE")
+      "rekey needs HOST:PORT, --key FILE, --public FILE.pub and the new key's FILE")
   }
   let roll = try KeyRoll(
     target: parsed.rest[0], via: parsed.values["--via"], keyPath: key, stationPath: station,
@@ -216,7 +216,7 @@ func keyRoll(_ parsed: CommandLineArguments) throws {
   print(line)
   try roll.wait(boot: boot)
   say(
-    "onset key roll: the station has the new key on disk and believes no other. In the collector's key "
+    "onset rekey: the station has the new key on disk and believes no other. In the collector's key "
       + "folder CODE.next.key may now become CODE.key; until the collector starts anew it believes the "
       + "old one too. The .pub beside it is what operators need")
 }
@@ -421,7 +421,7 @@ func run(_ arguments: [String]) throws {
     "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
     "bench": bench, "check": check, "keys": keys, "key new": keyNew,
     "key station": keyStation, "key operator": keyOperator, "key public": keyPublic,
-    "key roll": keyRoll,
+    "rekey": keyRoll,
     "doctor": doctor, "ping": ping,
     "command": command, "network": network, "simulate": simulate,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,

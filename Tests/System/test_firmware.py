@@ -405,14 +405,14 @@ class FirmwareTest(unittest.TestCase):
         with station:
             next(line for line in lines if line["type"] == "health")
             self.assertEqual(onset("key", "new", new).returncode, 0)
-            rolled = onset("key", "roll", *way, new)
+            rolled = onset("rekey", *way, new)
             self.assertEqual((rolled.returncode, json.loads(rolled.stdout)["result"]), (0, "begun"), rolled.stderr)
             self.assertIn("believes no other", rolled.stderr)
             audits = [next(line for line in lines if line["type"] == "audit") for _ in range(2)]
             self.assertEqual([(audit["result"], audit["value"]) for audit in audits], [("begun", 1), ("done", -1)])
             self.assertEqual(onset("ping", *by_new).returncode, 0)
             self.assertEqual(onset("ping", *way).returncode, 1)
-            twice = onset("key", "roll", *by_new, new)
+            twice = onset("rekey", *by_new, new)
             self.assertIn("it has this key already", twice.stderr)
             self.assertEqual(station.stop(), 0)
         kept = station.host / "state" / "uplink.key"

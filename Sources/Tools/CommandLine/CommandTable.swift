@@ -273,20 +273,6 @@ public enum CommandTable {
       example: "onset key public station.key",
       notes: "FILE.pub, with which operators verify what the station answers."),
     CommandDescription(
-      "key roll", .run, "another key for a running station",
-      forms: ["HOST:PORT --key FILE --public FILE.pub NEW.key"],
-      options: [
-        operatorKey, stationKey, via,
-        CommandOption("--second", "For the station's second upstream."),
-      ],
-      example:
-        "onset key roll 192.0.2.1:6465 --key ada --public station.key.pub XX.ONST1.00.EH.next.key",
-      notes: """
-        Make the key with `key new` and put it into the collector's key folder first, as CODE.next.key:
-        the station takes it when the collector has acknowledged something with it, and otherwise goes
-        on with its old key. Nobody who listens learns it, not even with the old key.
-        """),
-    CommandDescription(
       "key station", .run, "the keys of stations, of their collector's master key",
       forms: ["CODE… --master FILE"],
       options: [
@@ -363,6 +349,20 @@ public enum CommandTable {
         "Without VALUE it only asks. Thresholds hold until the next start. PARAMETER is one of:\n"
         + CommandParameter.allCases.map { "  \($0.name.padding(to: 28)) \($0.meaning)" }
         .joined(separator: "\n")),
+    CommandDescription(
+      "rekey", .operate, "another key for a running station",
+      forms: ["HOST:PORT --key FILE --public FILE.pub NEW.key"],
+      options: [
+        operatorKey, stationKey, via,
+        CommandOption("--second", "For the station's second upstream."),
+      ],
+      example:
+        "onset rekey 192.0.2.1:6465 --key ada --public station.key.pub XX.ONST1.00.EH.next.key",
+      notes: """
+        Make the key with `key new` and put it into the collector's key folder first, as CODE.next.key:
+        the station takes it when the collector has acknowledged something with it, and otherwise goes
+        on with its old key. Nobody who listens learns it, not even with the old key.
+        """),
     CommandDescription(
       "network", .operate, "gives a running station another network to pick with",
       forms: ["HOST:PORT --key FILE --public FILE.pub NETWORK.onet"],

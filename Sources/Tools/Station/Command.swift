@@ -54,7 +54,7 @@ extension CommandParameter: CaseIterable {
     case .instrument: "no value: where it stands and what it measures with is told upstream"
     case .network:
       "0 to \(Station.shadowSeconds.upperBound) s in the shadow, then it picks; -1 and -2 forget"
-    case .uplinkKey: "no value: which upstream has a new key (onset key roll)"
+    case .uplinkKey: "no value: which upstream has a new key (onset rekey)"
     case .peaks:
       "\(Station.peaksSeconds.lowerBound) to \(Station.peaksSeconds.upperBound) s: so long the peaks of each second are told"
     }
