@@ -415,6 +415,7 @@ class FirmwareTest(unittest.TestCase):
             twice = onset("rekey", *by_new, new)
             self.assertIn("it has this key already", twice.stderr)
             self.assertEqual(station.stop(), 0)
+        self.assertIn("one that came over the air", self.examine(station, [ONSETD, "--self-test"])["key"]["text"])
         kept = station.host / "state" / "uplink.key"
         self.assertEqual(kept.stat().st_mode & 0o777, 0o600)
         # The collector has only the new one now.
@@ -436,6 +437,8 @@ class FirmwareTest(unittest.TestCase):
             ping = onset("ping", *station.operator())
             self.assertEqual(ping.returncode, 0, ping.stderr)
             self.assertEqual(station.stop(), 0)
+        key = self.examine(station, [ONSETD, "--self-test"])["key"]
+        self.assertEqual((key["verdict"], "does not count" in key["text"]), ("doubtful", True))
         second.terminate()
         self.assertEqual(second.wait(), 0)
         for ended in (collector, second):
