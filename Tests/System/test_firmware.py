@@ -101,8 +101,7 @@ class FirmwareTest(unittest.TestCase):
             health = station.receive(lambda m: m["type"] == "health" and m["frames"] > 8000)
             self.assertEqual(health["gaps"], 0)
             boot = health["boot"]
-            # The simulated card loads a Swift runtime beside the firmware, which no board has.
-            self.assertLessEqual(station.resident_kibibytes(), 8.5 * 1024)
+            self.assertLessEqual(station.resident_kibibytes(), 6 * 1024)
             pong = subprocess.run([TOOLS / "onset", "ping", *station.operator()],
                                   check=True, capture_output=True, text=True).stdout
             self.assertEqual(json.loads(pong)["station"], "XX.ONST1.00.EH")
