@@ -16,7 +16,7 @@ public let testKey: Key = {
   return Key(bytes)
 }()
 
-/// Of the secret words 1, 2, 3 and 4.
+/// Its secret words are 1, 2, 3 and 4.
 public let testExchange: ExchangeKey = {
   var word: UInt64 = 0
   return ExchangeKey {

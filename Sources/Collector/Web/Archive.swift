@@ -2,7 +2,7 @@
 // keeps nobody from writing.
 //
 //     let archive = try Archive(path: "onset.sqlite")
-//     let picks: [StoredMessage<PickMessage>] = try archive.picks(of: nil, from: begin, to: end, limit: 100)
+//     let picks = try archive.picks(of: nil, from: begin, to: end, limit: 100)
 
 import Core
 import Synchronization
