@@ -133,11 +133,15 @@ enum Metrics {
     return out
   }
 
+  private static func head(_ name: String, _ type: String, _ help: String) -> String {
+    "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+  }
+
   private static func series(
     _ name: String, _ type: String, _ help: String, _ stations: [StationState],
     _ value: Reading, _ out: inout String
   ) {
-    out += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    out += head(name, type, help)
     for station in stations {
       // What is unknown has no sample.
       guard let value = value(station), value.isFinite else { continue }
@@ -151,16 +155,15 @@ enum Metrics {
     else { return }
     for (key, name, type, help) in collector {
       guard let value = object[key] as? NSNumber else { continue }
-      out += "# HELP onset_collector_\(name) \(help)\n# TYPE onset_collector_\(name) \(type)\n"
+      out += head("onset_collector_\(name)", type, help)
       out += "onset_collector_\(name) \(value.doubleValue)\n"
     }
     let refused = object["refused"] as? [String: Any] ?? [:]
-    out +=
-      "# HELP onset_collector_refused_total datagrams that were refused, by cause\n"
-      + "# TYPE onset_collector_refused_total counter\n"
+    let name = "onset_collector_refused_total"
+    out += head(name, "counter", "datagrams that were refused, by cause")
     for (cause, count) in refused.sorted(by: { $0.key < $1.key }) {
       guard let count = count as? NSNumber else { continue }
-      out += "onset_collector_refused_total{cause=\(JsonLine.quoted(cause))} \(count.doubleValue)\n"
+      out += "\(name){cause=\(JsonLine.quoted(cause))} \(count.doubleValue)\n"
     }
   }
 }
