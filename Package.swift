@@ -154,10 +154,12 @@ if !isFirmware {
     .target(
       name: "CModels", path: "Sources/CSystem/Models",
       cSettings: [.unsafeFlags(["-std=gnu23"])]),
+    .target(
+      name: "CCurl", path: "Sources/CSystem/Curl", linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "CAllocationGuard", path: "Sources/CSystem/AllocationGuard"),
     .target(
       name: "Tools",
-      dependencies: station + ["CMseed", "CAlsa", "CLinux", "CSodium", "CPeak", "CModels"]),
+      dependencies: station + ["CMseed", "CAlsa", "CCurl", "CLinux", "CSodium", "CPeak", "CModels"]),
     .executableTarget(
       name: "onset", dependencies: tools + ["Collector"], exclude: ["README.md"]),
     .target(
