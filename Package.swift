@@ -166,12 +166,14 @@ if !isFirmware {
       name: "CCollector", path: "Sources/CSystem/Collector",
       linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(
+      name: "CPostgres", path: "Sources/CSystem/Postgres", linkerSettings: [.linkedLibrary("pq")]),
+    .target(
       name: "CHttp", path: "Sources/CSystem/Http", exclude: ["page.html"],
       cSettings: [.unsafeFlags(["-std=gnu23"])], linkerSettings: [.linkedLibrary("microhttpd")]),
     .target(
       name: "Collector",
       dependencies: [
-        "Core", "Clock", "Uplink", "Devices", "Tools", "CCollector", "CHttp", "CLinux",
+        "Core", "Clock", "Uplink", "Devices", "Tools", "CCollector", "CHttp", "CPostgres", "CLinux",
       ]),
     .executableTarget(
       name: "onset-collector", dependencies: ["Core", "Uplink", "Devices", "Tools", "Collector"],

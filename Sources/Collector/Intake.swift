@@ -11,14 +11,19 @@
 // second, in the same transaction. Then each station is told what it may forget. What cannot be
 // committed is tried again.
 //
+// A server that keeps the store may be slow, or hang. So a commit may run beside, on a thread of its
+// own, while alerts go on being told.
+//
 //     let intake = try Intake(databasePath: path, keys: keys, tell: { print($0) }, …)
 //     intake.take(bytes, at: now, from: sender)
-//     intake.commit(at: now)
+//     intake.beginCommit()
+//     let isDone = intake.finishCommit(at: now)
 
 import Clock
 import Core
 import Devices
 import Foundation
+import Synchronization
 import Tools
 import Uplink
 
@@ -27,7 +32,8 @@ public final class Intake {
   public static let waitingMaximum = 360_000
   /// What one transaction takes in, so that what comes meanwhile is not kept waiting.
   static let committedAtOnce = 4096
-  private static let schemaVersion: Int64 = 2
+  /// Alerts that are known to have been told.
+  private static let alertsMaximum = 65_536
   public struct Counts: Equatable, Sendable {
     public var received = 0
     public var stored = 0
@@ -42,9 +48,7 @@ public final class Intake {
   }
 
   private struct Waiting {
-    let bytes: [UInt8]
-    let header: Header
-    let received: UTC
+    let arrived: Arrived
     /// By the monotonic clock.
     let since: Int64
     /// It came when it was taken.
@@ -60,17 +64,8 @@ public final class Intake {
     let sender: Sender
   }
 
-  /// What a transaction has seen of one station's boot.
-  private struct Boot {
-    let station: Int64
-    var highest: UInt32
-    let first: UTC
-    var last: UTC
-    var count = 0
-  }
-
   public private(set) var counts = Counts()
-  private let database: Database
+  private let store: Store
   private let keys: KeyFolder
   private let tell: (String) -> Void
   private let told: MessageFilter
@@ -83,27 +78,17 @@ public final class Intake {
   /// What is taken now.
   private var isTimely = true
   private let relay: OperatorRelay
-  private let picks: MessageTable<PickMessage>
-  private let estimates: MessageTable<EstimateMessage>
-  private let alerts: MessageTable<AlertMessage>
-  private let health: MessageTable<HealthMessage>
-  private let audits: MessageTable<AuditMessage>
-  private let instruments: MessageTable<InstrumentMessage>
-  private let peaks: MessageTable<PeaksMessage>
-  private let trials: MessageTable<TrialMessage>
-  private let stationOfCode: Statement
-  private let newStation: Statement
-  private let seenBoot: Statement
-  private let refusal: Statement
-  private var stations: [String: Int64] = [:]
-  /// Stations that were heard; a failed commit empties the list of their numbers.
-  private var heardCount = 0
+  /// What is being stored now, on a thread of its own or on this one.
+  private var underway: Underway?
+  private let thread = DispatchQueue(label: "store")
+  private var toldAlerts: Set<Place> = []
+  private var heard: Set<String> = []
   private var windows: [String: Window] = [:]
   private var waiting: [Waiting] = []
   private var waitingPlaces: Set<Place> = []
   /// Health of before this day has been deleted, and does not come back.
   private var healthSince = UTC(nanoseconds: .min)
-  private var lastRefused: [String: (sender: Sender, at: UTC, count: Int)] = [:]
+  private var lastRefused: [String: Refused] = [:]
   private var lastFailure: String?
   private var isGivingUp = false
   private var clocks = FleetClock()
@@ -114,7 +99,8 @@ public final class Intake {
   /// again later anyway, and nothing is received meanwhile.
   /// `tell` gets a JSON line of each message that `told` wants, once; `complain` a sentence where something is wrong;
   /// `send` what a station is to be told, and what passes between it and its `operators`.
-  /// `note` gets each message once as well, when it is stored; an alert at once.
+  /// `note` gets each message once as well, when it is stored; an alert at once. `isPassedOn`: what is
+  /// stored is also put into the queue of what goes to others.
   /// `linesLost`: how many that `tell` got nobody has taken; `uptime`: the monotonic clock.
   public init(
     databasePath: String, keys: KeyFolder, operators: [PublicKey] = [],
@@ -122,84 +108,22 @@ public final class Intake {
     told: MessageFilter = MessageFilter(),
     tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
     send: @escaping (Datagram, Sender) -> Void,
-    note: ((OpenedDatagram, UTC) -> Void)? = nil, linesLost: @escaping () -> Int = { 0 },
+    note: ((OpenedDatagram, UTC) -> Void)? = nil, isPassedOn: Bool = false,
+    linesLost: @escaping () -> Int = { 0 },
     uptime: @escaping () -> Int64 = { MachineClock().monotonicNanoseconds() }
   ) throws {
     (self.keys, self.told, self.tell, self.complain) = (keys, told, tell, complain)
     (self.send, self.note, self.linesLost, self.uptime) = (send, note, linesLost, uptime)
     self.waitingMaximum = waitingMaximum
     relay = OperatorRelay(operators: operators, send: send)
-    database = try Database(path: databasePath, patienceMilliseconds: patienceMilliseconds)
+    store = try Store(
+      databasePath, patienceMilliseconds: patienceMilliseconds, isPassedOn: isPassedOn)
     do {
-      try Intake.prepare(database, path: databasePath)
-      picks = try MessageTable("pick", in: database)
-      estimates = try MessageTable("estimate", in: database)
-      alerts = try MessageTable("alert", in: database)
-      health = try MessageTable("health", in: database)
-      audits = try MessageTable("audit", in: database)
-      instruments = try MessageTable("instrument", in: database)
-      peaks = try MessageTable("peaks", in: database)
-      trials = try MessageTable("trial", in: database)
-      // For those who ask for picks of a time, and for what was expected of each.
-      try database.execute(
-        "CREATE INDEX IF NOT EXISTS pick_by_arrival ON pick (time_ns) WHERE status = 2")
-      try database.execute(
-        "CREATE INDEX IF NOT EXISTS estimate_by_pick ON estimate (station, epoch, boot, pick_id)")
-      // A few of the last, because one station may never have known the time.
-      let latest = try database.number(
-        "SELECT max(emitted_ns) FROM (SELECT emitted_ns, clock_state FROM health ORDER BY "
-          + "received_ns DESC LIMIT 1000) WHERE clock_state > "
-          + "\(ClockState.unsynchronised.rawValue)")
-      latestStored = latest > 0 ? UTC(nanoseconds: latest) : nil
-      stationOfCode = try database.prepare("SELECT id FROM station WHERE code = ?")
-      newStation = try database.prepare("INSERT INTO station (code, first_ns) VALUES (?, ?)")
-      seenBoot = try database.prepare(
-        """
-        INSERT INTO boot (station, epoch, boot, first_ns, last_ns, highest, received)
-        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (station, epoch, boot) DO UPDATE SET
-        last_ns = max(last_ns, excluded.last_ns), highest = max(highest, excluded.highest),
-        received = received + excluded.received
-        """)
-      refusal = try database.prepare(
-        """
-        INSERT INTO refusal (cause, count, last_ns, sender) VALUES (?, ?, ?, ?)
-        ON CONFLICT (cause) DO UPDATE SET count = count + excluded.count,
-        last_ns = excluded.last_ns, sender = excluded.sender
-        """)
+      latestStored = try store.latestTold()
+      for alert in try store.newestAlerts().reversed() { toldAlerts.insert(Place(alert.header)) }
     } catch let error as DatabaseError {
       throw ToolError(error.description)
     }
-  }
-
-  private static func prepare(_ database: Database, path: String) throws {
-    try database.execute("PRAGMA journal_mode = WAL")
-    try database.execute("PRAGMA synchronous = FULL")
-    let version = try database.number("PRAGMA user_version")
-    guard version <= schemaVersion else {
-      throw ToolError(
-        "\(path) was written by a newer onset-collector (version \(version) of its tables, this "
-          + "one knows \(schemaVersion)): use that one, or another file")
-    }
-    guard version == 0 || version == schemaVersion else {
-      throw ToolError(
-        "\(path) has what came in version 1 of the wire format, whose numbers are told apart in "
-          + "another way: use another file")
-    }
-    try database.execute(
-      """
-      CREATE TABLE IF NOT EXISTS station (
-        id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, first_ns INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS boot (
-        station INTEGER NOT NULL REFERENCES station(id), epoch INTEGER NOT NULL,
-        boot INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
-        highest INTEGER NOT NULL, received INTEGER NOT NULL,
-        PRIMARY KEY (station, epoch, boot)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS refusal (
-        cause TEXT PRIMARY KEY, count INTEGER NOT NULL, last_ns INTEGER NOT NULL,
-        sender TEXT NOT NULL) WITHOUT ROWID;
-      """)
-    // To write what is there already would want a lock, and somebody may hold the database.
-    if version == 0 { try database.execute("PRAGMA user_version = \(schemaVersion)") }
   }
 
   // MARK: What comes in
@@ -236,18 +160,21 @@ public final class Intake {
       counts.doubles += 1
       return
     }
-    if header.type == .alert && isNewAlert(header) {
+    if header.type == .alert && isNewAlert(Place(header)) {
       if let line = try told.line(opened) { tell(line) }
       note?(opened, now)
     }
     if waiting.count >= waitingMaximum { makeRoom() }
     waiting.append(
       Waiting(
-        bytes: Array(bytes), header: header, received: now, since: uptime(), isTimely: isTimely,
-        sender: sender, key: key))
+        arrived: Arrived(bytes: Array(bytes), header: header, received: now), since: uptime(),
+        isTimely: isTimely, sender: sender, key: key))
   }
 
   public var waitingCount: Int { waiting.count }
+
+  /// As people know it, without secrets.
+  public var storeName: String { store.database.name }
 
   /// Gives the oldest up, health first: the next is on its way. None of it was acknowledged. Alerts
   /// stay, because they have been told, and would be told again.
@@ -260,13 +187,18 @@ public final class Intake {
     }
     isGivingUp = true
     let most = max(waitingMaximum / 16, 1)
-    var left = most
-    let hasHealth = waiting.contains { $0.header.type == .health }
+    // What is being stored stays.
+    var (left, spared) = (most, underway?.count ?? 0)
+    let hasHealth = waiting[spared...].contains { $0.arrived.header.type == .health }
     waiting.removeAll { one in
-      guard left > 0, one.header.type == .health || (!hasHealth && one.header.type != .alert)
-      else { return false }
+      let type = one.arrived.header.type
+      guard spared == 0 else {
+        spared -= 1
+        return false
+      }
+      guard left > 0, type == .health || (!hasHealth && type != .alert) else { return false }
       left -= 1
-      waitingPlaces.remove(Place(one.header))
+      waitingPlaces.remove(Place(one.arrived.header))
       return true
     }
     counts.lost += most - left
@@ -306,15 +238,18 @@ public final class Intake {
     return (claimed, key)
   }
 
-  private func isNewAlert(_ header: Header) -> Bool {
-    // In doubt an alert is told.
-    guard let station = try? known(header.station.string) else { return true }
-    return !((try? alerts.has(station: station, header)) ?? false)
+  /// In doubt an alert is told: when there are too many to know them all, and where another
+  /// collector has told it.
+  private func isNewAlert(_ place: Place) -> Bool {
+    if toldAlerts.count >= Intake.alertsMaximum { toldAlerts.removeAll() }
+    return toldAlerts.insert(place).inserted
   }
 
   private func refuse(_ cause: String, _ now: UTC, _ sender: Sender) {
     counts.refused[cause, default: 0] += 1
-    lastRefused[cause] = (sender, now, (lastRefused[cause]?.count ?? 0) + 1)
+    let before = lastRefused[cause]?.count ?? 0
+    lastRefused[cause] = Refused(
+      cause: cause, sender: "\(sender)", last: now, count: before + 1)
   }
 
   // MARK: What is kept
@@ -322,58 +257,94 @@ public final class Intake {
   /// Stores what has come, up to so much at once, on disk; then tells it. Whether that was done.
   @discardableResult
   public func commit(at now: UTC) -> Bool {
-    guard !waiting.isEmpty || !lastRefused.isEmpty else { return true }
-    let taken = waiting.prefix(Intake.committedAtOnce)
-    var news = News()
-    var found = counts
-    do {
-      try database.transaction {
-        news = try store(taken, &found)
-        for (cause, last) in lastRefused {
-          try refusal.run([
-            .text(cause), .integer(Int64(last.count)), .integer(last.at.nanoseconds),
-            .text("\(last.sender)"),
-          ])
-        }
-      }
-    } catch {
+    guard let work = prepareCommit() else { return true }
+    work()
+    return finishCommit(at: now) ?? false
+  }
+
+  /// The same on a thread of its own; nothing where there is nothing to do, or the last is underway.
+  public func beginCommit() {
+    if let work = prepareCommit() { thread.async(execute: work) }
+  }
+
+  /// Whether a commit that was begun has been done or has failed; nil while it goes on, and where
+  /// none was begun.
+  public func finishCommit(at now: UTC) -> Bool? {
+    guard let underway, let outcome = underway.outcome.withLock({ $0 }) else { return nil }
+    self.underway = nil
+    switch outcome {
+    case .success(let isNew):
+      finish(isNew, at: now)
+      return true
+    case .failure(let failure):
       counts.failures += 1
-      // A number that the database gave to a station may be gone with the transaction.
-      stations.removeAll()
-      let sentence = "\(error)"
-      if sentence != lastFailure {
-        complain("nothing can be stored, and is kept in memory: \(sentence)")
+      for one in underway.refused {
+        var newest = lastRefused[one.cause] ?? one
+        if lastRefused[one.cause] != nil { newest.count += one.count }
+        lastRefused[one.cause] = newest
       }
-      lastFailure = sentence
+      if failure.description != lastFailure {
+        complain("nothing can be stored, and is kept in memory: \(failure)")
+      }
+      lastFailure = failure.description
       return false
     }
-    counts = found
-    heardCount = max(heardCount, stations.count)
-    acknowledge(taken, at: now)
-    waiting.removeFirst(taken.count)
+  }
+
+  public var isCommitting: Bool { underway != nil }
+
+  private final class Underway: Sendable {
+    let count: Int
+    let refused: [Refused]
+    let outcome = Mutex<Result<[Bool], DatabaseError>?>(nil)
+
+    init(count: Int, refused: [Refused]) { (self.count, self.refused) = (count, refused) }
+  }
+
+  private func prepareCommit() -> (@Sendable () -> Void)? {
+    guard underway == nil, !waiting.isEmpty || !lastRefused.isEmpty else { return nil }
+    let arrived = waiting.prefix(Intake.committedAtOnce).map(\.arrived)
+    let new = Underway(count: arrived.count, refused: Array(lastRefused.values))
     lastRefused.removeAll()
+    underway = new
+    return { [store] in
+      let outcome: Result<[Bool], DatabaseError>
+      do { outcome = .success(try store.keep(arrived, refused: new.refused)) } catch {
+        outcome = .failure(
+          error as? DatabaseError ?? DatabaseError(description: "\(error)"))
+      }
+      new.outcome.withLock { $0 = outcome }
+    }
+  }
+
+  /// What was underway is on disk: all but alerts is told now.
+  private func finish(_ isNew: [Bool], at now: UTC) {
+    let taken = waiting.prefix(isNew.count)
+    acknowledge(taken, at: now)
+    waiting.removeFirst(isNew.count)
     if lastFailure != nil {
       complain("what was kept in memory is stored")
       lastFailure = nil
       isGivingUp = false
     }
-    news.lines.forEach(tell)
-    if let note {
-      for one in news.stored {
-        one.bytes.withUnsafeBufferPointer { bytes in
-          // It was verified when it came.
-          if let opened = try? OpenedDatagram(bytes, key: nil) { note(opened, one.received) }
-        }
+    for (one, isNew) in zip(taken, isNew) {
+      guard isNew else {
+        counts.doubles += 1
+        continue
+      }
+      let header = one.arrived.header
+      counts.stored += 1
+      heard.insert(header.station.string)
+      relay.note(header, heardFrom: one.sender)
+      if header.type == .health && one.isTimely { clocks.note(header, uptime: one.since) }
+      guard header.type != .alert else { continue }
+      one.arrived.bytes.withUnsafeBufferPointer { bytes in
+        // It was verified when it came.
+        guard let opened = try? OpenedDatagram(bytes, key: nil) else { return }
+        if let line = try? told.line(opened) { tell(line) }
+        note?(opened, one.arrived.received)
       }
     }
-    return true
-  }
-
-  /// What is told when it is on disk: all but alerts.
-  private struct News {
-    var lines: [String] = []
-    /// For `note`.
-    var stored: [Waiting] = []
   }
 
   /// All of these are on disk: what has come now, and what had come before. An acknowledgement may be
@@ -381,9 +352,10 @@ public final class Intake {
   private func acknowledge(_ taken: ArraySlice<Waiting>, at now: UTC) {
     var found: [Stored: (key: Key, numbers: Set<UInt32>)] = [:]
     for one in taken {
-      waitingPlaces.remove(Place(one.header))
-      let place = Stored(origin: Origin(one.header), sender: one.sender)
-      found[place, default: (one.key, [])].numbers.insert(one.header.sequence)
+      let header = one.arrived.header
+      waitingPlaces.remove(Place(header))
+      let place = Stored(origin: Origin(header), sender: one.sender)
+      found[place, default: (one.key, [])].numbers.insert(header.sequence)
     }
     for (place, (key, numbers)) in found {
       let header = Header(
@@ -422,76 +394,6 @@ public final class Intake {
     return messages
   }
 
-  private func store(_ taken: ArraySlice<Waiting>, _ counts: inout Counts) throws -> News {
-    var news = News()
-    var boots: [Origin: Boot] = [:]
-    for one in taken {
-      try one.bytes.withUnsafeBufferPointer { bytes in
-        // It was verified when it came.
-        let opened = try OpenedDatagram(bytes, key: nil)
-        let header = opened.header
-        let station = try number(of: header.station.string, one.received)
-        let provenance = Provenance(station: station, header: header, received: one.received)
-        guard try insert(opened, provenance) else {
-          counts.doubles += 1
-          return
-        }
-        counts.stored += 1
-        relay.note(header, heardFrom: one.sender)
-        if header.type == .health && one.isTimely { clocks.note(header, uptime: one.since) }
-        if header.type != .alert {
-          if let line = try told.line(opened) { news.lines.append(line) }
-          if note != nil { news.stored.append(one) }
-        }
-        var boot =
-          boots[Origin(header)]
-          ?? Boot(station: station, highest: 0, first: one.received, last: one.received)
-        boot.highest = max(boot.highest, header.sequence)
-        boot.last = one.received
-        boot.count += 1
-        boots[Origin(header)] = boot
-      }
-    }
-    for (origin, boot) in boots {
-      try seenBoot.run([
-        .integer(boot.station), .integer(Int64(bitPattern: origin.epoch)),
-        .integer(Int64(origin.boot)), .integer(boot.first.nanoseconds),
-        .integer(boot.last.nanoseconds),
-        .integer(Int64(boot.highest)), .integer(Int64(boot.count)),
-      ])
-    }
-    return news
-  }
-
-  private func insert(_ opened: OpenedDatagram, _ provenance: Provenance) throws -> Bool {
-    switch opened.header.type {
-    case .pick: try picks.insert(PickMessage(opened.payload), provenance)
-    case .estimate: try estimates.insert(EstimateMessage(opened.payload), provenance)
-    case .alert: try alerts.insert(AlertMessage(opened.payload), provenance)
-    case .health: try health.insert(HealthMessage(opened.payload), provenance)
-    case .audit: try audits.insert(AuditMessage(opened.payload), provenance)
-    case .instrument: try instruments.insert(InstrumentMessage(opened.payload), provenance)
-    case .peaks: try peaks.insert(PeaksMessage(opened.payload), provenance)
-    case .trial: try trials.insert(TrialMessage(opened.payload), provenance)
-    case .ping, .pong, .acknowledgement, .command, .answer, .network, .key: false
-    }
-  }
-
-  private func known(_ code: String) throws -> Int64? {
-    if let known = stations[code] { return known }
-    guard case .integer(let id)? = try stationOfCode.rows([.text(code)]).first?.first else {
-      return nil
-    }
-    stations[code] = id
-    return id
-  }
-
-  private func number(of code: String, _ now: UTC) throws -> Int64 {
-    if let known = try known(code) { return known }
-    try newStation.run([.text(code), .integer(now.nanoseconds)])
-    return try number(of: code, now)
-  }
-
   /// The time by which health is old: this machine's clock, unless all stations are behind it. A
   /// clock that is years ahead would else delete what is new. It is nil until a station has told
   /// the time.
@@ -499,23 +401,8 @@ public final class Intake {
     [clocks.latest(uptime: uptime()), latestStored].compactMap(\.self).max().map { min(now, $0) }
   }
 
-  /// Health and peaks of before a day are deleted, so much of it at once that nothing waits for it; whether
-  /// there may be more.
-  public func forgetHealth(before day: UTC) throws -> Bool {
-    let atOnce = 10_000
-    healthSince = day
-    let unsynchronised = ClockState.unsynchronised.rawValue
-    var isMore = false
-    for table in ["health", "peaks"] {
-      // By both clocks: this machine's may have begun in 1970.
-      try database.execute(
-        "DELETE FROM \(table) WHERE rowid IN (SELECT rowid FROM \(table) WHERE received_ns < "
-          + "\(day.nanoseconds) AND (emitted_ns < \(day.nanoseconds) OR clock_state = "
-          + "\(unsynchronised)) LIMIT \(atOnce))")
-      isMore = isMore || database.changes == atOnce
-    }
-    return isMore
-  }
+  /// Health of before this day is not taken any more; whoever deletes it does so beside.
+  public func refuseHealth(before day: UTC) { healthSince = day }
 
   /// How the collector itself is, as a JSON line. It complains where a clock is wrong.
   public func report(at now: UTC) -> String {
@@ -523,7 +410,7 @@ public final class Intake {
     let judgement = clocks.judge(at: now, uptime: uptime)
     judgement.complaints.forEach(complain)
     return Report(
-      time: now, keys: keys.count, stations: heardCount, counts: counts,
+      time: now, keys: keys.count, stations: heard.count, counts: counts,
       waiting: waiting.count,
       oldestWaitingSeconds: waiting.first.map { Double(uptime - $0.since) * 1e-9 } ?? 0,
       isStoring: lastFailure == nil, linesLost: linesLost(), clocks: judgement

@@ -21,10 +21,10 @@ public final class Receiver {
   private static let timelyNanoseconds: Int64 = 500_000_000
   /// After a commit that failed.
   private static let retryNanoseconds: Int64 = 1_000_000_000
-  private static let nanosecondsPerDay: Int64 = 86_400_000_000_000
 
   private let socket: Int32
   private let batch = UnsafeMutablePointer<ccollector_batch>.allocate(capacity: 1)
+  private var lastReceived: Int64 = 0
 
   /// Port 0 lets the system choose one.
   public init(port: UInt16) throws {
@@ -48,23 +48,21 @@ public final class Receiver {
 
   public var port: UInt16 { ccollector_port(socket) }
 
-  /// `reportSeconds`: how often it tells how it is. Until `isStopped`; what has come is stored
-  /// then.
+  /// `reportSeconds`: how often it tells how it is. `keeper` is told the time. Until `isStopped`;
+  /// what has come is stored then.
   public func run(
-    _ intake: Intake, reportSeconds: Double, retentionDays: Double,
+    _ intake: Intake, reportSeconds: Double, keeper: Keeper,
     tell: (String) -> Void, complain: (String) -> Void, isStopped: () -> Bool
   ) {
     var firstWaiting: Int64?
     var retryAt: Int64 = 0
     var isReceiving = true
     var nextReport = Receiver.monotonic() + Int64(reportSeconds * 1e9)
-    var nextForgetting = Receiver.monotonic()
-    var lastReceived = Receiver.monotonic()
     while !isStopped() {
-      // A commit may have taken seconds, and what came meanwhile looks late.
-      let isTimely = Receiver.monotonic() - lastReceived < Receiver.timelyNanoseconds
-      let wait =
-        intake.waitingCount > 0 ? Receiver.gatherMilliseconds : Receiver.idleMilliseconds
+      let isBusy = intake.waitingCount > 0 || intake.isCommitting
+      let wait = isBusy ? Receiver.gatherMilliseconds : Receiver.idleMilliseconds
+      // What came while this thread had something else to do looks late.
+      let left = Receiver.monotonic()
       let count = ccollector_receive(socket, batch, wait)
       let now = Receiver.monotonic()
       if count < 0 {
@@ -74,39 +72,36 @@ public final class Receiver {
         usleep(UInt32(1000 * Receiver.idleMilliseconds))
       }
       isReceiving = count >= 0
+      take(Int(max(count, 0)), intake, isTimely: left - lastReceived < Receiver.timelyNanoseconds)
       lastReceived = now
-      take(Int(max(count, 0)), intake, isTimely: isTimely)
-      if intake.waitingCount > 0 { firstWaiting = firstWaiting ?? now }
-      let isDue =
-        count <= 0 || firstWaiting.map { now - $0 >= Receiver.gatherNanoseconds } ?? false
-      if isDue && now >= retryAt {
-        let isDone = intake.commit(at: Receiver.utc())
+      if let isDone = intake.finishCommit(at: Receiver.utc()) {
         retryAt = isDone ? 0 : Receiver.monotonic() + Receiver.retryNanoseconds
         // What was too much for one transaction is due at once.
         firstWaiting = isDone && intake.waitingCount > 0 ? 0 : nil
       }
+      if intake.waitingCount > 0 { firstWaiting = firstWaiting ?? now }
+      let isDue =
+        count <= 0 || firstWaiting.map { now - $0 >= Receiver.gatherNanoseconds } ?? false
+      if isDue && now >= retryAt { intake.beginCommit() }
       if now >= nextReport {
         tell(intake.report(at: Receiver.utc()))
         nextReport = now + Int64(reportSeconds * 1e9)
       }
-      if now >= nextForgetting {
-        nextForgetting = now + forget(intake, retentionDays, complain)
+      if let day = keeper.oldestDay(at: intake.vouchedTime(at: Receiver.utc())) {
+        intake.refuseHealth(before: day)
       }
     }
-    while intake.commit(at: Receiver.utc()) && intake.waitingCount > 0 {}
+    store(intake)
   }
 
-  /// When to look again, nanoseconds: soon while there is more.
-  private func forget(
-    _ intake: Intake, _ days: Double, _ complain: (String) -> Void
-  ) -> Int64 {
-    guard let today = intake.vouchedTime(at: Receiver.utc()) else { return 60_000_000_000 }
-    let day = today + -Int64(days * Double(Receiver.nanosecondsPerDay))
-    do {
-      return try intake.forgetHealth(before: day) ? 100_000_000 : 3_600_000_000_000
-    } catch {
-      complain("old health is not deleted: \(error)")
-      return 60_000_000_000
+  /// What has come, before the end; a store that does not answer is not waited for.
+  private func store(_ intake: Intake) {
+    let deadline = Receiver.monotonic() + 1_000_000 * Int64(LineWriter.patienceMilliseconds)
+    while intake.waitingCount > 0 || intake.isCommitting {
+      intake.beginCommit()
+      let isDone = intake.finishCommit(at: Receiver.utc())
+      guard isDone != false, Receiver.monotonic() < deadline else { return }
+      if isDone == nil { usleep(1000) }
     }
   }
 

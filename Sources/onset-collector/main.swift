@@ -23,8 +23,9 @@ let options = [
     "Public keys of operators, NAME.pub: what they sign is passed on to the stations that are heard here, and "
       + "the answers back."),
   CommandOption(
-    "--database", value: "FILE",
-    "SQLite; it is made where there is none. Its tables are the messages of WIRE-FORMAT.md."),
+    "--database", value: "FILE|URL",
+    "SQLite, which is made where there is none; or postgresql://USER@HOST/DATABASE, which several "
+      + "collectors share. Its tables are the messages of WIRE-FORMAT.md."),
   CommandOption(
     "--port", value: "N", in: .whole(0...65_535), default: "6464",
     "UDP, IPv4 and IPv6; 0 lets the system choose."),
@@ -51,7 +52,7 @@ let options = [
 let usage = """
   onset-collector: receives, verifies and stores what stations send
 
-    onset-collector --keys FOLDER|--master FILE --database FILE [OPTION…]
+    onset-collector --keys FOLDER|--master FILE --database FILE|URL [OPTION…]
 
   \(options.map(\.help).joined(separator: "\n"))
 
@@ -100,6 +101,7 @@ func run(_ arguments: [String]) throws {
   let look = try parsed.values["--http"].map {
     try Look(at: $0, tokenPath: parsed.values["--look-token"])
   }
+  let keeper = Keeper(path, days: days, mebibytesMaximum: nil, complain: complain)
   let intake = try Intake(
     databasePath: path, keys: keys,
     operators: try parsed.values["--operators"].map(KeyFiles.publicKeys) ?? [],
@@ -109,9 +111,9 @@ func run(_ arguments: [String]) throws {
   if let look { complain(try look.begin(databasePath: path)) }
   complain(
     "listens at UDP port \(receiver.port) for stations of "
-      + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(path)")
+      + (master == nil ? "\(keys.count) keys" : "a master key") + ", stores in \(intake.storeName)")
   receiver.run(
-    intake, reportSeconds: report, retentionDays: days,
+    intake, reportSeconds: report, keeper: keeper,
     tell: lines.tell, complain: complain
   ) {
     let now = MachineClock().systemClock().realtime

@@ -182,7 +182,7 @@ import Uplink
     var givenUp: Int { Int(station.health().givenUp) }
 
     func stored(_ table: String) throws -> Set<Number> {
-      let rows = try Database(
+      let rows = try SqliteDatabase(
         path: folder.appendingPathComponent("onset.sqlite").path, patienceMilliseconds: 0
       ).prepare("SELECT boot, sequence FROM \(table)").rows([])
       return Set(

@@ -59,8 +59,14 @@ import Uplink
       return try #require(JSONSerialization.jsonObject(with: line) as? [String: Any])
     }
 
+    func forgetHealth(before day: UTC) throws {
+      intake.refuseHealth(before: day)
+      _ = try Store(path, patienceMilliseconds: 0).forgetHealth(before: day)
+    }
+
     func count(_ table: String) throws -> Int64 {
-      try Database(path: path, patienceMilliseconds: 0).number("SELECT count(*) FROM \(table)")
+      try SqliteDatabase(path: path, patienceMilliseconds: 0).number(
+        "SELECT count(*) FROM \(table)")
     }
   }
 
@@ -68,7 +74,7 @@ import Uplink
     let world = try World()
     var report = try world.report()
     #expect(report["storing"] as? Bool == true && report["oldest_waiting_s"] as? Double == 0)
-    let holder = try Database(path: world.path, patienceMilliseconds: 0)
+    let holder = try SqliteDatabase(path: world.path, patienceMilliseconds: 0)
     try holder.execute("BEGIN EXCLUSIVE")
     world.take(sequence: 0)
     world.uptime += 2_500_000_000
@@ -107,7 +113,7 @@ import Uplink
           + "of reception are wrong with it"
       ])
     // The receiver of one was made in another age; its health is too old to be taken.
-    _ = try world.intake.forgetHealth(before: Self.now + -Self.day)
+    try world.forgetHealth(before: Self.now + -Self.day)
     world.take(.health, sequence: 2, emitted: Self.now + -7168 * Self.day)
     report = try world.report()
     #expect(report["wrong_stations"] as? Int == 1 && report["clock_wrong"] as? Bool == false)
@@ -138,16 +144,16 @@ import Uplink
     let world = try World()
     world.take(.health, sequence: 0, at: UTC(nanoseconds: 0))
     #expect(world.intake.commit(at: UTC(nanoseconds: 0)))
-    _ = try world.intake.forgetHealth(before: Self.now + -Self.day)
+    try world.forgetHealth(before: Self.now + -Self.day)
     #expect(try world.count("health") == 1)
-    _ = try world.intake.forgetHealth(before: Self.now + Self.day)
+    try world.forgetHealth(before: Self.now + Self.day)
     #expect(try world.count("health") == 0)
   }
 
   /// A backup that holds the database does not keep the collector from starting either.
   @Test func itStartsWhileSomebodyHoldsTheDatabase() throws {
     let world = try World()
-    let holder = try Database(path: world.path, patienceMilliseconds: 0)
+    let holder = try SqliteDatabase(path: world.path, patienceMilliseconds: 0)
     try holder.execute("BEGIN EXCLUSIVE")
     try world.open()
     world.take(sequence: 0)
@@ -160,7 +166,7 @@ import Uplink
   /// The memory for what waits is bounded. What is given up was not acknowledged, and comes again.
   @Test func whatIsGivenUpIsSaidOnceAndWasNotAcknowledged() throws {
     let world = try World(waitingMaximum: 16)
-    let holder = try Database(path: world.path, patienceMilliseconds: 0)
+    let holder = try SqliteDatabase(path: world.path, patienceMilliseconds: 0)
     try holder.execute("BEGIN EXCLUSIVE")
     for sequence in 0..<20 as Range<UInt32> {
       world.take(sequence: sequence)

@@ -82,8 +82,13 @@ import Uplink
       datagram.withBytes { intake.take($0, at: now, from: sender) }
     }
 
+    func forgetHealth(before day: UTC) throws -> Bool {
+      intake.refuseHealth(before: day)
+      return try Store(databasePath, patienceMilliseconds: 0).forgetHealth(before: day)
+    }
+
     func count(_ table: String) throws -> Int64 {
-      try Database(path: databasePath, patienceMilliseconds: 0)
+      try SqliteDatabase(path: databasePath, patienceMilliseconds: 0)
         .number("SELECT count(*) FROM \(table)")
     }
   }
@@ -164,7 +169,7 @@ import Uplink
     world.take(Self.datagram(key: world.key, sequence: 66))
     #expect(world.intake.commit(at: Self.now))
     #expect(settled(3, 66), "the first acknowledgement may be lost")
-    let holder = try Database(path: world.databasePath, patienceMilliseconds: 0)
+    let holder = try SqliteDatabase(path: world.databasePath, patienceMilliseconds: 0)
     try holder.execute("BEGIN IMMEDIATE")
     world.acknowledgements.removeAll()
     world.take(Self.datagram(key: world.key, sequence: 5))
@@ -370,7 +375,7 @@ import Uplink
     #expect(world.told.isEmpty)
     #expect(
       world.intake.counts.refused == ["is of a recording: it has no epoch or no boot": 2])
-    _ = try world.intake.forgetHealth(before: Self.now)
+    _ = try world.forgetHealth(before: Self.now)
     let header = Header(
       type: .health, station: Text(Self.station), epoch: 9, bootCounter: 3, sequence: 1,
       emitted: UTC(nanoseconds: 5), clockState: 0, clockSource: 0,
@@ -383,7 +388,7 @@ import Uplink
   /// A backup holds the database, or its disk is full.
   @Test func whatCannotBeStoredIsKeptAndStoredLater() throws {
     let world = try World()
-    let holder = try Database(path: world.databasePath, patienceMilliseconds: 0)
+    let holder = try SqliteDatabase(path: world.databasePath, patienceMilliseconds: 0)
     world.take(Self.datagram(key: world.key, sequence: 0))
     #expect(world.intake.commit(at: Self.now))
     try holder.execute("BEGIN IMMEDIATE")
@@ -406,12 +411,12 @@ import Uplink
 
   @Test func aDatabaseOfANewerCollectorIsLeftAlone() throws {
     let world = try World()
-    try Database(path: world.databasePath, patienceMilliseconds: 0)
-      .execute("PRAGMA user_version = 3")
+    try SqliteDatabase(path: world.databasePath, patienceMilliseconds: 0)
+      .execute("PRAGMA user_version = 4")
     #expect {
       try world.open()
     } throws: { "\($0)".contains("newer onset-collector") }
-    try Database(path: world.databasePath, patienceMilliseconds: 0)
+    try SqliteDatabase(path: world.databasePath, patienceMilliseconds: 0)
       .execute("PRAGMA user_version = 1")
     #expect {
       try world.open()
@@ -437,7 +442,7 @@ import Uplink
     }
     world.take(Self.datagram(key: world.key, sequence: 3), at: Self.now + -9 * day)
     #expect(world.intake.commit(at: Self.now))
-    #expect(try world.intake.forgetHealth(before: Self.now + -day) == false)
+    #expect(try world.forgetHealth(before: Self.now + -day) == false)
     #expect(try world.count("health") == 1)
     #expect(try world.count("pick") == 1)
     world.take(
@@ -451,7 +456,7 @@ import Uplink
     world.take(Self.datagram(.health, key: world.key, sequence: 0))
     world.take(Self.datagram(key: world.key, sequence: 1))
     #expect(world.intake.commit(at: Self.now))
-    let row = try Database(path: world.databasePath, patienceMilliseconds: 0)
+    let row = try SqliteDatabase(path: world.databasePath, patienceMilliseconds: 0)
       .prepare("SELECT noise_counts, temperature_centidegrees, software FROM health").rows([])
     #expect(row == [[.real(0), .null, .text("")]])
     #expect(

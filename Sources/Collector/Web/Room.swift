@@ -41,7 +41,7 @@ public final class Room: Sendable {
 
   /// What the store knows of every station is where it begins.
   public init(databasePath: String) throws {
-    archive = try Archive(path: databasePath)
+    archive = try Archive(databasePath)
     try archive.forEachNewest { note($0, received: $1) }
     state.withLock { state in
       state.changed = []

@@ -66,6 +66,20 @@ extension CalendarDate {
   }
 }
 
+/// Two digits a byte.
+public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+  let digits = Array("0123456789abcdef".utf8)
+  return String(
+    decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}
+
+/// What `hexadecimal` made; nil where it is something else.
+public func bytes(hexadecimal text: String) -> [UInt8]? {
+  let digits = text.utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
+  guard digits.count % 2 == 0, !digits.contains(nil) else { return nil }
+  return stride(from: 0, to: digits.count, by: 2).map { UInt8(16 * digits[$0]! + digits[$0 + 1]!) }
+}
+
 /// What a tool cannot do, in one sentence.
 public struct ToolError: Error, Equatable, CustomStringConvertible {
   public let description: String

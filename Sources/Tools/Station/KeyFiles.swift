@@ -31,9 +31,7 @@ public enum KeyFiles {
   /// A pair to sign with, FILE and FILE.pub; the line for the station files that are to know it.
   public static func makeOperator(_ path: String) throws -> String {
     _ = try ModelSignature.makeKeys(path: path)
-    let digits = try publicKey(path + ".pub").withBytes { bytes in
-      bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+    let digits = try publicKey(path + ".pub").withBytes { hexadecimal($0) }
     return """
       [operators]
       operator_1 = "\(digits) watch tune relay update"

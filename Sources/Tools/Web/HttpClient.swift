@@ -41,25 +41,26 @@ public final class HttpClient {
     var list = curl_slist_append(nil, "Expect:")
     for line in headers { list = curl_slist_append(list, line) }
     defer { curl_slist_free_all(list) }
-    var answer = Taken()
+    let taken = UnsafeMutablePointer<[UInt8]>.allocate(capacity: 1)
+    taken.initialize(to: [])
+    defer {
+      taken.deinitialize(count: 1)
+      taken.deallocate()
+    }
     var failure = [CChar](repeating: 0, count: Int(CURL_ERROR_SIZE))
     let status = ccurl_exchange(
       UnsafeMutableRawPointer(handle), method, url, list, body, body.count, patienceMilliseconds,
       { bytes, one, count, context in
         guard let bytes, let context else { return 0 }
-        let taken = context.assumingMemoryBound(to: Taken.self)
-        guard taken.pointee.bytes.count + one * count <= HttpClient.answerMaximum else { return 0 }
-        taken.pointee.bytes += UnsafeRawBufferPointer(start: bytes, count: one * count)
+        let taken = context.assumingMemoryBound(to: [UInt8].self)
+        guard taken.pointee.count + one * count <= HttpClient.answerMaximum else { return 0 }
+        taken.pointee += UnsafeRawBufferPointer(start: bytes, count: one * count)
         return one * count
-      }, &answer, &failure)
+      }, taken, &failure)
     guard status > 0 else {
       let reason = failure.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
       throw ToolError("\(url): \(reason)")
     }
-    return Answer(status: status, body: answer.bytes)
-  }
-
-  private struct Taken {
-    var bytes: [UInt8] = []
+    return Answer(status: status, body: taken.pointee)
   }
 }

@@ -1,7 +1,7 @@
 // Archive: the store as those read it who look at it: over a connection that changes nothing and
 // keeps nobody from writing.
 //
-//     let archive = try Archive(path: "onset.sqlite")
+//     let archive = try Archive("onset.sqlite")
 //     let picks = try archive.picks(of: nil, from: begin, to: end, limit: 100)
 
 import Core
@@ -15,29 +15,23 @@ final class Archive: Sendable {
   private static let historyMaximum = 9000
   private static let historyNanoseconds: Int64 = 86_400 * nanosecondsPerSecond
 
+  /// Whoever looks waits no longer, and others wait behind it.
+  private static let patienceMilliseconds: Int32 = 3000
+
   private struct Connection: @unchecked Sendable {
-    let database: Database
+    let database: any Database
   }
   /// One query at a time.
   private let connection: Mutex<Connection>
 
-  init(path: String) throws {
+  init(_ location: String) throws {
     do {
-      let database = try Database(path: path, patienceMilliseconds: 1000)
-      try database.execute("PRAGMA query_only = 1")
+      let database = try openDatabase(location, patienceMilliseconds: Self.patienceMilliseconds)
+      try database.forbidChanges()
       connection = Mutex(Connection(database: database))
     } catch let error as DatabaseError {
       throw ToolError(error.description)
     }
-  }
-
-  /// The rows of one kind of message, `m`, that a condition chooses, with their stations.
-  private static func messages<Message: Payload>(
-    _ database: Database, _ rest: String, _ values: [SqlValue] = []
-  ) throws -> [StoredMessage<Message>] {
-    try database.prepare(
-      "SELECT station.code, m.* FROM \(Message.type) m JOIN station ON station.id = m.station \(rest)"
-    ).rows(values).compactMap { StoredMessage($0) }
   }
 
   /// Every station's newest health and instrument, and the newest picks, estimates and alerts.
@@ -54,27 +48,30 @@ final class Archive: Sendable {
       let database = connection.database
       // The newest boot that was heard of each; its messages are found by their numbers.
       let boots = try database.prepare(
-        "SELECT station, epoch, boot, max(last_ns) FROM boot GROUP BY station"
+        """
+        SELECT station, epoch, boot FROM boot b
+        WHERE last_ns = (SELECT max(last_ns) FROM boot WHERE station = b.station)
+        """
       ).rows([])
       for boot in boots {
         let place = Array(boot.prefix(3))
         let condition =
           "WHERE m.station = ? AND m.epoch = ? AND m.boot = ? ORDER BY m.sequence DESC LIMIT 1"
-        try tell(Self.messages(database, condition, place) as [StoredMessage<HealthMessage>])
+        try tell(MessageTable<HealthMessage>.rows(database, condition, place))
         try tell(
-          Self.messages(
-            database, "WHERE m.station = ? ORDER BY m.rowid DESC LIMIT 1", [boot[0]])
-            as [StoredMessage<InstrumentMessage>])
+          MessageTable<InstrumentMessage>.rows(
+            database, "WHERE m.station = ? ORDER BY m.received_ns DESC, m.sequence DESC LIMIT 1",
+            [boot[0]]))
       }
       let newest = "ORDER BY m.received_ns DESC LIMIT \(2 * EventList.capacity)"
-      let picks: [StoredMessage<PickMessage>] = try Self.messages(database, newest)
+      let picks = try MessageTable<PickMessage>.rows(database, newest)
       try tell(picks.reversed())
       // The first of an estimate may have come before the first of its picks.
       guard let since = picks.last.map({ $0.received + -60 * nanosecondsPerSecond }) else { return }
       let later = "WHERE m.received_ns >= ? ORDER BY m.received_ns"
       let begin = [SqlValue.integer(since.nanoseconds)]
-      try tell(Self.messages(database, later, begin) as [StoredMessage<EstimateMessage>])
-      try tell(Self.messages(database, later, begin) as [StoredMessage<AlertMessage>])
+      try tell(MessageTable<EstimateMessage>.rows(database, later, begin))
+      try tell(MessageTable<AlertMessage>.rows(database, later, begin))
     }
   }
 
@@ -91,10 +88,10 @@ final class Archive: Sendable {
       ).rows([.text(station), since])
       var found: [StoredMessage<HealthMessage>] = []
       for boot in boots {
-        found += try Self.messages(
+        found += try MessageTable<HealthMessage>.rows(
           connection.database,
-          "WHERE m.station = ? AND m.epoch = ? AND m.boot = ? ORDER BY m.sequence DESC "
-            + "LIMIT \(Self.historyMaximum - found.count)", Array(boot.prefix(3)))
+          "WHERE m.station = ? AND m.epoch = ? AND m.boot = ? ORDER BY m.sequence DESC LIMIT ?",
+          boot.prefix(3) + [.integer(Int64(Self.historyMaximum - found.count))])
         guard found.count < Self.historyMaximum else { break }
       }
       found.removeAll { $0.received.nanoseconds < now.nanoseconds - Self.historyNanoseconds }
@@ -110,16 +107,14 @@ final class Archive: Sendable {
     of station: String?, from begin: UTC, to end: UTC, limit: Int
   ) throws -> [StoredMessage<PickMessage>] {
     let condition =
-      "WHERE m.status = 2 AND m.time_ns >= ? AND m.time_ns < ? AND (? IS NULL OR station.code = ?) "
-      + "ORDER BY m.time_ns LIMIT ?"
+      "WHERE m.status = 2 AND m.time_ns >= ? AND m.time_ns < ? "
+      + "AND (CAST(? AS TEXT) IS NULL OR station.code = ?) ORDER BY m.time_ns LIMIT ?"
     let code = station.map { SqlValue.text($0) } ?? .null
-    return try connection.withLock {
-      try Self.messages(
-        $0.database, condition,
-        [
-          .integer(begin.nanoseconds), .integer(end.nanoseconds), code, code,
-          .integer(Int64(limit)),
-        ])
+    let values: [SqlValue] = [
+      .integer(begin.nanoseconds), .integer(end.nanoseconds), code, code, .integer(Int64(limit)),
+    ]
+    return try connection.withLock { connection in
+      try MessageTable<PickMessage>.rows(connection.database, condition, values)
     }
   }
 
@@ -128,14 +123,12 @@ final class Archive: Sendable {
     let condition =
       "WHERE station.code = ? AND m.epoch = ? AND m.boot = ? AND m.pick_id = ? "
       + "ORDER BY m.sequence DESC LIMIT 1"
-    let found: [StoredMessage<EstimateMessage>] = try connection.withLock {
-      try Self.messages(
-        $0.database, condition,
-        [
-          .text(pick.header.station.string), .integer(Int64(bitPattern: pick.header.epoch)),
-          .integer(Int64(pick.header.bootCounter)), .integer(Int64(pick.message.id)),
-        ])
+    let place: [SqlValue] = [
+      .text(pick.header.station.string), .integer(Int64(bitPattern: pick.header.epoch)),
+      .integer(Int64(pick.header.bootCounter)), .integer(Int64(pick.message.id)),
+    ]
+    return try connection.withLock { connection in
+      try MessageTable<EstimateMessage>.rows(connection.database, condition, place).first?.message
     }
-    return found.first?.message
   }
 }

@@ -1,32 +1,18 @@
-// Database: SQLite as the collector uses it: one connection, prepared statements, values that are
-// whole numbers, decimals, texts or nothing.
+// SqliteDatabase: a store in one file, for one collector: write-ahead log, and a sync at every
+// commit (synchronous = FULL).
 //
-// What is committed is on disk: write-ahead log, and a sync at every commit (synchronous = FULL),
-// because a station that has been told so forgets.
-//
-//     let database = try Database(path: "onset.sqlite", patienceMilliseconds: 5000)
-//     let insert = try database.prepare("INSERT INTO t VALUES (?, ?)")
-//     try insert.run([.integer(1), .text("a")])
+//     let database = try SqliteDatabase(path: "onset.sqlite", patienceMilliseconds: 5000)
 
 import CCollector
 import Tools
 
-enum SqlValue: Equatable {
-  case null
-  case integer(Int64)
-  case real(Double)
-  case text(String)
-}
-
-/// What SQLite refused, and why.
-struct DatabaseError: Error, CustomStringConvertible {
-  let code: Int32
-  let description: String
-}
-
-final class Database {
+final class SqliteDatabase: Database {
+  let dialect = Dialect(
+    durably: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", beginning: "BEGIN IMMEDIATE",
+    numbering: "INTEGER PRIMARY KEY", row: "rowid", takingRows: "")
   private let handle: OpaquePointer
   private let path: String
+  var name: String { path }
 
   init(path: String, patienceMilliseconds: Int32) throws {
     var opened: OpaquePointer?
@@ -50,37 +36,36 @@ final class Database {
     guard code == SQLITE_OK else { throw failure(code) }
   }
 
-  func prepare(_ sql: String) throws -> Statement {
+  func prepare(_ sql: String) throws -> any Statement {
     var statement: OpaquePointer?
     let code = sqlite3_prepare_v3(
       handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
     guard code == SQLITE_OK, let statement else { throw failure(code) }
-    return Statement(statement, of: self)
+    return SqliteStatement(statement, of: self)
   }
 
-  /// One number.
-  func number(_ sql: String) throws -> Int64 {
-    try prepare(sql).rows([]).first?.first.flatMap {
-      if case .integer(let value) = $0 { value } else { nil }
-    } ?? 0
+  func columns(of table: String) throws -> Set<String> {
+    let rows = try prepare("SELECT name FROM pragma_table_info(?)").rows([.text(table)])
+    return Set(rows.compactMap { if case .text(let name)? = $0.first { name } else { nil } })
   }
 
-  /// All of it, or nothing.
-  func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-    try execute("BEGIN IMMEDIATE")
-    do {
-      let result = try body()
-      try execute("COMMIT")
-      return result
-    } catch {
-      // After some failures SQLite has already done so.
-      try? execute("ROLLBACK")
-      throw error
-    }
+  /// Whoever writes has it.
+  func lockTables() {}
+
+  func version() throws -> Int64 { try number("PRAGMA user_version") }
+
+  /// Tables that are there already are not written, for which somebody else may have a lock.
+  func set(version: Int64) throws { try execute("PRAGMA user_version = \(version)") }
+
+  func usedBytes() throws -> Int64 {
+    let pages = try number("PRAGMA page_count") - number("PRAGMA freelist_count")
+    return try pages * number("PRAGMA page_size")
   }
+
+  func forbidChanges() throws { try execute("PRAGMA query_only = 1") }
 
   /// Rows that the last statement added, changed or took away.
-  var changes: Int { Int(sqlite3_changes(handle)) }
+  fileprivate var changes: Int { Int(sqlite3_changes(handle)) }
 
   fileprivate func failure(_ code: Int32) -> DatabaseError {
     let primary = code & 0xFF
@@ -94,15 +79,15 @@ final class Database {
       default: ""
       }
     return DatabaseError(
-      code: primary, description: "\(path): \(String(cString: sqlite3_errmsg(handle)))\(remedy)")
+      description: "\(path): \(String(cString: sqlite3_errmsg(handle)))\(remedy)")
   }
 }
 
-final class Statement {
+private final class SqliteStatement: Statement {
   private let statement: OpaquePointer
-  private let database: Database
+  private let database: SqliteDatabase
 
-  fileprivate init(_ statement: OpaquePointer, of database: Database) {
+  init(_ statement: OpaquePointer, of database: SqliteDatabase) {
     (self.statement, self.database) = (statement, database)
   }
 

@@ -5,8 +5,8 @@
 // apart, as soon as a field joins. So the list that writes and reads a message also makes its
 // table and fills it: names and units are those of WIRE-FORMAT.md, what is unknown is NULL.
 //
-//     let table = try MessageTable<PickMessage>("pick", in: database)
-//     let isNew = try table.insert(message, [.integer(station), …])
+//     try MessageTable<PickMessage>.make(in: database)
+//     let isNew = try MessageTable<PickMessage>(in: database).insert(message, provenance)
 
 import Core
 import Tools
@@ -16,22 +16,26 @@ import Uplink
 private struct Columns: FieldVisitor {
   var declared: [String] = []
   var names: [String] = []
+  /// What a row says that was written before there was the column.
+  var defaults: [String] = []
 
   mutating func visit<Value: FixedWidthInteger>(
     _ value: inout Value, from least: Value, to most: Value, unknown: Value?, _ field: WireField
   ) {
-    let kind = if case .float = field.telling { "REAL" } else { "INTEGER" }
-    add(field, kind)
+    let kind = if case .float = field.telling { "DOUBLE PRECISION" } else { "BIGINT" }
+    let value = unknown != nil || kind != "BIGINT" ? "NULL" : "\(least > 0 ? least : 0)"
+    add(field, kind, value)
   }
 
   mutating func visit<let capacity: Int>(_ text: inout Text<capacity>, _ field: WireField) {
-    add(field, "TEXT")
+    add(field, "TEXT", "''")
   }
 
   mutating func refuse() {}
 
-  private mutating func add(_ field: WireField, _ kind: String) {
+  private mutating func add(_ field: WireField, _ kind: String, _ value: String) {
     guard field.isTold else { return }
+    defaults.append(value)
     names.append("\"\(field.name)\"")
     declared.append("\"\(field.name)\" \(kind)")
   }
@@ -107,7 +111,7 @@ struct StoredMessage<Message: Payload> {
   let received: UTC
   let message: Message
 
-  /// `row`: the station's code, and then all columns in the order of the table; nil where they are
+  /// `row`: the station's code, and then all columns in the order of their names; nil where they are
   /// none of ours.
   init?(_ row: [SqlValue]) {
     guard case .text(let code)? = row.first, row.count > Provenance.columns.count + 1,
@@ -138,11 +142,11 @@ extension WireField {
 /// Whose message it is, when it left and when it came.
 struct Provenance {
   static let columns = [
-    "station INTEGER NOT NULL REFERENCES station(id)", "epoch INTEGER NOT NULL",
-    "boot INTEGER NOT NULL", "sequence INTEGER NOT NULL", "received_ns INTEGER NOT NULL",
-    "emitted_ns INTEGER NOT NULL",
-    "clock_state INTEGER NOT NULL", "clock_source INTEGER NOT NULL",
-    "clock_uncertainty_ns INTEGER",
+    "station BIGINT NOT NULL REFERENCES station(id)", "epoch BIGINT NOT NULL",
+    "boot BIGINT NOT NULL", "sequence BIGINT NOT NULL", "received_ns BIGINT NOT NULL",
+    "emitted_ns BIGINT NOT NULL",
+    "clock_state BIGINT NOT NULL", "clock_source BIGINT NOT NULL",
+    "clock_uncertainty_ns BIGINT",
   ]
   static let names = columns.map { String($0.prefix { $0 != " " }) }
 
@@ -163,25 +167,47 @@ struct Provenance {
 }
 
 final class MessageTable<Message: Payload> {
-  private let insertion: Statement
-  private let search: Statement
+  private let insertion: any Statement
 
-  init(_ name: String, in database: Database) throws {
+  init(in database: any Database) throws {
+    let places = Self.names.map { _ in "?" }.joined(separator: ", ")
+    insertion = try database.prepare(
+      "INSERT INTO \(Message.type) (\(Self.names.joined(separator: ", "))) VALUES (\(places)) "
+        + "ON CONFLICT (station, epoch, boot, sequence) DO NOTHING")
+  }
+
+  /// Of all columns, in the order in which a message is read from its row.
+  static var names: [String] { Provenance.names + columns.names }
+
+  private static var columns: Columns {
     var (columns, message) = (Columns(), Message())
     message.visit(&columns)
+    return columns
+  }
+
+  /// Whether the table is as this version has it.
+  static func isThere(in database: any Database) throws -> Bool {
+    try database.columns(of: "\(Message.type)").isSuperset(of: bareNames)
+  }
+
+  private static var bareNames: [String] { names.map { $0.filter { $0 != "\"" } } }
+
+  /// Makes the table, or the columns that a version before this one did not have.
+  static func make(in database: any Database) throws {
+    let table = "\(Message.type)"
+    let columns = columns
     let declared = Provenance.columns + columns.declared
+    let defaults = Provenance.columns.map { _ in "NULL" } + columns.defaults
     try database.execute(
-      "CREATE TABLE IF NOT EXISTS \(name) (\(declared.joined(separator: ", ")), "
+      "CREATE TABLE IF NOT EXISTS \(table) (\(declared.joined(separator: ", ")), "
         + "UNIQUE (station, epoch, boot, sequence))")
+    let known = try database.columns(of: table)
+    for (index, name) in bareNames.enumerated() where !known.contains(name) {
+      try database.execute(
+        "ALTER TABLE \(table) ADD COLUMN \(declared[index]) DEFAULT \(defaults[index])")
+    }
     try database.execute(
-      "CREATE INDEX IF NOT EXISTS \(name)_by_time ON \(name) (received_ns)")
-    let names = Provenance.names + columns.names
-    let places = names.map { _ in "?" }.joined(separator: ", ")
-    insertion = try database.prepare(
-      "INSERT INTO \(name) (\(names.joined(separator: ", "))) VALUES (\(places)) "
-        + "ON CONFLICT DO NOTHING")
-    search = try database.prepare(
-      "SELECT 1 FROM \(name) WHERE station = ? AND epoch = ? AND boot = ? AND sequence = ?")
+      "CREATE INDEX IF NOT EXISTS \(table)_by_time ON \(table) (received_ns)")
   }
 
   /// Whether it was not there before.
@@ -191,10 +217,14 @@ final class MessageTable<Message: Payload> {
     return try insertion.run(provenance.values + values.values) == 1
   }
 
-  func has(station: Int64, _ header: Header) throws -> Bool {
-    try !search.rows([
-      .integer(station), .integer(Int64(bitPattern: header.epoch)),
-      .integer(Int64(header.bootCounter)), .integer(Int64(header.sequence)),
-    ]).isEmpty
+  /// The rows, `m`, that a condition chooses, with their stations.
+  static func rows(
+    _ database: any Database, _ rest: String, _ values: [SqlValue] = []
+  ) throws -> [StoredMessage<Message>] {
+    let chosen = names.map { "m.\($0)" }.joined(separator: ", ")
+    return try database.prepare(
+      "SELECT station.code, \(chosen) FROM \(Message.type) m "
+        + "JOIN station ON station.id = m.station \(rest)"
+    ).rows(values).compactMap { StoredMessage($0) }
   }
 }
