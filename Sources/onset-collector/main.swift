@@ -38,6 +38,10 @@ let options = [
     "What whoever looks must know: 16 characters or more in a file. Needed where --http is not of this machine alone."
   ),
   CommandOption(
+    "--operate-token", value: "FILE",
+    "What whoever changes something must know, such as the service that associates picks. Without it nothing can be "
+      + "changed over HTTP."),
+  CommandOption(
     "--only", value: "TYPE,…",
     "Tells messages of these types alone as lines; all are stored: "
       + MessageFilter.types.map { "\($0)" }.joined(separator: ", ") + "."),
@@ -99,7 +103,9 @@ func run(_ arguments: [String]) throws {
   let receiver = try Receiver(port: UInt16(port))
   // The store has its tables when the intake is there.
   let look = try parsed.values["--http"].map {
-    try Look(at: $0, tokenPath: parsed.values["--look-token"])
+    try Look(
+      at: $0, lookPath: parsed.values["--look-token"], operatePath: parsed.values["--operate-token"]
+    )
   }
   let keeper = Keeper(path, days: days, mebibytesMaximum: nil, complain: complain)
   let intake = try Intake(

@@ -11,76 +11,8 @@ import Uplink
 @testable import Collector
 
 @Suite struct RoomTests {
-  private static let code = "XX.ONST1.00.EH"
-  private static let now = UTC(nanoseconds: 1_800_000_000_000_000_000)
-
-  /// A store, what feeds it, and the room beside it.
-  private final class World {
-    let folder: URL
-    private let key = Key(Octets(repeating: 1))
-    private(set) var room: Room!
-    private var intake: Intake!
-    var boot: UInt32 = 3
-    private var sequence: UInt32 = 0
-
-    init() throws {
-      folder = FileManager.default.temporaryDirectory
-        .appendingPathComponent("onset-room-\(UUID().uuidString)")
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      let file = folder.appendingPathComponent("\(RoomTests.code).key")
-      try Data(repeating: 1, count: 32).write(to: file)
-      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
-      intake = try Intake(
-        databasePath: path, keys: try KeyFolder(folder.path, master: nil) { _ in },
-        tell: { _ in }, complain: { _ in }, send: { _, _ in },
-        note: { [unowned self] in room.note($0, received: $1) })
-      room = try Room(databasePath: path)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    var path: String { folder.appendingPathComponent("onset.sqlite").path }
-
-    func send(_ message: some Payload, number: UInt32? = nil, after seconds: Double = 0) {
-      let number = number ?? sequence
-      sequence = max(sequence, number + 1)
-      let type = Swift.type(of: message).type
-      let header = Header(
-        type: type, station: Text(RoomTests.code), epoch: 9, bootCounter: boot, sequence: number,
-        emitted: RoomTests.now + Int64(seconds * 1e9), clockState: 3, clockSource: 2,
-        clockUncertaintyNanoseconds: 12_000)
-      Datagram(header, key: key) { message.write(to: &$0) }.withBytes {
-        intake.take($0, at: RoomTests.now + Int64(seconds * 1e9) + 400_000_000, from: Sender())
-      }
-      intake.commit(at: RoomTests.now)
-    }
-
-    func get(
-      _ path: String, _ query: [String: String] = [:], token: String? = nil,
-      headers: [String: String] = [:], method: String = "GET"
-    ) -> (status: UInt32, text: String) {
-      let request = HttpRequest(
-        method: method, path: path, query: { query[$0] }, header: { headers[$0] })
-      guard
-        case .bytes(let status, _, let bytes) = room.answer(
-          request, token: token, at: RoomTests.now)
-      else { return (0, "a stream") }
-      return (status, String(decoding: bytes, as: UTF8.self))
-    }
-
-    func object(_ path: String) throws -> [String: Any] {
-      let text = get(path).text
-      return try #require(
-        JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
-    }
-
-    func station() throws -> [String: Any] {
-      let all = try #require(try object("/api/stations")["stations"] as? [[String: Any]])
-      return try #require(all.first)
-    }
-
-    func beginAgain() throws { room = try Room(databasePath: path) }
-  }
+  private static let code = RoomWorld.code
+  private static let now = RoomWorld.now
 
   private static var health: HealthMessage {
     var health = HealthMessage()
@@ -94,15 +26,6 @@ import Uplink
     return health
   }
 
-  private static func pick(_ id: UInt32, _ status: UInt8, phase: UInt8 = 1) -> PickMessage {
-    var pick = PickMessage()
-    (pick.id, pick.status, pick.phase, pick.quality) = (id, status, phase, 1)
-    (pick.time, pick.firstMotion) = (now + Int64(id) * 1_000_000_000, 1)
-    (pick.timeSigmaMicroseconds, pick.probability, pick.picker) = (30_000, 9700, 2)
-    pick.signalToNoiseCentidecibels = 17_20
-    return pick
-  }
-
   private static func alert(_ level: AlertLevel, pick: UInt32 = 1) -> AlertMessage {
     var alert = AlertMessage()
     (alert.level, alert.pickID, alert.decided) = (level, pick, now)
@@ -111,7 +34,7 @@ import Uplink
   }
 
   @Test func aStationIsAsItsNewestMessagesSay() throws {
-    let world = try World()
+    let world = try RoomWorld()
     var instrument = InstrumentMessage()
     (instrument.latitude, instrument.longitude) = (462_000_000, -75_000_000)
     instrument.elevationCentimetres = 120_000
@@ -142,13 +65,13 @@ import Uplink
   }
 
   @Test func anEventIsOneLineThatChanges() throws {
-    let world = try World()
+    let world = try RoomWorld()
     func events() throws -> [[String: Any]] {
       try #require(try world.object("/api/events")["events"] as? [[String: Any]])
     }
-    world.send(Self.pick(1, 1), after: 1.25)
+    world.send(RoomWorld.pick(1, 1), after: 1.25)
     #expect(try events().map { $0["status"] as? String } == ["provisional"])
-    world.send(Self.pick(1, 2), number: 5, after: 3)
+    world.send(RoomWorld.pick(1, 2), number: 5, after: 3)
     var estimate = EstimateMessage()
     (estimate.pickID, estimate.pickTime, estimate.magnitudeHundredths) = (1, Self.now, 410)
     (estimate.distanceMetres, estimate.eventClass) = (32_000, 1)
@@ -156,7 +79,7 @@ import Uplink
     world.send(estimate)
     world.send(Self.alert(.alarm))
     // A provisional pick that comes again, late.
-    world.send(Self.pick(1, 1), number: 2)
+    world.send(RoomWorld.pick(1, 1), number: 2)
     let event = try #require(try events().first)
     #expect(try events().count == 1)
     #expect(event["status"] as? String == "confirmed" && event["level"] as? String == "alarm")
@@ -164,14 +87,14 @@ import Uplink
     #expect(event["distance_km"] as? Double == 32 && event["pga_ms2"] as? Double == 0.125)
     #expect(event["told_s"] as? Double == -1, "by the pick that was told first")
     #expect(event["mmi"] is NSNull)
-    for id in 2...(UInt32(EventList.capacity) + 20) { world.send(Self.pick(id, 2)) }
+    for id in 2...(UInt32(EventList.capacity) + 20) { world.send(RoomWorld.pick(id, 2)) }
     let all = try events()
     #expect(
       all.count == EventList.capacity && all.first?["pick_id"] as? Int == EventList.capacity + 20)
   }
 
   @Test func anAlarmStandsUntilTheNewestWordSaysOtherwise() throws {
-    let world = try World()
+    let world = try RoomWorld()
     func alarm() throws -> String? { try world.station()["alarm"] as? String }
     world.send(Self.health)
     world.send(Self.alert(.alarm), number: 10)
@@ -189,12 +112,12 @@ import Uplink
   }
 
   @Test func afterARestartItIsAsBefore() throws {
-    let world = try World()
+    let world = try RoomWorld()
     var instrument = InstrumentMessage()
     (instrument.latitude, instrument.longitude) = (462_000_000, 75_000_000)
     world.send(instrument)
     world.send(Self.health)
-    for id in 1...5 as ClosedRange<UInt32> { world.send(Self.pick(id, 2)) }
+    for id in 1...5 as ClosedRange<UInt32> { world.send(RoomWorld.pick(id, 2)) }
     var estimate = EstimateMessage()
     (estimate.pickID, estimate.pickTime) = (3, Self.now + 3_000_000_000)
     estimate.magnitudeHundredths = -50
@@ -220,10 +143,10 @@ import Uplink
   }
 
   @Test func picksGoOutInFourForms() throws {
-    let world = try World()
-    world.send(Self.pick(1, 2))
-    world.send(Self.pick(2, 3))
-    world.send(Self.pick(3, 2, phase: 2))
+    let world = try RoomWorld()
+    world.send(RoomWorld.pick(1, 2))
+    world.send(RoomWorld.pick(2, 3))
+    world.send(RoomWorld.pick(3, 2, phase: 2))
     var estimate = EstimateMessage()
     (estimate.pickID, estimate.pickTime) = (1, Self.now)
     estimate.peakDisplacement = WireFloat(0.5)
@@ -258,7 +181,7 @@ import Uplink
   }
 
   @Test func figuresAreInPrometheusForm() throws {
-    let world = try World()
+    let world = try RoomWorld()
     world.send(Self.health)
     world.room.note(report: "{\"stored\":5,\"storing\":true,\"refused\":{\"is \\\"odd\\\"\":2}}")
     let lines = world.get("/metrics").text.split(separator: "\n").map(String.init)
@@ -277,14 +200,14 @@ import Uplink
   }
 
   @Test func aClockInTheFutureDoesNotKeepTheList() throws {
-    let world = try World()
-    var future = Self.pick(1, 2)
+    let world = try RoomWorld()
+    var future = RoomWorld.pick(1, 2)
     for id in 1...UInt32(EventList.capacity) {
       future.id = id
       future.time = Self.now + Int64(id) * 86_400_000_000_000
       world.send(future)
     }
-    world.send(Self.pick(900, 2))
+    world.send(RoomWorld.pick(900, 2))
     let events = try #require(try world.object("/api/events")["events"] as? [[String: Any]])
     #expect(events.count == EventList.capacity)
     #expect(events.contains { $0["pick_id"] as? Int == 900 })
@@ -317,7 +240,7 @@ import Uplink
   }
 
   @Test func whoMayNotLookSeesNothing() throws {
-    let world = try World()
+    let world = try RoomWorld()
     world.send(Self.health)
     let paths = [
       "/api/stations", "/api/stations/\(Self.code)", "/api/events", "/api/live", "/api/picks",

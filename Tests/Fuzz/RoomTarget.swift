@@ -13,6 +13,7 @@ import Uplink
 struct RoomTarget: Target, ~Copyable {
   private static let station = "XX.ONST1.00.EH"
   private static let token = "sixteen letters+"
+  private static let operate = "sixteen letters too"
 
   /// A store in a folder of its own, as long as somebody has it.
   private final class Store {
@@ -49,6 +50,12 @@ struct RoomTarget: Target, ~Copyable {
     return host.wholeMatch(of: name) != nil
   }
 
+  private static let event =
+    "{\"id\":\"e1\",\"version\":1,\"time\":\"2026-06-01T00:00:00Z\",\"latitude\":46.2,"
+    + "\"longitude\":-7.5,\"depth_km\":8.25,\"rms_s\":0.1,\"picks\":[{\"station\":"
+    + "\"XX.ONST1.00.EH\",\"epoch\":\"0000000000000009\",\"boot\":3,\"pick_id\":1,\"phase\":\"P\","
+    + "\"residual_s\":-0.12,\"distance_km\":11.1}]}"
+
   private let store: Store
   private let room: Room
   let corpus: [[UInt8]] = [
@@ -62,13 +69,20 @@ struct RoomTarget: Target, ~Copyable {
     "GET /api/picks station=XX.ONST1.00.EH&format=quakeml\n",
     "GET /api/picks format=scml\nHost: 127.0.0.1",
     "POST /api/picks format=earthworm&limit=10000\n",
+    "GET /fdsnws/event/1/query format=text&minmagnitude=-1&maxlat=80&orderby=time-asc\n",
+    "GET /fdsnws/event/1/query nodata=404&eventid=e1\n",
+    "GET /api/origins limit=5\n",
+    "POST /api/origins \nAuthorization: Bearer sixteen letters too\nBody: " + event,
   ].map { Array($0.utf8) }
   let dialect = Dialect(
     tokens: [
       "/api/", "/api/stations/", "..", "%00", "\u{0}", "é", "Bearer ", "sixteen letters+", "Host: ",
       "Authorization: ", "localhost", "9999-12-31", "1677-01-01", "T23:59:59.999999999999", "-1",
-      "18446744073709551616", "'; DROP TABLE pick; --", "<script>", "&", "=", "limit=", "format=",
-    ].map { Array($0.utf8) }, maximumByteCount: 512)
+      "18446744073709551616", "/api/origins", "/fdsnws/event/1/query", "POST ", "\"picks\":",
+      "null",
+      "1e999", "{\"a\":[", "Bearer sixteen letters too", "'; DROP TABLE pick; --", "<script>", "&",
+      "=", "limit=", "format=",
+    ].map { Array($0.utf8) }, maximumByteCount: 768)
 
   init() throws {
     let made = try Store()
@@ -97,23 +111,27 @@ struct RoomTarget: Target, ~Copyable {
     return (
       HttpRequest(
         method: words[0], path: words.count > 1 ? words[1] : "", query: { query[$0] },
-        header: { headers[$0] }), headers["Host"], headers["Authorization"]
+        header: { headers[$0] }, body: Array((headers["Body"] ?? "").utf8)), headers["Host"],
+      headers["Authorization"]
     )
   }
 
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool {
     let (request, host, given) = Self.request(String(decoding: bytes, as: UTF8.self))
     let token = iteration & 1 == 0 ? nil : Self.token
-    let answer = room.answer(request, token: token, at: UTC(nanoseconds: Int64(iteration)))
+    let tokens = Room.Tokens(look: token, operate: Self.operate)
+    let answer = room.answer(request, tokens: tokens, at: UTC(nanoseconds: Int64(iteration)))
+    let isLocal = host.map(Self.isThisMachine) ?? true
     let mayLook =
-      token != nil ? given == "Bearer \(Self.token)" : host.map(Self.isThisMachine) ?? true
+      given == "Bearer \(Self.operate)"
+      || (token == nil ? isLocal : given == "Bearer \(Self.token)")
     guard case .bytes(let status, let type, let body) = answer else {
       try require(mayLook && request.path == "/api/live", "a stream of something else")
       // Nobody reads it; what is told next lets it go.
       room.pass(at: UTC(nanoseconds: Int64(iteration) * 20_000_000_000))
       return true
     }
-    try require([200, 400, 401, 403, 404, 405].contains(status), "status \(status)")
+    try require([200, 204, 400, 401, 403, 404, 405, 409].contains(status), "status \(status)")
     try require(
       status != 200 || request.path == "/" || mayLook, "whoever may not look is told something")
     if type == "application/json" {

@@ -12,7 +12,8 @@ static const uint8_t page[] = {
 #embed "page.html"
 };
 
-struct MHD_Daemon *chttp_start(const char *address, uint16_t port, MHD_AccessHandlerCallback answer, void *context) {
+struct MHD_Daemon *chttp_start(const char *address, uint16_t port, MHD_AccessHandlerCallback answer,
+                               MHD_RequestCompletedCallback completed, void *context) {
   struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
   struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
   int is_four = inet_pton(AF_INET, address, &four.sin_addr) == 1;
@@ -21,7 +22,7 @@ struct MHD_Daemon *chttp_start(const char *address, uint16_t port, MHD_AccessHan
   const struct sockaddr *place = is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six;
   errno = 0;
   return MHD_start_daemon(flags, 0, NULL, NULL, answer, context, MHD_OPTION_SOCK_ADDR, place,
-                          MHD_OPTION_CONNECTION_LIMIT, (unsigned int)connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                          MHD_OPTION_NOTIFY_COMPLETED, completed, context, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)connections, MHD_OPTION_CONNECTION_TIMEOUT,
                           (unsigned int)silence_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)request_bytes,
                           MHD_OPTION_END);
 }

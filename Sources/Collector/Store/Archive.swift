@@ -131,4 +131,19 @@ final class Archive: Sendable {
       try MessageTable<EstimateMessage>.rows(connection.database, condition, place).first?.message
     }
   }
+
+  /// The newest that a station told of an arrival.
+  func pick(_ key: EventKey) throws -> StoredPick? {
+    try connection.withLock { connection in
+      try MessageTable<PickMessage>.rows(
+        connection.database,
+        "WHERE station.code = ? AND m.epoch = ? AND m.boot = ? AND m.id = ? "
+          + "ORDER BY m.sequence DESC LIMIT 1",
+        [
+          .text(key.station), .integer(Int64(bitPattern: key.epoch)), .integer(Int64(key.boot)),
+          .integer(Int64(key.pick)),
+        ]
+      ).first
+    }
+  }
 }

@@ -162,11 +162,13 @@ final class Store: @unchecked Sendable {
     try MessageTable<InstrumentMessage>.make(in: database)
     try MessageTable<PeaksMessage>.make(in: database)
     try MessageTable<TrialMessage>.make(in: database)
+    try EventBook.makeTables(in: database)
     // For those who ask for picks of a time, and for what was expected of each.
     try database.execute(
       """
       CREATE INDEX IF NOT EXISTS pick_by_arrival ON pick (time_ns) WHERE status = 2;
       CREATE INDEX IF NOT EXISTS estimate_by_pick ON estimate (station, epoch, boot, pick_id);
+      CREATE INDEX IF NOT EXISTS pick_by_id ON pick (station, epoch, boot, id);
       """)
   }
 

@@ -10,15 +10,27 @@ import Tools
 import Uplink
 
 /// One arrival, the same in all messages about it.
-struct EventKey: Hashable {
+struct EventKey: Hashable, Sendable {
   let station: String
   let epoch: UInt64
   let boot: UInt32
   let pick: UInt32
 
+  init(station: String, epoch: UInt64, boot: UInt32, pick: UInt32) {
+    (self.station, self.epoch, self.boot, self.pick) = (station, epoch, boot, pick)
+  }
+
   init(_ header: Header, pick: UInt32) {
-    (station, epoch, boot) = (header.station.string, header.epoch, header.bootCounter)
-    self.pick = pick
+    self.init(
+      station: header.station.string, epoch: header.epoch, boot: header.bootCounter, pick: pick)
+  }
+
+  /// As lists have it, and as whoever associates picks gives it back.
+  var fields: [JsonLine.Field] {
+    [
+      ("station", JsonLine.quoted(station)), ("epoch", "\"\(JsonLine.hex(epoch))\""),
+      ("boot", "\(boot)"), ("pick_id", "\(pick)"),
+    ]
   }
 }
 
@@ -59,9 +71,8 @@ struct Event {
     }
     let motion = pick.map { $0.firstMotion == 0 ? "unclear" : $0.firstMotion > 0 ? "up" : "down" }
     return JsonLine.object(
-      [
-        ("station", JsonLine.quoted(key.station)), ("boot", "\(key.boot)"),
-        ("pick_id", "\(key.pick)"), ("time", "\"\(time.iso8601)\""),
+      key.fields + [
+        ("time", "\"\(time.iso8601)\""),
         ("phase", pick?.phase == 2 ? "\"S\"" : "\"P\""), ("status", "\"\(status)\""),
         ("probability", orNull(probability, 3)),
         ("first_motion", "\"\(motion ?? "unclear")\""),

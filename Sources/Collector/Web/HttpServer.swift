@@ -16,12 +16,14 @@ public struct HttpRequest {
   public let path: String
   public let query: (String) -> String?
   public let header: (String) -> String?
+  public let body: [UInt8]
 
   public init(
     method: String = "GET", path: String, query: @escaping (String) -> String? = { _ in nil },
-    header: @escaping (String) -> String? = { _ in nil }
+    header: @escaping (String) -> String? = { _ in nil }, body: [UInt8] = []
   ) {
     (self.method, self.path, self.query, self.header) = (method, path, query, header)
+    self.body = body
   }
 }
 
@@ -61,7 +63,8 @@ public final class HttpServer {
   ) throws {
     handler = Handler(answer)
     let context = Unmanaged.passUnretained(handler).toOpaque()
-    guard let started = chttp_start(host, port, answerRequest, context) else {
+    guard let started = chttp_start(host, port, answerRequest, endRequest, context)
+    else {
       guard errno != EINVAL else {
         throw ToolError("\(host) is no numeric address, such as 127.0.0.1 or ::1")
       }
@@ -91,7 +94,34 @@ public final class HttpServer {
   ]
 }
 
-/// libmicrohttpd calls it twice: when the headers are there, and when the body is.
+/// What a request brings, as it comes in pieces.
+private final class RequestBody {
+  /// An event with a thousand picks has half of it.
+  static let bytesMaximum = 256 << 10
+
+  private(set) var bytes: [UInt8] = []
+  private(set) var isTooLong = false
+
+  func take(_ piece: UnsafeRawBufferPointer) {
+    guard bytes.count + piece.count <= RequestBody.bytesMaximum else {
+      isTooLong = true
+      bytes = []
+      return
+    }
+    if !isTooLong { bytes += piece }
+  }
+}
+
+private func endRequest(
+  context: UnsafeMutableRawPointer?, connection: OpaquePointer?,
+  state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, why: MHD_RequestTerminationCode
+) {
+  guard let stored = state?.pointee else { return }
+  Unmanaged<RequestBody>.fromOpaque(stored).release()
+  state?.pointee = nil
+}
+
+/// libmicrohttpd calls it when the headers are there, for each piece of the body, and at its end.
 private func answerRequest(
   context: UnsafeMutableRawPointer?, connection: OpaquePointer?, url: UnsafePointer<CChar>?,
   method: UnsafePointer<CChar>?, version: UnsafePointer<CChar>?, body: UnsafePointer<CChar>?,
@@ -100,13 +130,13 @@ private func answerRequest(
   guard let context, let connection, let url, let method, let bodyCount, let state else {
     return chttp_result(0)
   }
-  guard state.pointee != nil else {
-    // Anything but nil: it has been here.
-    state.pointee = context
+  guard let stored = state.pointee else {
+    state.pointee = Unmanaged.passRetained(RequestBody()).toOpaque()
     return chttp_result(1)
   }
-  // Nobody asks with a body; what comes is not read.
+  let received = Unmanaged<RequestBody>.fromOpaque(stored).takeUnretainedValue()
   guard bodyCount.pointee == 0 else {
+    received.take(UnsafeRawBufferPointer(start: body, count: bodyCount.pointee))
     bodyCount.pointee = 0
     return chttp_result(1)
   }
@@ -114,8 +144,11 @@ private func answerRequest(
   let request = HttpRequest(
     method: String(cString: method), path: String(cString: url),
     query: { chttp_query(connection, $0).map { String(cString: $0) } },
-    header: { chttp_header(connection, $0).map { String(cString: $0) } })
-  switch handler.answer(request) {
+    header: { chttp_header(connection, $0).map { String(cString: $0) } }, body: received.bytes)
+  let answer =
+    received.isTooLong
+    ? .text(413, "a body has \(RequestBody.bytesMaximum) bytes at most\n") : handler.answer(request)
+  switch answer {
   case .bytes(let status, let type, let bytes):
     let response = bytes.withUnsafeBytes { chttp_response($0.baseAddress, $0.count) }
     return queue(response, status, type, on: connection)

@@ -1,6 +1,6 @@
 // Look: the room and its server, as the collector's command line has them.
 //
-//     let look = try Look(at: "127.0.0.1:8080", tokenPath: nil)
+//     let look = try Look(at: "127.0.0.1:8080", lookPath: nil, operatePath: nil)
 //     let intake = try Intake(…, note: look.note)
 //     print(try look.begin(databasePath: path))
 
@@ -18,12 +18,12 @@ public final class Look {
 
   private let host: String
   private let port: UInt16
-  private let token: String?
+  private let tokens: Room.Tokens
   private var room: Room?
   private var server: HttpServer?
   private var reported = UTC(nanoseconds: 0)
 
-  public init(at place: String, tokenPath: String?) throws {
+  public init(at place: String, lookPath: String?, operatePath: String?) throws {
     let colon = place.lastIndex(of: ":") ?? place.startIndex
     var host = String(place[..<colon])
     if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
@@ -31,8 +31,12 @@ public final class Look {
       throw ToolError("--http \(place) is not HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
     }
     (self.host, self.port) = (host, port)
-    token = try tokenPath.map(Look.token)
-    guard token != nil || HttpServer.isLoopback(host) else {
+    tokens = Room.Tokens(
+      look: try lookPath.map(Look.token), operate: try operatePath.map(Look.token))
+    guard tokens.look == nil || tokens.look != tokens.operate else {
+      throw ToolError("--look-token and --operate-token are the same: who looks could operate")
+    }
+    guard tokens.look != nil || HttpServer.isLoopback(host) else {
       throw ToolError(
         "--http \(place) can be reached from elsewhere, and everybody could look: name a --look-token, or "
           + "127.0.0.1 behind a proxy that asks who it is")
@@ -57,14 +61,14 @@ public final class Look {
   /// When the store has its tables. Where it serves, as a sentence.
   public func begin(databasePath: String) throws -> String {
     let room = try Room(databasePath: databasePath)
-    let token = token
+    let tokens = tokens
     let server = try HttpServer(host: host, port: port) {
-      room.answer($0, token: token, at: MachineClock().systemClock().realtime)
+      room.answer($0, tokens: tokens, at: MachineClock().systemClock().realtime)
     }
     (self.room, self.server) = (room, server)
     let written = host.contains(":") ? "[\(host)]" : host
     return "serves its page at http://\(written):\(server.port)/"
-      + (token == nil ? ", to this machine alone" : ", to who has the token")
+      + (tokens.look == nil ? ", to this machine alone" : ", to who has the token")
   }
 
   public func note(_ opened: OpenedDatagram, received: UTC) {

@@ -51,6 +51,20 @@ enum PickText {
     }
   }
 
+  /// PyOcto's form: station, phase, time in seconds since 1970; and what tells which pick it is.
+  static func pyocto(_ picks: [StoredPick]) -> String {
+    picks.reduce("station,phase,time,probability,epoch,boot,pick_id\n") { text, pick in
+      let probability = pick.message.probability
+      let fields = [
+        pick.header.station.string, pick.phase,
+        decimal(Double(pick.message.time.nanoseconds / 1000) * 1e-6, 6),
+        probability == Wire.noProbability ? "" : decimal(Double(probability) / 10_000, 4),
+        JsonLine.hex(pick.header.epoch), "\(pick.header.bootCounter)", "\(pick.message.id)",
+      ]
+      return text + fields.joined(separator: ",") + "\n"
+    }
+  }
+
   /// Earthworm's TYPE_PICK_SCNL: type, module and installation, number, SCNL, first motion with
   /// weight, time, three amplitudes. An operator's Earthworm gives module and installation.
   static func earthworm(_ picks: [StoredPick]) -> String {
@@ -62,107 +76,5 @@ enum PickText {
       return "8 0 0 \(pick.message.id) \(codes[1]).\(pick.channel).\(codes[0]).\(location) "
         + "\(motion)\(pick.message.quality - 1) \(digits.dropLast(3)) 0 0 0\n"
     }.joined()
-  }
-}
-
-/// Texts in XML.
-private func element(_ name: String, _ content: String, _ attributes: [(String, String)] = [])
-  -> String
-{
-  let all = attributes.map { " \($0.0)=\"\(escaped($0.1))\"" }.joined()
-  return content.isEmpty ? "<\(name)\(all)/>" : "<\(name)\(all)>\(content)</\(name)>"
-}
-
-private func escaped(_ text: String) -> String {
-  text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-    .replacing("\"", with: "&quot;")
-}
-
-private let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-
-/// What QuakeML and SeisComP's XML have in common.
-private func parts(of pick: StoredPick) -> (waveform: String, content: String) {
-  let codes = pick.codes
-  let waveform = element(
-    "waveformID", "",
-    [
-      ("networkCode", codes[0]), ("stationCode", codes[1]), ("locationCode", codes[2]),
-      ("channelCode", pick.channel),
-    ])
-  let content =
-    element(
-      "time",
-      element("value", pick.message.time.iso8601)
-        + element("uncertainty", decimal(pick.uncertaintySeconds, 6))) + waveform
-    + element("phaseHint", pick.phase) + element("polarity", pick.polarity)
-    + element("evaluationMode", "automatic")
-    + element(
-      "creationInfo",
-      element("author", "onset") + element("creationTime", pick.header.emitted.iso8601))
-  return (waveform, content)
-}
-
-/// QuakeML 1.2, basic event description. Nobody has associated the picks: each is of an event of
-/// its own, without an origin.
-enum QuakeML {
-  static func text(_ picks: [(pick: StoredPick, estimate: EstimateMessage?)]) -> String {
-    let events = picks.map { pick, estimate in
-      let (waveform, content) = parts(of: pick)
-      let name = "smi:local/\(pick.name)"
-      return element(
-        "event",
-        element("pick", content, [("publicID", name)])
-          + amplitudes(estimate, pickName: name, waveform: waveform),
-        [("publicID", name + "/event")])
-    }
-    return declaration
-      + element(
-        "q:quakeml",
-        element(
-          "eventParameters", events.joined(separator: "\n"), [("publicID", "smi:local/onset/picks")]
-        ),
-        [
-          ("xmlns", "http://quakeml.org/xmlns/bed/1.2"),
-          ("xmlns:q", "http://quakeml.org/xmlns/quakeml/1.2"),
-        ]) + "\n"
-  }
-
-  /// What was measured in the first seconds after P.
-  private static func amplitudes(
-    _ estimate: EstimateMessage?, pickName: String, waveform: String
-  ) -> String {
-    guard let estimate else { return "" }
-    let measured: [(type: String, unit: String, value: WireFloat)] = [
-      ("PD", "m", estimate.peakDisplacement), ("PV", "m/s", estimate.peakVelocity),
-      ("PA", "m/(s*s)", estimate.peakAcceleration), ("TAUC", "s", estimate.tauC),
-    ]
-    return measured.map { type, unit, value in
-      guard let value = value.value else { return "" }
-      return element(
-        "amplitude",
-        element("genericAmplitude", element("value", "\(value)")) + element("type", type)
-          + element("unit", unit) + element("pickID", pickName) + waveform
-          + element("evaluationMode", "automatic"),
-        [("publicID", "\(pickName)/\(type)")])
-    }.joined()
-  }
-}
-
-/// For `scdispatch -O add`.
-enum SeisComPML {
-  private static let version = "0.12"
-
-  static func text(_ picks: [StoredPick]) -> String {
-    declaration
-      + element(
-        "seiscomp",
-        element(
-          "EventParameters",
-          picks.map { element("pick", parts(of: $0).content, [("publicID", $0.name)]) }
-            .joined(separator: "\n")),
-        [
-          ("xmlns", "http://geofon.gfz-potsdam.de/ns/seiscomp3-schema/\(version)"),
-          ("version", version),
-        ]) + "\n"
   }
 }

@@ -9,23 +9,42 @@ import Tools
 import Uplink
 
 extension Room {
-  private static let picksMaximum = 10_000
+  /// Who may look has one, who may change something the other; nil where it was not given.
+  public struct Tokens: Sendable {
+    public var look: String?
+    public var operate: String?
+    public init(look: String? = nil, operate: String? = nil) {
+      (self.look, self.operate) = (look, operate)
+    }
+  }
 
-  /// `token`: what whoever looks must have; nil where this machine alone can ask.
-  public func answer(_ request: HttpRequest, token: String?, at now: UTC) -> HttpAnswer {
-    guard request.method == "GET" || request.method == "HEAD" else {
-      return .text(405, "GET and HEAD are all that is answered here\n")
+  /// Without a token to look with, this machine alone may. To change something takes the other one
+  /// always: a page from elsewhere could ask this machine's browser to.
+  public func answer(_ request: HttpRequest, tokens: Tokens, at now: UTC) -> HttpAnswer {
+    let given = request.header("Authorization")
+    let mayOperate = tokens.operate.map { Room.isAllowed(given, $0) } ?? false
+    switch request.method {
+    case "GET", "HEAD": break
+    case "POST" where request.path == "/api/origins":
+      guard tokens.operate != nil else {
+        return .text(403, "nothing can be changed here: onset-collector --operate-token FILE\n")
+      }
+      guard mayOperate else {
+        return .text(401, "the token of who operates is needed: Authorization: Bearer TOKEN\n")
+      }
+      return takeEvent(request.body, at: now)
+    default: return .text(405, "GET and HEAD are all that is answered here\n")
     }
     if request.path == "/" {
       // It has nothing of the stations, and asks for the token itself.
       let page = UnsafeBufferPointer(start: chttp_page(), count: chttp_page_count())
       return .bytes(status: 200, type: "text/html; charset=utf-8", Array(page))
     }
-    if let token {
-      guard Room.isAllowed(request.header("Authorization"), token) else {
+    if let look = tokens.look {
+      guard mayOperate || Room.isAllowed(given, look) else {
         return .text(401, "a token is needed: Authorization: Bearer TOKEN\n")
       }
-    } else if !Room.isLocal(request.header("Host")) || Room.isPassedOn(request) {
+    } else if !mayOperate && (!Room.isLocal(request.header("Host")) || Room.isPassedOn(request)) {
       return .text(
         403,
         "asked for under another name than localhost, or through a proxy: name a --look-token\n")
@@ -33,13 +52,8 @@ extension Room {
     do {
       return try list(request, at: now)
     } catch {
-      return .text(error is BadQuery ? 400 : 503, "\(error)\n")
+      return .text(error is BadRequest ? 400 : 503, "\(error)\n")
     }
-  }
-
-  /// What a request asks for is none.
-  struct BadQuery: Error, CustomStringConvertible {
-    let description: String
   }
 
   private func list(_ request: HttpRequest, at now: UTC) throws -> HttpAnswer {
@@ -53,6 +67,12 @@ extension Room {
       return .json("{\"events\":[\(events.joined(separator: ","))]}")
     case "/api/live": return .stream(open())
     case "/api/picks": return try picks(request)
+    case "/api/origins", "/fdsnws/event/1/query": return try events(request)
+    case "/fdsnws/event/1/version": return .text("1.2.0\n")
+    case "/fdsnws/event/1/application.wadl":
+      return .text(EventService.description, type: "application/xml")
+    case "/fdsnws/event/1/catalogs", "/fdsnws/event/1/contributors":
+      return .text(EventService.sources(request.path), type: "application/xml")
     case "/metrics":
       let (stations, report) = read { stations, _, report in (stations, report) }
       let text = Metrics.text(stations.values.sorted { $0.code < $1.code }, report: report)
@@ -91,39 +111,6 @@ extension Room {
     return .json(
       "{\"station\":\(station.json),\"history\":[\(history.joined(separator: ","))],"
         + "\"events\":[\(events.of(code).map(\.json).joined(separator: ","))]}")
-  }
-
-  private func picks(_ request: HttpRequest) throws -> HttpAnswer {
-    func time(_ name: String, _ fallback: UTC) throws -> UTC {
-      guard let text = request.query(name) else { return fallback }
-      guard let time = UTC(iso8601: text) else {
-        throw BadQuery(
-          description: "\(name) is no time in UTC, such as 2026-11-30T10:00:00.5")
-      }
-      return time
-    }
-    let limit = try request.query("limit").map { text in
-      guard let limit = Int(text), (1...Room.picksMaximum).contains(limit) else {
-        throw BadQuery(description: "limit must be a whole number from 1 to \(Room.picksMaximum)")
-      }
-      return limit
-    }
-    let found = try archive.picks(
-      of: request.query("station"), from: try time("starttime", UTC(nanoseconds: .min)),
-      to: try time("endtime", UTC(nanoseconds: .max)), limit: limit ?? Room.picksMaximum)
-    switch request.query("format") ?? "text" {
-    case "text": return .text(PickText.fdsn(found))
-    case "earthworm": return .text(PickText.earthworm(found))
-    case "quakeml":
-      // An estimate rests on a P.
-      let withEstimates = try found.map {
-        ($0, $0.message.phase == 1 ? try archive.estimate(of: $0) : nil)
-      }
-      return .text(QuakeML.text(withEstimates), type: "application/xml")
-    case "scml": return .text(SeisComPML.text(found), type: "application/xml")
-    default:
-      throw BadQuery(description: "format is one of text, quakeml, scml, earthworm")
-    }
   }
 
   // MARK: Who may look

@@ -38,10 +38,12 @@ public final class Room: Sendable {
 
   private let state = Mutex(State())
   let archive: Archive
+  let book: EventBook
 
   /// What the store knows of every station is where it begins.
   public init(databasePath: String) throws {
     archive = try Archive(databasePath)
+    book = try EventBook(databasePath)
     try archive.forEachNewest { note($0, received: $1) }
     state.withLock { state in
       state.changed = []
@@ -101,6 +103,11 @@ public final class Room: Sendable {
       state.beat = now
       Room.send(Array(": it goes on\n\n".utf8), &state)
     }
+  }
+
+  /// An event that somebody has located.
+  func tell(origin json: String) {
+    state.withLock { Room.send("origin", json, &$0) }
   }
 
   /// How the collector itself is.

@@ -5,7 +5,9 @@
 #include <stdint.h>
 
 /// A server with one thread of its own at a numeric address, IPv4 or IPv6; NULL with errno where it cannot be had.
-struct MHD_Daemon *chttp_start(const char *address, uint16_t port, MHD_AccessHandlerCallback answer, void *context);
+/// `completed` is called when a request is over, answered or not.
+struct MHD_Daemon *chttp_start(const char *address, uint16_t port, MHD_AccessHandlerCallback answer,
+                               MHD_RequestCompletedCallback completed, void *context);
 /// Whether nobody from outside this machine reaches a numeric address.
 int chttp_is_loopback(const char *address);
 /// The port it has.
