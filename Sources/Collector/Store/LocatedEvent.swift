@@ -64,13 +64,26 @@ extension LocatedEvent {
   private struct Report: Decodable {
     struct Pick: Decodable {
       let station, epoch, phase: String
-      let boot, pick_id: UInt32
-      let residual_s, distance_km: Double
+      let boot, number: UInt32
+      let residual, distance: Double
+
+      enum CodingKeys: String, CodingKey {
+        case station, epoch, phase, boot
+        case number = "pick_id"
+        case residual = "residual_s"
+        case distance = "distance_km"
+      }
     }
     let id, time: String
     let version: Int64
-    let latitude, longitude, depth_km, rms_s: Double
+    let latitude, longitude, depth, rms: Double
     let picks: [Pick]
+
+    enum CodingKeys: String, CodingKey {
+      case id, time, version, latitude, longitude, picks
+      case depth = "depth_km"
+      case rms = "rms_s"
+    }
   }
 
   init(json: [UInt8]) throws(BadRequest) {
@@ -97,10 +110,10 @@ extension LocatedEvent {
     try require(
       (-180...180).contains(report.longitude), "longitude must be from -180 to 180 degrees")
     try require(
-      LocatedEvent.depths.contains(report.depth_km),
+      LocatedEvent.depths.contains(report.depth),
       "depth_km must be from \(LocatedEvent.depths.lowerBound) to \(LocatedEvent.depths.upperBound)"
     )
-    try require((0...1000).contains(report.rms_s), "rms_s must be from 0 to 1000")
+    try require((0...1000).contains(report.rms), "rms_s must be from 0 to 1000")
     try require(
       report.picks.count <= LocatedEvent.arrivalsMaximum,
       "an event has \(LocatedEvent.arrivalsMaximum) picks at most")
@@ -110,7 +123,7 @@ extension LocatedEvent {
       Set(arrivals.map(\.key)).count == arrivals.count, "a pick is of an event once")
     (id, version, self.time, self.arrivals) = (report.id, report.version, time, arrivals)
     (latitude, longitude) = (report.latitude, report.longitude)
-    (depthKilometres, rmsSeconds) = (report.depth_km, report.rms_s)
+    (depthKilometres, rmsSeconds) = (report.depth, report.rms)
   }
 
   private static func arrival(_ pick: Report.Pick) throws(BadRequest) -> Arrival {
@@ -121,13 +134,13 @@ extension LocatedEvent {
       throw BadRequest("a pick's epoch must be 16 hexadecimal digits, as the lists have it")
     }
     guard ["P", "S"].contains(pick.phase) else { throw BadRequest("a pick's phase is P or S") }
-    guard pick.residual_s.magnitude <= 1000, (0...20_100).contains(pick.distance_km) else {
+    guard pick.residual.magnitude <= 1000, (0...20_100).contains(pick.distance) else {
       throw BadRequest("a pick's residual_s is within 1000, its distance_km from 0 to 20100")
     }
     return Arrival(
-      key: EventKey(station: pick.station, epoch: epoch, boot: pick.boot, pick: pick.pick_id),
-      isShear: pick.phase == "S", residualSeconds: pick.residual_s,
-      distanceKilometres: pick.distance_km)
+      key: EventKey(station: pick.station, epoch: epoch, boot: pick.boot, pick: pick.number),
+      isShear: pick.phase == "S", residualSeconds: pick.residual,
+      distanceKilometres: pick.distance)
   }
 
   private static func reason(_ error: any Error) -> String {
