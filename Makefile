@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
-TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libpq-dev
+TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmosquitto-dev
 TEST_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
 ROOM_PACKAGES := chromium
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils

@@ -166,6 +166,9 @@ if !isFirmware {
       name: "CCollector", path: "Sources/CSystem/Collector",
       linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(
+      name: "CMosquitto", path: "Sources/CSystem/Mosquitto",
+      linkerSettings: [.linkedLibrary("mosquitto")]),
+    .target(
       name: "CPostgres", path: "Sources/CSystem/Postgres", linkerSettings: [.linkedLibrary("pq")]),
     .target(
       name: "CHttp", path: "Sources/CSystem/Http", exclude: ["page.html"],
@@ -173,10 +176,12 @@ if !isFirmware {
     .target(
       name: "Collector",
       dependencies: [
-        "Core", "Clock", "Uplink", "Devices", "Tools", "CCollector", "CHttp", "CPostgres", "CLinux",
+        "Core", "Clock", "Settings", "Uplink", "Devices", "Runtime", "Tools", "CCollector", "CHttp",
+        "CMosquitto", "CPostgres", "CSodium", "CLinux",
       ]),
     .executableTarget(
-      name: "onset-collector", dependencies: ["Core", "Uplink", "Devices", "Tools", "Collector"],
+      name: "onset-collector",
+      dependencies: ["Core", "Uplink", "Devices", "Settings", "Tools", "Collector"],
       exclude: [
         "README.md", "page-dark.png", "page-light.png", "page-phone.png", "prometheus-alerts.yml",
       ]),

@@ -22,6 +22,7 @@ import json
 import math
 import pathlib
 import queue
+import re
 import signal
 import sys
 import tempfile
@@ -30,6 +31,7 @@ import time
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pandas as pd
 import pyocto
 import pyproj
@@ -54,18 +56,20 @@ GRID_KM = 1.0
 PICK_SIGMA_S = 0.3
 # Where waves pass, stations pick: of the nearest ones, as many as have picked, this share must have.
 NEAREST_SHARE = 0.6
-# What is left over when an event has taken its picks may look like another one, at its place and time.
-ECHO_S, ECHO_KM = 3.0, 30.0
+# Location: rounds of place and picks, steps in each, and what keeps a depth that the picks do not tell where it was.
+ROUNDS, ITERATIONS, DAMPING = 3, 6, 1e-3
 # A pick is confirmed or retracted within 4 s; the rest is the network's delay.
 LATENESS_S = 10
 # What can change no more is settled in steps, at whole multiples, so that the order in which picks come is no matter.
 STEP_S = 10
 # So many settled events stay known, for picks that come again or are retracted late.
 SETTLED_MAXIMUM = 200
+# A withdrawn event that comes back counts on; it does so within seconds.
+VERSIONS_MAXIMUM = 10_000
 # More picks than that at once are no earthquake. The oldest go first.
 PICKS_MAXIMUM = 10_000
-# Versions stay below that, whatever a wrong clock says.
-VERSION_MAXIMUM = 1_000_000_000
+# As `Stream.name` makes them.
+NAME = re.compile(r"\d{4}-\d\d-\d\d-[0-9a-f]{12}")
 # A station without a pick for that long says nothing by its silence.
 SILENCE_S = 86_400
 # As many arrivals as /api/events has. Where it is full, it may begin within an event.
@@ -86,6 +90,10 @@ def say(text):
 def iso8601(seconds):
     at = datetime.datetime.fromtimestamp(round(seconds, 3), datetime.timezone.utc)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
 
 
 class Key(collections.namedtuple("Key", "station epoch boot pick_id")):
@@ -112,22 +120,58 @@ class Found:
     z: float
     picks: dict
 
-    @property
-    def first(self):
-        return min((pick.time for pick, _, _ in self.picks.values()), default=self.time)
+
+
+class Uniform:
+    """A crust of one velocity for each wave."""
+
+    def __init__(self, p, s):
+        self.velocities, self.slowest = np.array((p, s)), s
+
+    def model(self, diagonal, depth):
+        """As the engine has it."""
+        return pyocto.VelocityModel0D(*self.velocities, TOLERANCE_S, REACH_KM)
+
+    def times(self, source, stations, shear):
+        """Seconds from x, y, z to each station, by P where `shear` is 0 and by S where it is 1."""
+        return np.linalg.norm(stations - source, axis=1) / self.velocities[shear]
+
+
+class Layered:
+    """A crust that a table of depth, vp and vs describes. Pyrocko makes the engine's table of times from it."""
+
+    def __init__(self, table):
+        self.table, self.slowest = table, table["vs"].min()
+
+    def model(self, diagonal, depth):
+        self.folder = tempfile.TemporaryDirectory(prefix="associate")
+        path, top = pathlib.Path(self.folder.name, "times"), self.table.iloc[0]
+        pyocto.VelocityModel1D.create_model(self.table, GRID_KM, diagonal + 2 * GRID_KM, depth + 2 * GRID_KM, path)
+        # The file: numbers of nodes across and down, the distance between them, times of P and of S.
+        self.grids = np.fromfile(path, "f8", offset=16).reshape(2, *np.fromfile(path, "i4", 2))
+        self.above = np.array((top.vp, top.vs))
+        return pyocto.VelocityModel1D(path, TOLERANCE_S, REACH_KM, *self.above)
+
+    def times(self, source, stations, shear):
+        """Between four nodes, and from the surface up to the station as the engine has it."""
+        across, down = np.hypot(*(stations - source)[:, :2].T) / GRID_KM, source[2] / GRID_KM
+        column, row = across.astype(int), int(down)
+        across, down = across - column, down - row
+        return ((1 - across) * (1 - down) * self.grids[shear, column, row]
+                + across * (1 - down) * self.grids[shear, column + 1, row]
+                + (1 - across) * down * self.grids[shear, column, row + 1]
+                + across * down * self.grids[shear, column + 1, row + 1]) - stations[:, 2] / self.above[shear]
 
 
 class Network:
     """Stations in a plane, and the engine that associates what they pick.
 
-    `stations`: a table of id and latitude, longitude, elevation, or of id and x, y, z. `velocity`: a table of depth, vp
-    and vs, or the velocities of P and S of a uniform crust.
+    `stations`: a table of id and latitude, longitude, elevation, or of id and x, y, z.
     """
 
-    def __init__(self, stations, velocity, depth, projection=None):
-        slowest = velocity[1] if isinstance(velocity, tuple) else velocity["vs"].min()
-        # From an event's time to its last S.
-        self.places, self.projection, self.reach = {}, projection, REACH_KM / slowest
+    def __init__(self, stations, crust, depth, projection=None):
+        # `reach`: seconds from an event to its last S.
+        self.places, self.projection, self.reach = {}, projection, REACH_KM / crust.slowest
         if stations.empty:
             return
         stations = stations.copy()
@@ -136,31 +180,21 @@ class Network:
         self.engine = pyocto.OctoAssociator(
             (0, 0), (0, 0), (0, depth), None, 0, crs=projection, n_picks=PICKS, n_p_picks=P_PICKS, n_s_picks=0,
             n_p_and_s_picks=0, pick_match_tolerance=TOLERANCE_S, exponential_edt=True, edt_pick_std=PICK_SIGMA_S,
-            # Two events may begin at once. All of a window is one slice, so that no event is cut.
-            min_interevent_time=0, time_slicing=3600, n_threads=1)
+            # Two events may begin at once. All of a window is one slice, so that no event is cut. The place is refined
+            # here, so the engine need not seek it thoroughly.
+            min_interevent_time=0, time_slicing=3600, location_split_depth=5, location_split_return=3,
+            refinement_iterations=2, n_threads=1)
         if projection is not None:
             self.engine.transform_stations(stations)
-        self.stations = stations[["id", "x", "y", "z"]]
-        self.places = {row.id: (row.x, row.y) for row in self.stations.itertuples()}
-        self.degrees = projection and pyproj.Transformer.from_crs(projection, 4326)
+            self.degrees = pyproj.Transformer.from_crs(projection, 4326)
+        self.stations, self.crust = stations[["id", "x", "y", "z"]], crust
+        self.places = {row.id: np.array((row.x, row.y, row.z)) for row in self.stations.itertuples()}
         limits = [(stations[axis].min() - MARGIN_KM, stations[axis].max() + MARGIN_KM) for axis in "xy"]
         self.engine.xlim, self.engine.ylim = limits
-        diagonal = math.dist(*zip(*limits, (0, depth)))
-        self.reach = min(diagonal, REACH_KM) / slowest
-        self.engine.time_before = self.reach
-        if isinstance(velocity, tuple):
-            model = pyocto.VelocityModel0D(*velocity, TOLERANCE_S, REACH_KM)
-        else:
-            model = self.layered(velocity, diagonal + 1, depth + 1)
-        self.engine.velocity_model_association = self.engine.velocity_model_location = model
-
-    def layered(self, velocity, distance, depth):
-        """Times in a layered crust. The engine reads them from a file at every run, and makes them by Pyrocko."""
-        self.folder = tempfile.TemporaryDirectory(prefix="associate")
-        times = pathlib.Path(self.folder.name, "times")
-        pyocto.VelocityModel1D.create_model(velocity, GRID_KM, distance, depth, times)
-        top = velocity.iloc[0]
-        return pyocto.VelocityModel1D(times, TOLERANCE_S, REACH_KM, top.vp, top.vs)
+        self.lower, self.upper = np.array((*limits, (0, depth))).T
+        diagonal = math.dist(self.lower, self.upper)
+        self.engine.time_before = self.reach = min(diagonal, REACH_KM) / crust.slowest
+        self.engine.velocity_model_association = self.engine.velocity_model_location = crust.model(diagonal, depth)
 
     def associate(self, picks, silent=frozenset()):
         """Events, those with most picks first. `silent`: stations of which no pick is expected."""
@@ -170,47 +204,95 @@ class Network:
         table = pd.DataFrame({"station": [pick.key.station for pick in picks], "phase": [pick.phase for pick in picks],
                               "time": [pick.time - picks[0].time for pick in picks]})
         events, assignments = self.engine.associate(table, self.stations)
-        members = {number: group for number, group in assignments.groupby("event_idx")}
-        found = []
-        for event in events.itertuples():
-            rows = members[event.idx].itertuples()
-            found.append(Found(picks[0].time + event.time, event.x, event.y, event.z, {
-                picks[row.pick_idx].key: (picks[row.pick_idx], row.residual, math.dist(
-                    (event.x, event.y), self.places[picks[row.pick_idx].key.station])) for row in rows}))
-        found.sort(key=lambda event: (-len(event.picks), event.time))
-        return [event for event in found if self.is_seen_nearby(event, silent)]
+        groups = [group["pick_idx"].to_numpy() for _, group in assignments.groupby("event_idx")]
+        starts = events[["x", "y", "z"]].to_numpy() if groups else []
+        window = Window(picks, np.array([self.places[pick.key.station] for pick in picks]))
+        found = [self.refine(window, group, start) for group, start in sorted(zip(groups, starts), key=lambda pair: -len(pair[0]))]
+        return [event for event in found if event is not None and self.is_seen_nearby(event, silent)]
+
+    def refine(self, window, members, start):
+        """The event that the engine found, in its place and with its picks; None where others have taken those.
+
+        The engine's place is a node of its tree, now and then of the wrong branch, and so its picks are some of those
+        that fit. Here both are had in turn.
+        """
+        for _ in range(ROUNDS):
+            members = members[~window.is_taken[members]]
+            if len(members) < PICKS or np.count_nonzero(window.shear[members] == 0) < P_PICKS:
+                return None
+            source, origin = self.locate(np.array(start), window.stations[members], window.shear[members], window.times[members])
+            residuals = window.times - origin - self.crust.times(source, window.stations, window.shear)
+            members, start = window.fitting(residuals), source
+        if len(members) < PICKS or np.count_nonzero(window.shear[members] == 0) < P_PICKS:
+            return None
+        window.is_taken[members] = True
+        distances = np.hypot(*(window.stations - source)[:, :2].T)
+        return Found(window.start + origin, *source, {
+            window.picks[member].key: (window.picks[member], residuals[member], distances[member]) for member in members})
+
+    def locate(self, source, stations, shear, arrivals):
+        """Place and time, by least absolute residuals (beyond PICK_SIGMA_S), with the damping of Levenberg."""
+        origin = np.median(arrivals - self.crust.times(source, stations, shear))
+        for _ in range(ITERATIONS):
+            residuals = arrivals - origin - self.crust.times(source, stations, shear)
+            slopes = [(self.crust.times(self.within(source + step), stations, shear)
+                       - self.crust.times(self.within(source - step), stations, shear))
+                      / max(np.abs(self.within(source + step) - self.within(source - step)).max(), 1e-9) for step in np.eye(3)]
+            matrix = np.column_stack((*slopes, np.ones(len(arrivals))))
+            weighted = matrix / np.maximum(np.abs(residuals), PICK_SIGMA_S)[:, None]
+            change = np.linalg.solve(weighted.T @ matrix + DAMPING * np.eye(4), weighted.T @ residuals)
+            source, origin = self.within(source + change[:3]), origin + change[3]
+        return source, origin
+
+    def within(self, source):
+        return np.clip(source, self.lower, self.upper)
 
     def is_seen_nearby(self, event, silent):
+        """Where waves pass stations pick, from the nearest one on."""
         have = {key.station for key in event.picks}
         expected = sorted((station for station in self.places if station in have or station not in silent),
-                          key=lambda station: math.dist((event.x, event.y), self.places[station]))
+                          key=lambda station: math.dist((event.x, event.y), self.places[station][:2]))
         return len(have.intersection(expected[:len(have)])) >= NEAREST_SHARE * len(have)
 
     def place(self, x, y):
         """As fields of what is told: degrees, or km where stations have no degrees."""
-        if self.degrees is None:
+        if self.projection is None:
             return {"x_km": round(x, 3), "y_km": round(y, 3)}
         latitude, longitude = self.degrees.transform(x, y)
         return {"latitude": round(latitude, 5), "longitude": round(longitude, 5)}
 
 
+class Window:
+    """Picks of one run, side by side in arrays. `times` begin with the first."""
+
+    def __init__(self, picks, stations):
+        self.picks, self.stations, self.start = picks, stations, picks[0].time
+        self.times = np.array([pick.time for pick in picks]) - self.start
+        self.shear = np.array([int(pick.phase == "S") for pick in picks])
+        self.is_taken = np.zeros(len(picks), bool)
+
+    def fitting(self, residuals):
+        """Of each station's P and S that are nobody's, the ones that fit best."""
+        best = {}
+        for member in np.flatnonzero(~self.is_taken & (np.abs(residuals) < TOLERANCE_S)):
+            wave = self.picks[member].key.station, self.shear[member]
+            if wave not in best or abs(residuals[member]) < abs(residuals[best[wave]]):
+                best[wave] = member
+        return np.array(list(best.values()), int)
+
+
 @dataclasses.dataclass
 class Origin:
-    """An event under its name. `is_reduced`: some of its picks were retracted after it was settled."""
+    """An event under its name. `keys`: its picks; `told`: what was told of it last."""
     id: str
-    version: int = 0
+    keys: frozenset = frozenset()
     event: Found = None
+    told: dict = None
     is_reduced: bool = False
 
-    def body(self, network, is_withdrawn):
-        event, picks = self.event, sorted(self.event.picks.values(), key=lambda member: (member[0].time, member[0].key))
-        squares = sum(residual ** 2 for _, residual, _ in picks)
-        return {
-            "id": self.id, "version": self.version, "time": iso8601(event.time), **network.place(event.x, event.y),
-            "depth_km": round(event.z, 2), "rms_s": round(math.sqrt(squares / max(len(picks), 1)), 3),
-            "picks": [] if is_withdrawn else [
-                {**pick.key._asdict(), "phase": pick.phase, "residual_s": round(residual, 3),
-                 "distance_km": round(distance, 2)} for pick, residual, distance in picks]}
+    @property
+    def time(self):
+        return self.event.time if self.event else seconds(self.told["time"])
 
 
 class Stream:
@@ -228,7 +310,8 @@ class Stream:
     def __init__(self, network):
         self.network = network
         self.picks, self.standing, self.settled = {}, {}, collections.OrderedDict()
-        self.first, self.newest = {}, {}
+        # Of each station its first and newest pick; of each event that was told its version.
+        self.first, self.newest, self.versions = {}, {}, {}
         self.step = None
         self.is_changed = False
 
@@ -239,10 +322,10 @@ class Stream:
 
     def note(self, pick, is_retracted=False):
         key, station = pick.key, pick.key.station
-        owner = next((origin for origin in self.settled.values() if key in origin.event.picks), None)
+        owner = next((origin for origin in self.settled.values() if key in origin.keys), None)
         if owner:
             if is_retracted:
-                del owner.event.picks[key]
+                owner.event.picks.pop(key, None)
                 self.is_changed = owner.is_reduced = True
             return
         if is_retracted:
@@ -270,7 +353,7 @@ class Stream:
         for origin in self.settled.values():
             if origin.is_reduced:
                 origin.is_reduced = False
-                told.append(self.tell(origin, is_withdrawn=len(origin.event.picks) < PICKS))
+                told += self.tell(origin, is_withdrawn=len(origin.event.picks) < PICKS)
         while self.picks:
             earliest = min(pick.time for pick in self.picks.values()) // STEP_S * STEP_S
             step = max(earliest, -math.inf if self.step is None else self.step) + STEP_S
@@ -278,27 +361,21 @@ class Stream:
                 break
             told += self.settle(step)
         if self.picks:
-            told += self.match(self.run(self.now + self.network.reach), list(self.standing.values()))
+            told += self.match(self.run(self.now + self.network.reach))
         return told
 
     def run(self, end):
         silent = {station for station in self.first
                   if self.first[station] > end or self.newest[station] < end - SILENCE_S}
         silent |= self.network.places.keys() - self.first.keys()
-        events = self.network.associate((pick for pick in self.picks.values() if pick.time < end), silent)
-        kept = [origin.event for origin in self.settled.values()]
-        found = []
-        for event in events:
-            if not any(abs(event.time - other.time) < ECHO_S and math.dist((event.x, event.y), (other.x, other.y)) < ECHO_KM
-                       for other in kept):
-                kept.append(event)
-                found.append(event)
-        return found
+        return self.network.associate((pick for pick in self.picks.values() if pick.time < end), silent)
 
     def settle(self, step):
         self.step, edge = step, step - self.network.reach
-        found = [event for event in self.run(step) if event.time < edge]
-        told = self.match(found, [origin for origin in self.standing.values() if origin.event.time < edge])
+        events = self.run(step)
+        found = [event for event in events if event.time < edge]
+        later = {key for event in events if event.time >= edge for key in event.picks}
+        told = self.match(found, lambda origin: origin.time < edge and not origin.keys & later)
         for event in found:
             origin = next(origin for origin in self.standing.values() if origin.event is event)
             self.settled[origin.id] = self.standing.pop(origin.id)
@@ -309,34 +386,61 @@ class Stream:
         self.picks = {key: pick for key, pick in self.picks.items() if pick.time >= self.horizon(step)}
         return told
 
-    def match(self, found, before):
-        """Gives each event the name of the one before with which it shares most picks; tells what differs."""
-        told, before = [], list(before)
+    def match(self, found, is_over=lambda origin: True):
+        """Gives each event the name of the one with which it shares most picks, and tells what differs.
+
+        Those that nothing matches are withdrawn where `is_over`.
+        """
+        told, left = [], list(self.standing.values())
         for event in found:
             def shared(origin):
-                return len(origin.event.picks.keys() & event.picks.keys())
-            origin = max(before, key=shared, default=None)
-            if origin is None or 2 * shared(origin) < min(len(origin.event.picks), len(event.picks)):
+                return len(origin.keys & event.picks.keys())
+            origin = max(left, key=shared, default=None)
+            if origin is None or 2 * shared(origin) < min(len(origin.keys), len(event.picks)):
                 origin = Origin(self.name(event))
                 self.standing[origin.id] = origin
             else:
-                before.remove(origin)
-            known, origin.event = origin.event, event
-            if event != known:
-                told.append(self.tell(origin))
-        for origin in before:
+                left.remove(origin)
+            origin.event, origin.keys = event, frozenset(event.picks)
+            told += self.tell(origin)
+        for origin in filter(is_over, left):
             del self.standing[origin.id]
-            told.append(self.tell(origin, is_withdrawn=True))
+            told += self.tell(origin, is_withdrawn=True)
         return told
 
     def tell(self, origin, is_withdrawn=False):
-        # Milliseconds of stream time since its first pick: a service that begins anew counts on from there.
-        since = round(1000 * (self.now - origin.event.first))
-        origin.version = max(origin.version + 1, min(since, VERSION_MAXIMUM))
-        return origin.body(self.network, is_withdrawn)
+        """What is to be told of it, in a list that is empty where it has been told."""
+        body = self.body(origin.event) if origin.event else dict(origin.told)
+        if is_withdrawn:
+            body["picks"] = []
+        if body == origin.told:
+            return []
+        origin.told = body
+        self.versions[origin.id] = self.versions.pop(origin.id, 0) + 1
+        if len(self.versions) > VERSIONS_MAXIMUM:
+            del self.versions[next(iter(self.versions))]
+        return [{"id": origin.id, "version": self.versions[origin.id], **body}]
+
+    def body(self, event):
+        picks = sorted(event.picks.values(), key=lambda member: (member[0].time, member[0].key))
+        squares = sum(residual ** 2 for _, residual, _ in picks)
+        return {
+            "time": iso8601(event.time), **self.network.place(event.x, event.y), "depth_km": round(event.z, 2),
+            "rms_s": round(math.sqrt(squares / max(len(picks), 1)), 3), "picks": [
+                {**pick.key._asdict(), "phase": pick.phase, "residual_s": round(residual, 3),
+                 "distance_km": round(distance, 2)} for pick, residual, distance in picks]}
+
+    def remember(self, told, keys):
+        """What was told of an event before this program began, so that it keeps its name. `keys`: of all known picks."""
+        self.versions[told["id"]] = told["version"]
+        mine = frozenset(Key(*(pick[field] for field in Key._fields)) for pick in told["picks"])
+        # Events of others, and those of which not all is known any more, are left alone.
+        if mine <= keys and NAME.fullmatch(told["id"]):
+            body = {field: told[field] for field in ("time", "latitude", "longitude", "depth_km", "rms_s", "picks")}
+            self.standing[told["id"]] = Origin(told["id"], mine, told=body)
 
     def name(self, event):
-        """By its first pick, and its day for the reader's sake: the same again after a restart."""
+        """By its first pick, and the day for the reader's sake: the same again in another run."""
         for pick, _, _ in sorted(event.picks.values(), key=lambda member: (member[0].time, member[0].key)):
             name = f"{iso8601(pick.time)[:10]}-{pick.key.digest}"
             if name not in self.standing and name not in self.settled:
@@ -363,6 +467,15 @@ class Collector:
     def get(self, path):
         with self.open(path, ANSWER_S, self.look) as answer:
             return json.load(answer)
+
+    def again(self, path):
+        """The same, for as long as it takes."""
+        while True:
+            try:
+                return self.get(path)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                say(f"{self.url}{path} is asked again: {error}")
+                time.sleep(BACK_OFF_S[-1])
 
     def stations(self):
         """Those whose place is known, and the codes of the others."""
@@ -415,15 +528,16 @@ class Collector:
 class Service:
     """Follows a collector and writes events back to it."""
 
-    def __init__(self, collector, velocity, depth):
-        self.collector, self.velocity, self.depth = collector, velocity, depth
-        self.stream = Stream(Network(pd.DataFrame(), velocity, depth))
-        self.lists, self.is_begun, self.told_from = queue.Queue(), False, ""
+    def __init__(self, collector, crust, depth):
+        self.collector, self.crust, self.depth = collector, crust, depth
+        self.stream = Stream(Network(pd.DataFrame(), crust, depth))
+        self.lists, self.told_from = queue.Queue(), ""
         self.placeless, self.asked = set(), -math.inf
         self.waiting, self.failures, self.sent_again = {}, 0, -math.inf
 
     def run(self):
         threading.Thread(target=self.collector.follow, args=(self.lists.put,), daemon=True).start()
+        self.begin()
         while True:
             try:
                 self.take(self.lists.get(timeout=RUN_S))
@@ -436,21 +550,23 @@ class Service:
             self.send()
             time.sleep(RUN_S)
 
+    def begin(self):
+        """With what the collector knows, and what was told to it before."""
+        arrivals = self.lists.get()
+        self.take(arrivals)
+        self.ask_for_places()
+        if len(arrivals) >= LISTED:
+            self.told_from = iso8601(min(seconds(arrival["time"]) for arrival in arrivals) + self.stream.network.reach)
+        keys = {Key(*(arrival[field] for field in Key._fields)) for arrival in arrivals}
+        for told in self.collector.again("/api/origins")["origins"]:
+            if told["time"] >= self.told_from:
+                self.stream.remember(told, keys)
+
     def take(self, arrivals):
-        picks = [(Pick(Key(arrival["station"], arrival["epoch"], arrival["boot"], arrival["pick_id"]), arrival["phase"],
-                       datetime.datetime.fromisoformat(arrival["time"]).timestamp()), arrival["status"] == "retracted")
-                 for arrival in arrivals]
-        picks.sort(key=lambda pick: pick[0].time)
-        if len(picks) > 1:
-            # One by one, as they came: so each event is begun by the picks that began it before a restart.
-            self.ask_for_places(pick.key.station for pick, _ in picks)
-        if not self.is_begun and len(picks) >= LISTED:
-            self.told_from = iso8601(picks[0][0].time + self.stream.network.reach)
-        self.is_begun = True
-        for pick, is_retracted in picks:
+        picks = [(Pick(Key(*(arrival[field] for field in Key._fields)), arrival["phase"], seconds(arrival["time"])),
+                  arrival["status"] == "retracted") for arrival in arrivals]
+        for pick, is_retracted in sorted(picks, key=lambda pick: pick[0].time):
             self.stream.note(pick, is_retracted)
-            if len(picks) > 1:
-                self.associate()
 
     def associate(self):
         for body in self.stream.changes():
@@ -458,9 +574,9 @@ class Service:
             if body["time"] >= self.told_from:
                 self.waiting[body["id"]] = body
 
-    def ask_for_places(self, stations=()):
+    def ask_for_places(self):
         """Where the stations stand, once one of them has picked whose place is not known."""
-        unplaced = {key.station for key in self.stream.picks}.union(stations) - self.stream.network.places.keys()
+        unplaced = {key.station for key in self.stream.picks} - self.stream.network.places.keys()
         if not unplaced or not unplaced - self.placeless and time.monotonic() - self.asked < ASKED_AGAIN_S:
             return
         self.asked = time.monotonic()
@@ -473,7 +589,7 @@ class Service:
             say(f"{station} is left out: its station file tells no latitude and longitude")
         self.placeless |= unplaced
         if set(places.get("id", ())) != self.stream.network.places.keys():
-            self.stream.network = Network(places, self.velocity, self.depth, self.stream.network.projection)
+            self.stream.network = Network(places, self.crust, self.depth, self.stream.network.projection)
             self.stream.is_changed = True
 
     def send(self):
@@ -488,9 +604,9 @@ class Service:
         self.failures = 0
 
 
-def associate_files(picks, stations, velocity, depth):
+def associate_files(picks, stations, crust, depth):
     """The events of a table of picks, as they are when all is told."""
-    stream, told, chunk = Stream(Network(stations, velocity, depth)), {}, None
+    stream, told, chunk = Stream(Network(stations, crust, depth)), {}, None
     for row in picks.sort_values("time").itertuples():
         if row.time // FILE_STEP_S != chunk:
             told.update((body["id"], body) for body in stream.changes())
@@ -527,15 +643,16 @@ def main():
     if bool(options.url) == bool(options.picks) or bool(options.picks) != bool(options.stations):
         parser.error("it takes a collector's URL, or --picks and --stations")
     try:
-        velocity = table(options.velocity, ("depth", "vp", "vs")) if options.velocity else (options.p, options.s)
+        velocity = (Layered(table(options.velocity, ("depth", "vp", "vs"))) if options.velocity
+                    else Uniform(options.p, options.s))
         if options.picks:
             stations = table(options.stations, ("id", "x", "y", "z"), ("id", "latitude", "longitude", "elevation"))
             picks = table(options.picks, ("station", "phase", "time"))
-            for body in associate_files(picks, stations, velocity, options.depth):
+            for body in associate_files(picks, stations, crust, options.depth):
                 print(json.dumps(body))
         else:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            Service(Collector(options.url, token(options.look_token), token(options.operate_token)), velocity,
+            Service(Collector(options.url, token(options.look_token), token(options.operate_token)), crust,
                     options.depth).run()
     except (OSError, ValueError, ImportError) as error:
         say(error)

@@ -43,6 +43,8 @@ protocol Database: AnyObject {
   /// As people know it, without secrets.
   var name: String { get }
 
+  /// What is said now, and again where a connection has to be opened anew.
+  func greet(_ sql: String) throws
   /// One statement or several, without values.
   func execute(_ sql: String) throws
   func prepare(_ sql: String) throws -> any Statement

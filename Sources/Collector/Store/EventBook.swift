@@ -46,7 +46,7 @@ final class EventBook: Sendable {
   init(_ location: String) throws {
     do {
       let database = try openDatabase(location, patienceMilliseconds: Self.patienceMilliseconds)
-      try database.execute(database.dialect.durably)
+      try database.greet(database.dialect.durably)
       connection = Mutex(Connection(database: database))
     } catch let error as DatabaseError {
       throw ToolError(error.description)

@@ -16,6 +16,8 @@ public final class Keeper: Sendable {
   private static let nanosecondsPerDay = 86_400 * nanosecondsPerSecond
   /// A deletion waits for whoever holds the store; nobody waits for it.
   private static let patienceMilliseconds: Int32 = 30_000
+  /// A broker that has been away for longer gets newer health.
+  private static let outgoingNanoseconds = 3600 * nanosecondsPerSecond
   private static let lookNanoseconds = 3600 * nanosecondsPerSecond
   /// A commit of what comes fits in between.
   private static let restMicroseconds: UInt32 = 100_000
@@ -56,6 +58,7 @@ public final class Keeper: Sendable {
     do {
       let store = try Store(location, patienceMilliseconds: Keeper.patienceMilliseconds)
       while try store.forgetHealth(before: day) { usleep(Keeper.restMicroseconds) }
+      try forgetOutgoing(store, before: now + -Keeper.outgoingNanoseconds)
       guard let mebibytesMaximum else { return }
       try Keeper.shrink(store, to: mebibytesMaximum, before: now + -Keeper.nanosecondsPerDay) {
         usleep(Keeper.restMicroseconds)
@@ -63,6 +66,16 @@ public final class Keeper: Sendable {
     } catch {
       complain("what is old is not deleted: \(error)")
     }
+  }
+
+  private func forgetOutgoing(_ store: Store, before day: UTC) throws {
+    var count = 0
+    while case let some = try store.forgetOutgoing(before: day), some > 0 {
+      count += some
+      usleep(Keeper.restMicroseconds)
+    }
+    guard count > 0 else { return }
+    complain("\(count) messages of health and peaks were not passed on in time, and are let go")
   }
 
   /// Deletes the oldest health and peaks until the store has become small enough.

@@ -77,6 +77,11 @@ final class PostgresDatabase: Database {
     return connection
   }
 
+  func greet(_ sql: String) throws {
+    greetings.append(sql)
+    try execute(sql)
+  }
+
   func execute(_ sql: String) throws {
     let isEnd = sql == "COMMIT" || sql == "ROLLBACK"
     defer { if isEnd { isInTransaction = false } }
@@ -128,9 +133,7 @@ final class PostgresDatabase: Database {
   }
 
   func forbidChanges() throws {
-    let sql = "SET default_transaction_read_only = on"
-    greetings.append(sql)
-    try execute(sql)
+    try greet("SET default_transaction_read_only = on")
   }
 
   // MARK: What a statement asks

@@ -31,6 +31,8 @@ final class SqliteDatabase: Database {
 
   deinit { sqlite3_close_v2(handle) }
 
+  func greet(_ sql: String) throws { try execute(sql) }
+
   func execute(_ sql: String) throws {
     let code = sqlite3_exec(handle, sql, nil, nil, nil)
     guard code == SQLITE_OK else { throw failure(code) }

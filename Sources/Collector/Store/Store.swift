@@ -65,7 +65,7 @@ final class Store: @unchecked Sendable {
   init(_ location: String, patienceMilliseconds: Int32, isPassedOn: Bool = false) throws {
     database = try openDatabase(location, patienceMilliseconds: patienceMilliseconds)
     do {
-      try database.execute(database.dialect.durably)
+      try database.greet(database.dialect.durably)
       try Store.prepare(database)
       picks = try MessageTable(in: database)
       estimates = try MessageTable(in: database)
@@ -97,7 +97,8 @@ final class Store: @unchecked Sendable {
         """)
       outgoing =
         isPassedOn
-        ? try database.prepare("INSERT INTO outgoing (datagram, received_ns) VALUES (?, ?)") : nil
+        ? try database.prepare(
+          "INSERT INTO outgoing (type, datagram, received_ns) VALUES (?, ?, ?)") : nil
     } catch let error as DatabaseError {
       throw ToolError(error.description)
     }
@@ -152,7 +153,8 @@ final class Store: @unchecked Sendable {
         cause TEXT PRIMARY KEY, count BIGINT NOT NULL, last_ns BIGINT NOT NULL,
         sender TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS outgoing (
-        id \(numbering), datagram TEXT NOT NULL, received_ns BIGINT NOT NULL);
+        id \(numbering), type BIGINT NOT NULL, datagram TEXT NOT NULL,
+        received_ns BIGINT NOT NULL);
       """)
     try MessageTable<PickMessage>.make(in: database)
     try MessageTable<EstimateMessage>.make(in: database)
@@ -205,7 +207,10 @@ final class Store: @unchecked Sendable {
           opened, Provenance(station: station, header: one.header, received: one.received))
       }
       guard isNew else { return false }
-      try outgoing?.run([.text(hexadecimal(one.bytes)), .integer(one.received.nanoseconds)])
+      try outgoing?.run([
+        .integer(Int64(one.header.type.rawValue)), .text(hexadecimal(one.bytes)),
+        .integer(one.received.nanoseconds),
+      ])
       let origin = Origin(one.header)
       var boot =
         try boots[origin]
@@ -290,6 +295,19 @@ final class Store: @unchecked Sendable {
       ])
       return isMore || deleted == Int(Store.deletedAtOnce)
     }
+  }
+
+  /// Health and peaks that nobody has taken for so long that newer ones say all that matters; some of
+  /// it, and how many they were.
+  func forgetOutgoing(before day: UTC) throws -> Int {
+    let row = database.dialect.row
+    return try database.prepare(
+      "DELETE FROM outgoing WHERE \(row) IN (SELECT \(row) FROM outgoing WHERE received_ns < ? "
+        + "AND type IN (?, ?) LIMIT ?)"
+    ).run([
+      .integer(day.nanoseconds), .integer(Int64(MessageType.health.rawValue)),
+      .integer(Int64(MessageType.peaks.rawValue)), .integer(Store.deletedAtOnce),
+    ])
   }
 
   /// What its rows take, and what PostgreSQL has not cleaned up of them yet.
