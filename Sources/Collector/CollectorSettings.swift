@@ -56,7 +56,7 @@ public struct CollectorSettings {
     let path = file.path("store", "file", isOptional: true)
     file.demand(
       url.isEmpty != path.isEmpty, "store", file.stated("store", "url", or: "file"),
-      "must be there: a file for one collector, or a url, postgresql://USER@HOST/DATABASE, for several"
+      "is one of two: [store] has a file, for one collector, or a url, postgresql://…, for several"
     )
     database = (url.isEmpty ? path : url).string
     healthDays = file.decimal(
@@ -72,7 +72,7 @@ public struct CollectorSettings {
     master = file.path("uplink", "master", isOptional: true).given
     file.demand(
       keys != nil || master != nil, "uplink", file.stated("uplink", "keys", or: "master"),
-      "must be there: the file of a master key, or a folder with a key a station")
+      "is one of two, or both: [uplink] has a master key's file, or a folder with keys of stations")
     operators = file.path("uplink", "operators", isOptional: true).given
     http = file.text("http", "listen", Text<128>.self, isOptional: true).given
     lookToken = file.path("http", "look_token", isOptional: true).given

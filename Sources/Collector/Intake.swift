@@ -72,6 +72,7 @@ public final class Intake {
   private let complain: (String) -> Void
   private let send: (Datagram, Sender) -> Void
   private let waitingMaximum: Int
+  private let heard: ((OpenedDatagram, UTC) -> Void)?
   private let note: ((OpenedDatagram, UTC) -> Void)?
   private let linesLost: () -> Int
   private let uptime: () -> Int64
@@ -82,7 +83,7 @@ public final class Intake {
   private var underway: Underway?
   private let thread = DispatchQueue(label: "store")
   private var toldAlerts: Set<Place> = []
-  private var heard: Set<String> = []
+  private var heardStations: Set<String> = []
   private var windows: [String: Window] = [:]
   private var waiting: [Waiting] = []
   private var waitingPlaces: Set<Place> = []
@@ -99,6 +100,7 @@ public final class Intake {
   /// again later anyway, and nothing is received meanwhile.
   /// `tell` gets a JSON line of each message that `told` wants, once; `complain` a sentence where something is wrong;
   /// `send` what a station is to be told, and what passes between it and its `operators`.
+  /// `heard` gets every message that is verified, at once, and again what comes again.
   /// `note` gets each message once as well, when it is stored; an alert at once. `isPassedOn`: what is
   /// stored is also put into the queue of what goes to others.
   /// `linesLost`: how many that `tell` got nobody has taken; `uptime`: the monotonic clock.
@@ -108,12 +110,14 @@ public final class Intake {
     told: MessageFilter = MessageFilter(),
     tell: @escaping (String) -> Void, complain: @escaping (String) -> Void,
     send: @escaping (Datagram, Sender) -> Void,
+    heard: ((OpenedDatagram, UTC) -> Void)? = nil,
     note: ((OpenedDatagram, UTC) -> Void)? = nil, isPassedOn: Bool = false,
     linesLost: @escaping () -> Int = { 0 },
     uptime: @escaping () -> Int64 = { MachineClock().monotonicNanoseconds() }
   ) throws {
     (self.keys, self.told, self.tell, self.complain) = (keys, told, tell, complain)
-    (self.send, self.note, self.linesLost, self.uptime) = (send, note, linesLost, uptime)
+    (self.send, self.linesLost, self.uptime) = (send, linesLost, uptime)
+    (self.heard, self.note) = (heard, note)
     self.waitingMaximum = waitingMaximum
     relay = OperatorRelay(operators: operators, send: send)
     store = try Store(
@@ -160,6 +164,7 @@ public final class Intake {
       counts.doubles += 1
       return
     }
+    heard?(opened, now)
     if header.type == .alert && isNewAlert(Place(header)) {
       if let line = try told.line(opened) { tell(line) }
       note?(opened, now)
@@ -334,7 +339,7 @@ public final class Intake {
       }
       let header = one.arrived.header
       counts.stored += 1
-      heard.insert(header.station.string)
+      heardStations.insert(header.station.string)
       relay.note(header, heardFrom: one.sender)
       if header.type == .health && one.isTimely { clocks.note(header, uptime: one.since) }
       guard header.type != .alert else { continue }
@@ -410,7 +415,7 @@ public final class Intake {
     let judgement = clocks.judge(at: now, uptime: uptime)
     judgement.complaints.forEach(complain)
     return Report(
-      time: now, keys: keys.count, stations: heard.count, counts: counts,
+      time: now, keys: keys.count, stations: heardStations.count, counts: counts,
       waiting: waiting.count,
       oldestWaitingSeconds: waiting.first.map { Double(uptime - $0.since) * 1e-9 } ?? 0,
       isStoring: lastFailure == nil, linesLost: linesLost(), clocks: judgement

@@ -42,17 +42,21 @@ func run(_ settings: CollectorSettings) throws {
     settings.database, days: settings.healthDays, mebibytesMaximum: settings.mebibytesMaximum,
     complain: complain)
   var passing: PassingOn?
+  var desk: AlarmDesk?
   let intake = try Intake(
     databasePath: settings.database, keys: keys,
     operators: try settings.operators.map(KeyFiles.publicKeys) ?? [],
     patienceMilliseconds: storePatienceMilliseconds, told: try MessageFilter(settings.only),
     tell: lines.tell, complain: complain, send: { receiver.send($0, to: $1) },
+    heard: { desk?.note($0, received: $1) },
     note: { opened, received in
       look?.note(opened, received: received)
       passing?.note(opened)
     }, isPassedOn: settings.brokers != nil, linesLost: { lines.lost + complaints.lost })
   // The store has its tables when the intake is there.
-  passing = try PassingOn(settings, name: settings.nameOfItsOwn(receiver.port), complain: complain)
+  let name = settings.nameOfItsOwn(receiver.port)
+  passing = try PassingOn(settings, name: name, complain: complain)
+  desk = try AlarmDesk(settings, name: name, passing: passing, complain: complain)
   if let look { complain(try look.begin(databasePath: settings.database)) }
   complain(
     "listens at UDP port \(receiver.port) for stations of "
@@ -64,9 +68,11 @@ func run(_ settings: CollectorSettings) throws {
   ) {
     let now = MachineClock().systemClock().realtime
     look?.pass(at: now) { intake.report(at: now) }
+    desk?.pass(at: now)
     return isStopped.load(ordering: .relaxed)
   }
   look?.end()
+  desk?.end()
   passing?.end()
   lines.tell(intake.report(at: MachineClock().systemClock().realtime))
   guard intake.waitingCount == 0 else {

@@ -165,6 +165,7 @@ final class Store: @unchecked Sendable {
     try MessageTable<PeaksMessage>.make(in: database)
     try MessageTable<TrialMessage>.make(in: database)
     try EventBook.makeTables(in: database)
+    try AlarmLedger.makeTables(in: database)
     // For those who ask for picks of a time, and for what was expected of each.
     try database.execute(
       """
@@ -276,6 +277,13 @@ final class Store: @unchecked Sendable {
   func newestAlerts() throws -> [StoredMessage<AlertMessage>] {
     try MessageTable<AlertMessage>.rows(
       database, "ORDER BY m.received_ns DESC LIMIT ?", [.integer(Int64(Store.recentAlerts))])
+  }
+
+  /// Where each station stands.
+  func newestInstruments() throws -> [StoredMessage<InstrumentMessage>] {
+    try MessageTable<InstrumentMessage>.rows(
+      database,
+      "WHERE m.received_ns = (SELECT max(received_ns) FROM instrument WHERE station = m.station)")
   }
 
   // MARK: What is not kept for ever

@@ -37,6 +37,13 @@ static inline int csodium_decrypt(uint8_t *message, const uint8_t *sealed, size_
                                   const uint8_t *secret) {
   return crypto_box_seal_open(message, sealed, sealed_bytes, public_key, secret);
 }
+/// HMAC-SHA-256 with a secret of any length; 32 bytes.
+static inline void csodium_seal_sha256(uint8_t *seal, const char *text, size_t count, const uint8_t *secret, size_t secret_count) {
+  crypto_auth_hmacsha256_state state;
+  crypto_auth_hmacsha256_init(&state, secret, secret_count);
+  crypto_auth_hmacsha256_update(&state, (const unsigned char *)text, count);
+  crypto_auth_hmacsha256_final(&state, seal);
+}
 /// From the kernel; csodium_start must have succeeded.
 static inline uint64_t csodium_random(void) {
   uint64_t value;

@@ -1,0 +1,151 @@
+// AlarmLedger: which steps of alarms have been told to whom, in the store, so that of several
+// collectors one tells, and another goes on where one has ended.
+//
+// A store that takes nothing keeps nobody from being told: an alarm twice is better than none.
+//
+//     let ledger = AlarmLedger("onset.sqlite", collector: "room-6464")
+//     if ledger.claim(step, for: "siren", isOurs: false, at: now) == .ours { … ledger.note(step, for: "siren", at: now) }
+
+import Core
+import Foundation
+import Tools
+
+/// For one thread.
+final class AlarmLedger {
+  /// Whoever looks waits no longer than that for a store that hangs.
+  private static let patienceMilliseconds: Int32 = 1000
+  /// After an attempt that failed, it is not asked again for so long.
+  private static let restNanoseconds = 5 * nanosecondsPerSecond
+  /// Whoever has claimed a step and not told it in this time has ended, or its receiver is away: the
+  /// others try as well.
+  private static let claimNanoseconds = 15 * nanosecondsPerSecond
+  /// Alarms that began so shortly one after another are the same, heard in another order.
+  private static let sameNanoseconds = 60 * nanosecondsPerSecond
+
+  enum Claim: Equatable { case ours, told, others }
+
+  private let location: String
+  private let collector: String
+  private var database: (any Database)?
+  private var triedAt: Int64?
+  private let uptime: () -> Int64
+
+  init(_ location: String, collector: String, uptime: @escaping () -> Int64) {
+    (self.location, self.collector, self.uptime) = (location, collector, uptime)
+  }
+
+  static func makeTables(in database: any Database) throws {
+    try database.execute(
+      """
+      CREATE TABLE IF NOT EXISTS alarm_step (
+        receiver TEXT NOT NULL, alarm TEXT NOT NULL, step BIGINT NOT NULL, kind TEXT NOT NULL,
+        begun_ns BIGINT NOT NULL, collector TEXT NOT NULL, claimed_ns BIGINT NOT NULL,
+        told_ns BIGINT, PRIMARY KEY (receiver, alarm, step));
+      """)
+  }
+
+  /// A receiver that there is from now on; whether there was one of this name before.
+  func register(_ receiver: String) -> Bool {
+    let added = ask { database in
+      try database.prepare(
+        """
+        INSERT INTO alarm_step (receiver, alarm, step, kind, begun_ns, collector, claimed_ns, told_ns)
+        VALUES (?, '', 0, 'known', 0, '', 0, 0) ON CONFLICT (receiver, alarm, step) DO NOTHING
+        """
+      ).run([.text(receiver)])
+    }
+    return added != 1
+  }
+
+  /// `isOurs`: this collector has told the steps before it.
+  func claim(_ step: AlarmStep, for receiver: String, isOurs: Bool, at now: UTC) -> Claim {
+    ask { database in
+      try database.transaction {
+        try database.lockTables()
+        let own = try database.prepare(
+          "SELECT told_ns, claimed_ns, collector FROM alarm_step WHERE receiver = ? AND alarm = ? "
+            + "AND step = ?"
+        ).rows([.text(receiver), .text(step.alarm), .integer(Int64(step.number))]).first
+        if let own {
+          guard case .null = own[0] else { return .told }
+          if case .integer(let claimed) = own[1], own[2] != .text(collector),
+            now.nanoseconds - claimed < AlarmLedger.claimNanoseconds
+          {
+            return .others
+          }
+        } else if try !isOurs && isToldByOthers(step, for: receiver, in: database) {
+          return .told
+        }
+        try database.prepare(
+          """
+          INSERT INTO alarm_step (receiver, alarm, step, kind, begun_ns, collector, claimed_ns)
+          VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step) DO UPDATE SET
+          collector = excluded.collector, claimed_ns = excluded.claimed_ns
+          """
+        ).run([
+          .text(receiver), .text(step.alarm), .integer(Int64(step.number)),
+          .text(step.kind.rawValue), .integer(step.begun.nanoseconds), .text(collector),
+          .integer(now.nanoseconds),
+        ])
+        return .ours
+      }
+    } ?? .ours
+  }
+
+  /// Another collector began the alarm with another alert, so that it has another name there: a
+  /// beginning while that alarm stood, or a step of an alarm whose beginning nobody told.
+  private func isToldByOthers(
+    _ step: AlarmStep, for receiver: String, in database: any Database
+  ) throws -> Bool {
+    if step.number > 1 {
+      return try database.prepare(
+        "SELECT 1 FROM alarm_step WHERE receiver = ? AND alarm = ? AND step = 1"
+      ).rows([.text(receiver), .text(step.alarm)]).isEmpty
+    }
+    return try !database.prepare(
+      """
+      SELECT 1 FROM alarm_step a WHERE receiver = ? AND alarm <> ? AND step = 1
+        AND begun_ns > ? AND begun_ns < ? AND NOT EXISTS (SELECT 1 FROM alarm_step e
+          WHERE e.receiver = a.receiver AND e.alarm = a.alarm AND e.kind = 'ended'
+            AND e.claimed_ns < ?)
+      """
+    ).rows([
+      .text(receiver), .text(step.alarm),
+      .integer(step.begun.nanoseconds - AlarmLedger.sameNanoseconds),
+      .integer(step.begun.nanoseconds + AlarmLedger.sameNanoseconds),
+      .integer(step.times[0].nanoseconds),
+    ]).isEmpty
+  }
+
+  /// It has been told.
+  func note(_ step: AlarmStep, for receiver: String, at now: UTC) {
+    _ = ask { database in
+      try database.prepare(
+        """
+        INSERT INTO alarm_step (receiver, alarm, step, kind, begun_ns, collector, claimed_ns,
+          told_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step)
+        DO UPDATE SET told_ns = excluded.told_ns
+        """
+      ).run([
+        .text(receiver), .text(step.alarm), .integer(Int64(step.number)),
+        .text(step.kind.rawValue), .integer(step.begun.nanoseconds), .text(collector),
+        .integer(now.nanoseconds), .integer(now.nanoseconds),
+      ])
+    }
+  }
+
+  /// nil where the store takes nothing.
+  private func ask<Answer>(_ question: (any Database) throws -> Answer) -> Answer? {
+    if database == nil, let triedAt, uptime() - triedAt < AlarmLedger.restNanoseconds { return nil }
+    do {
+      let open =
+        try database
+        ?? openDatabase(location, patienceMilliseconds: AlarmLedger.patienceMilliseconds)
+      database = open
+      return try question(open)
+    } catch {
+      (database, triedAt) = (nil, uptime())
+      return nil
+    }
+  }
+}

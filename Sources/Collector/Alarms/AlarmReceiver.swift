@@ -1,0 +1,146 @@
+// AlarmReceiver: tells one receiver of the steps of its alarms, in their order, again where it fails,
+// on a thread of its own: one that is away keeps no other waiting.
+//
+//     let receiver = AlarmReceiver(file, ledger: ledger, deliver: deliver) { complain($0) }
+//     receiver.tell(step, places: places)
+
+import Core
+import Foundation
+import Synchronization
+import Tools
+
+final class AlarmReceiver: @unchecked Sendable {
+  /// A second after the first failure, and up to a minute.
+  private static let waits = 1.0...60.0
+  private static let othersSeconds = 1.0
+
+  struct Delivery: Sendable {
+    let step: AlarmStep
+    let places: AlarmForms.Places
+    let since: Int64
+  }
+
+  let name: String
+  private let giveUpNanoseconds: Int64
+  private let ledger: AlarmLedger
+  /// Throws where it was not taken.
+  private let deliver: (Delivery) throws -> Void
+  private let complain: @Sendable (String) -> Void
+  private let now: @Sendable () -> UTC
+  private let uptime: @Sendable () -> Int64
+  private let condition = NSCondition()
+  // Guarded by the condition.
+  private var queue: [Delivery] = []
+  private var isOver = false
+  private var hasEnded = false
+  private var counts = (told: 0, failures: 0, givenUp: 0)
+
+  init(
+    _ file: ReceiverFile, ledger: AlarmLedger, now: @escaping @Sendable () -> UTC,
+    uptime: @escaping @Sendable () -> Int64, complain: @escaping @Sendable (String) -> Void,
+    deliver: @escaping (Delivery) throws -> Void
+  ) {
+    name = file.name
+    giveUpNanoseconds = Int64(file.giveUpSeconds * 1e9)
+    (self.ledger, self.now, self.uptime) = (ledger, now, uptime)
+    (self.complain, self.deliver) = (complain, deliver)
+    Thread { [self] in run() }.start()
+  }
+
+  func tell(_ step: AlarmStep, places: AlarmForms.Places) {
+    condition.withLock {
+      // What has grown meanwhile is told once.
+      if step.kind != .raised, queue.last?.step.kind == .extended { queue.removeLast() }
+      queue.append(Delivery(step: step, places: places, since: uptime()))
+      condition.broadcast()
+    }
+  }
+
+  var summary: (told: Int, failures: Int, givenUp: Int, waiting: Int) {
+    condition.withLock { (counts.told, counts.failures, counts.givenUp, queue.count) }
+  }
+
+  /// What is still to be told is tried once more, for so long.
+  func end(seconds: Double) {
+    let late = Date(timeIntervalSinceNow: seconds)
+    condition.withLock {
+      isOver = true
+      condition.broadcast()
+      while !hasEnded, condition.wait(until: late) {}
+    }
+  }
+
+  // MARK: Its thread
+
+  private func run() {
+    var wait = AlarmReceiver.waits.lowerBound
+    var isFailing = false
+    var ours: Set<String> = []
+    while let next = first() {
+      switch ledger.claim(
+        next.step, for: name, isOurs: ours.contains(next.step.alarm), at: now())
+      {
+      case .told: remove(next)
+      case .others: pause(AlarmReceiver.othersSeconds)
+      case .ours:
+        do {
+          try deliver(next)
+          ledger.note(next.step, for: name, at: now())
+          if isFailing { complain("the receiver \(name) takes alarms again") }
+          if next.step.kind == .ended {
+            ours.remove(next.step.alarm)
+          } else {
+            ours.insert(next.step.alarm)
+          }
+          (isFailing, wait) = (false, AlarmReceiver.waits.lowerBound)
+          condition.withLock { counts.told += 1 }
+          remove(next)
+        } catch {
+          condition.withLock { counts.failures += 1 }
+          if !isFailing {
+            complain("the receiver \(name) is not told, and is tried again: \(error)")
+          }
+          isFailing = true
+          guard uptime() - next.since < giveUpNanoseconds else {
+            complain(
+              "the receiver \(name) was never told that an alarm was \(next.step.kind.rawValue)")
+            condition.withLock { counts.givenUp += 1 }
+            remove(next)
+            continue
+          }
+          if condition.withLock({ isOver }) { remove(next) }
+          pause(wait)
+          wait = min(2 * wait, AlarmReceiver.waits.upperBound)
+        }
+      }
+    }
+    condition.withLock {
+      hasEnded = true
+      condition.broadcast()
+    }
+  }
+
+  /// Waits for one; nil when it is over.
+  private func first() -> Delivery? {
+    condition.withLock {
+      while queue.isEmpty && !isOver { condition.wait() }
+      return queue.first
+    }
+  }
+
+  private func remove(_ delivery: Delivery) {
+    condition.withLock {
+      if let index = queue.firstIndex(where: {
+        $0.step.alarm == delivery.step.alarm && $0.step.number == delivery.step.number
+      }) {
+        queue.remove(at: index)
+      }
+    }
+  }
+
+  /// Less where it is over.
+  private func pause(_ seconds: Double) {
+    let late = Date(timeIntervalSinceNow: seconds)
+    condition.withLock { while !isOver, condition.wait(until: late), Date() < late {} }
+  }
+}
