@@ -183,7 +183,8 @@ if !isFirmware {
       name: "onset-collector",
       dependencies: ["Core", "Uplink", "Devices", "Settings", "Tools", "Collector"],
       exclude: [
-        "README.md", "page-dark.png", "page-light.png", "page-phone.png", "prometheus-alerts.yml",
+        "README.md", "collector.toml", "onset-collector.service", "page-dark.png", "page-light.png",
+        "page-phone.png", "prometheus-alerts.yml",
       ]),
     .executableTarget(
       name: "onset-fuzz",

@@ -75,6 +75,7 @@ public final class Intake {
   private let heard: ((OpenedDatagram, UTC) -> Void)?
   private let note: ((OpenedDatagram, UTC) -> Void)?
   private let linesLost: () -> Int
+  private let beside: () -> [JsonLine.Field]
   private let uptime: () -> Int64
   /// What is taken now.
   private var isTimely = true
@@ -103,6 +104,7 @@ public final class Intake {
   /// `heard` gets every message that is verified, at once, and again what comes again.
   /// `note` gets each message once as well, when it is stored; an alert at once. `isPassedOn`: what is
   /// stored is also put into the queue of what goes to others.
+  /// `beside`: what its report is to say as well.
   /// `linesLost`: how many that `tell` got nobody has taken; `uptime`: the monotonic clock.
   public init(
     databasePath: String, keys: KeyFolder, operators: [PublicKey] = [],
@@ -112,12 +114,12 @@ public final class Intake {
     send: @escaping (Datagram, Sender) -> Void,
     heard: ((OpenedDatagram, UTC) -> Void)? = nil,
     note: ((OpenedDatagram, UTC) -> Void)? = nil, isPassedOn: Bool = false,
-    linesLost: @escaping () -> Int = { 0 },
+    linesLost: @escaping () -> Int = { 0 }, beside: @escaping () -> [JsonLine.Field] = { [] },
     uptime: @escaping () -> Int64 = { MachineClock().monotonicNanoseconds() }
   ) throws {
     (self.keys, self.told, self.tell, self.complain) = (keys, told, tell, complain)
     (self.send, self.linesLost, self.uptime) = (send, linesLost, uptime)
-    (self.heard, self.note) = (heard, note)
+    (self.heard, self.note, self.beside) = (heard, note, beside)
     self.waitingMaximum = waitingMaximum
     relay = OperatorRelay(operators: operators, send: send)
     store = try Store(
@@ -418,7 +420,7 @@ public final class Intake {
       time: now, keys: keys.count, stations: heardStations.count, counts: counts,
       waiting: waiting.count,
       oldestWaitingSeconds: waiting.first.map { Double(uptime - $0.since) * 1e-9 } ?? 0,
-      isStoring: lastFailure == nil, linesLost: linesLost(), clocks: judgement
+      isStoring: lastFailure == nil, linesLost: linesLost(), clocks: judgement, beside: beside()
     ).line
   }
 }

@@ -16,6 +16,7 @@ struct Report {
   let isStoring: Bool
   let linesLost: Int
   let clocks: FleetClock.Judgement
+  let beside: [JsonLine.Field]
 
   var line: String {
     let refused = counts.refused.sorted { $0.key < $1.key }
@@ -28,6 +29,7 @@ struct Report {
       + "\"lost\":\(counts.lost),\"lines_lost\":\(linesLost),\"passed\":\(counts.passed),"
       + "\"failures\":\(counts.failures),\"clock_difference_s\":\(difference),"
       + "\"clock_wrong\":\(clocks.isMachineWrong),\"locked_stations\":\(clocks.locked),"
-      + "\"wrong_stations\":\(clocks.wrong),\"refused\":{\(refused)}}"
+      + "\"wrong_stations\":\(clocks.wrong),\"refused\":{\(refused)}"
+      + beside.map { ",\"\($0.name)\":\($0.value)" }.joined() + "}"
   }
 }

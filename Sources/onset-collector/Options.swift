@@ -67,7 +67,10 @@ let options = [
 let usage = """
   onset-collector: receives, verifies and stores what stations send
 
-    onset-collector --keys FOLDER|--master FILE --database FILE|URL [OPTION…]
+    onset-collector --config FILE | --keys FOLDER|--master FILE --database FILE|URL [OPTION…]
+    onset-collector check --config FILE [--drill]     whether it could run so; 1 where it could not
+    onset-collector backup COPY --database FILE       a copy of a store that is in use
+    onset-collector restore COPY --database FILE      makes a store of one
 
   \(options.map(\.help).joined(separator: "\n"))
 
@@ -76,11 +79,7 @@ let usage = """
   """
 
 /// As the file has it, and what is said beside it.
-func settings(_ arguments: [String]) throws -> CollectorSettings {
-  let parsed = try CommandLineArguments(arguments, options: options)
-  guard parsed.rest.isEmpty else {
-    throw UsageError("\(parsed.rest[0]) is no option: see onset-collector --help")
-  }
+func settings(_ parsed: CommandLineArguments) throws -> CollectorSettings {
   var settings =
     try parsed.values["--config"].map { try CollectorSettings(path: $0) }
     ?? CollectorSettings()

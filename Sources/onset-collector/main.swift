@@ -43,6 +43,7 @@ func run(_ settings: CollectorSettings) throws {
     complain: complain)
   var passing: PassingOn?
   var desk: AlarmDesk?
+  var follower: Follower?
   let intake = try Intake(
     databasePath: settings.database, keys: keys,
     operators: try settings.operators.map(KeyFiles.publicKeys) ?? [],
@@ -50,14 +51,23 @@ func run(_ settings: CollectorSettings) throws {
     tell: lines.tell, complain: complain, send: { receiver.send($0, to: $1) },
     heard: { desk?.note($0, received: $1) },
     note: { opened, received in
-      look?.note(opened, received: received)
       passing?.note(opened)
-    }, isPassedOn: settings.brokers != nil, linesLost: { lines.lost + complaints.lost })
+      if follower?.mark(opened) ?? true { look?.note(opened, received: received) }
+    }, isPassedOn: settings.brokers != nil, linesLost: { lines.lost + complaints.lost },
+    beside: {
+      [
+        passing.map { ("passed_on", "\($0.passedCount)") }, desk.map { ("receivers", $0.report) },
+      ].compactMap(\.self)
+    })
   // The store has its tables when the intake is there.
   let name = settings.nameOfItsOwn(receiver.port)
   passing = try PassingOn(settings, name: name, complain: complain)
   desk = try AlarmDesk(settings, name: name, passing: passing, complain: complain)
   if let look { complain(try look.begin(databasePath: settings.database)) }
+  follower = Follower(settings.database, complain: complain) { [desk] opened, received in
+    look?.note(opened, received: received)
+    desk?.note(opened, received: received)
+  }
   complain(
     "listens at UDP port \(receiver.port) for stations of "
       + (settings.master == nil ? "\(keys.count) keys" : "a master key")
@@ -71,6 +81,7 @@ func run(_ settings: CollectorSettings) throws {
     desk?.pass(at: now)
     return isStopped.load(ordering: .relaxed)
   }
+  follower?.end()
   look?.end()
   desk?.end()
   passing?.end()
@@ -84,6 +95,34 @@ func run(_ settings: CollectorSettings) throws {
 /// A store on a server is waited for beside what comes in.
 let storePatienceMilliseconds: Int32 = 30_000
 
+/// `check` without a fault, `backup` and `restore` as asked; or the collector itself.
+func obey(_ arguments: [String]) throws {
+  let drill = CommandOption("--drill", "Tells every receiver of a drill that is over.")
+  let isCheck = arguments.first == "check"
+  let parsed = try CommandLineArguments(arguments, options: options + (isCheck ? [drill] : []))
+  switch (parsed.rest.first, parsed.rest.count) {
+  case ("check", 1):
+    let found = CollectorCheck.lines(
+      try settings(parsed), tellsReceivers: parsed.flags.contains("--drill"))
+    print(found.map(\.text).joined(separator: "\n"))
+    if !found.allSatisfy(\.isRight) { end(1) }
+  case ("backup", 2), ("restore", 2):
+    guard let store = parsed.values["--database"] else {
+      throw UsageError("--database FILE is needed: the store that is in use, or is to be made")
+    }
+    if parsed.rest[0] == "backup" {
+      try StoreCopy.make(of: store, to: parsed.rest[1])
+    } else {
+      try StoreCopy.restore(parsed.rest[1], to: store)
+    }
+  case (nil, _): try run(try settings(parsed))
+  default:
+    throw UsageError(
+      "\(parsed.rest.joined(separator: " ")) is none of check, backup FILE, restore FILE: see "
+        + "onset-collector --help")
+  }
+}
+
 if CommandLine.arguments.contains("--help") {
   print(usage)
   exit(0)
@@ -93,7 +132,7 @@ for number in [SIGINT, SIGTERM] {
   signal(number) { _ in isStopped.store(true, ordering: .relaxed) }
 }
 do {
-  try run(try settings(Array(CommandLine.arguments.dropFirst())))
+  try obey(Array(CommandLine.arguments.dropFirst()))
 } catch {
   complain("\(error)")
   end(error is ToolError || error is UsageError ? 2 : 1)

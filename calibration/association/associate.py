@@ -52,10 +52,10 @@ P_PICKS = 3
 TOLERANCE_S = 1.0
 # So fine are the travel times of a layered crust: they are right to some hundredths of a second.
 GRID_KM = 1.0
-# What such a difference weighs in a location: beyond three of these, nothing. So one wrong pick moves no event.
+# Beyond that a location counts a difference by its size and no longer by its square. So one wrong pick moves no event.
 PICK_SIGMA_S = 0.3
 # Where waves pass, stations pick: of the nearest ones, as many as have picked, this share must have.
-NEAREST_SHARE = 0.6
+NEAREST_SHARE = 0.5
 # Location: rounds of place and picks, steps in each, and what keeps a depth that the picks do not tell where it was.
 ROUNDS, ITERATIONS, DAMPING = 3, 6, 1e-3
 # A pick is confirmed or retracted within 4 s; the rest is the network's delay.
@@ -109,6 +109,10 @@ class Pick:
     key: Key
     phase: str
     time: float
+
+
+def by_time(pick):
+    return pick.time, pick.key
 
 
 @dataclasses.dataclass
@@ -179,11 +183,10 @@ class Network:
             self.projection = projection = pyocto.OctoAssociator.get_crs(stations)
         self.engine = pyocto.OctoAssociator(
             (0, 0), (0, 0), (0, depth), None, 0, crs=projection, n_picks=PICKS, n_p_picks=P_PICKS, n_s_picks=0,
-            n_p_and_s_picks=0, pick_match_tolerance=TOLERANCE_S, exponential_edt=True, edt_pick_std=PICK_SIGMA_S,
+            n_p_and_s_picks=0, pick_match_tolerance=TOLERANCE_S,
             # Two events may begin at once. All of a window is one slice, so that no event is cut. The place is refined
-            # here, so the engine need not seek it thoroughly.
-            min_interevent_time=0, time_slicing=3600, location_split_depth=5, location_split_return=3,
-            refinement_iterations=2, n_threads=1)
+            # here: one round less.
+            min_interevent_time=0, time_slicing=3600, refinement_iterations=2, n_threads=1)
         if projection is not None:
             self.engine.transform_stations(stations)
             self.degrees = pyproj.Transformer.from_crs(projection, 4326)
@@ -198,7 +201,7 @@ class Network:
 
     def associate(self, picks, silent=frozenset()):
         """Events, those with most picks first. `silent`: stations of which no pick is expected."""
-        picks = sorted((pick for pick in picks if pick.key.station in self.places), key=lambda pick: (pick.time, pick.key))
+        picks = sorted((pick for pick in picks if pick.key.station in self.places), key=by_time)
         if len(picks) < PICKS:
             return []
         table = pd.DataFrame({"station": [pick.key.station for pick in picks], "phase": [pick.phase for pick in picks],
@@ -206,46 +209,9 @@ class Network:
         events, assignments = self.engine.associate(table, self.stations)
         groups = [group["pick_idx"].to_numpy() for _, group in assignments.groupby("event_idx")]
         starts = events[["x", "y", "z"]].to_numpy() if groups else []
-        window = Window(picks, np.array([self.places[pick.key.station] for pick in picks]))
-        found = [self.refine(window, group, start) for group, start in sorted(zip(groups, starts), key=lambda pair: -len(pair[0]))]
-        return [event for event in found if event is not None and self.is_seen_nearby(event, silent)]
-
-    def refine(self, window, members, start):
-        """The event that the engine found, in its place and with its picks; None where others have taken those.
-
-        The engine's place is a node of its tree, now and then of the wrong branch, and so its picks are some of those
-        that fit. Here both are had in turn.
-        """
-        for _ in range(ROUNDS):
-            members = members[~window.is_taken[members]]
-            if len(members) < PICKS or np.count_nonzero(window.shear[members] == 0) < P_PICKS:
-                return None
-            source, origin = self.locate(np.array(start), window.stations[members], window.shear[members], window.times[members])
-            residuals = window.times - origin - self.crust.times(source, window.stations, window.shear)
-            members, start = window.fitting(residuals), source
-        if len(members) < PICKS or np.count_nonzero(window.shear[members] == 0) < P_PICKS:
-            return None
-        window.is_taken[members] = True
-        distances = np.hypot(*(window.stations - source)[:, :2].T)
-        return Found(window.start + origin, *source, {
-            window.picks[member].key: (window.picks[member], residuals[member], distances[member]) for member in members})
-
-    def locate(self, source, stations, shear, arrivals):
-        """Place and time, by least absolute residuals (beyond PICK_SIGMA_S), with the damping of Levenberg."""
-        origin = np.median(arrivals - self.crust.times(source, stations, shear))
-        for _ in range(ITERATIONS):
-            residuals = arrivals - origin - self.crust.times(source, stations, shear)
-            slopes = [(self.crust.times(self.within(source + step), stations, shear)
-                       - self.crust.times(self.within(source - step), stations, shear))
-                      / max(np.abs(self.within(source + step) - self.within(source - step)).max(), 1e-9) for step in np.eye(3)]
-            matrix = np.column_stack((*slopes, np.ones(len(arrivals))))
-            weighted = matrix / np.maximum(np.abs(residuals), PICK_SIGMA_S)[:, None]
-            change = np.linalg.solve(weighted.T @ matrix + DAMPING * np.eye(4), weighted.T @ residuals)
-            source, origin = self.within(source + change[:3]), origin + change[3]
-        return source, origin
-
-    def within(self, source):
-        return np.clip(source, self.lower, self.upper)
+        window = Window(picks, self)
+        found = [window.event(*one) for one in window.apart(window.located(zip(groups, starts)))]
+        return [event for event in found if self.is_seen_nearby(event, silent)]
 
     def is_seen_nearby(self, event, silent):
         """Where waves pass stations pick, from the nearest one on."""
@@ -263,22 +229,83 @@ class Network:
 
 
 class Window:
-    """Picks of one run, side by side in arrays. `times` begin with the first."""
+    """Picks of one run side by side, and where the events among them are.
 
-    def __init__(self, picks, stations):
-        self.picks, self.stations, self.start = picks, stations, picks[0].time
-        self.times = np.array([pick.time for pick in picks]) - self.start
+    The engine's places are nodes of its tree, now and then of a wrong branch, and its picks those that fit there. Here
+    places and picks are had in turn. A place is x, y, z (km) and the time since the first pick; members are numbers of
+    picks.
+    """
+
+    def __init__(self, picks, network):
+        self.picks, self.network = picks, network
+        self.times = np.array([pick.time - picks[0].time for pick in picks])
         self.shear = np.array([int(pick.phase == "S") for pick in picks])
-        self.is_taken = np.zeros(len(picks), bool)
+        self.stations = np.array([network.places[pick.key.station] for pick in picks])
 
-    def fitting(self, residuals):
-        """Of each station's P and S that are nobody's, the ones that fit best."""
+    def located(self, candidates):
+        """Places and members: the event with most picks takes what fits it, then the next."""
+        found, free = [], np.ones(len(self.picks), bool)
+        for members, start in sorted(candidates, key=lambda candidate: -len(candidate[0])):
+            place, members = np.append(start, 0), members[free[members]]
+            for _ in range(ROUNDS):
+                if self.suffices(members):
+                    place = self.locate(place, members)
+                    members = self.fitting(self.residuals(place), free)
+            if self.suffices(members):
+                found.append((place, members))
+                free[members] = False
+        return found
+
+    def apart(self, found):
+        """The same after each pick has gone to the event that it fits best, not to the largest."""
+        for _ in range(ROUNDS):
+            residuals = np.array([self.residuals(place) for place, _ in found])
+            nearest = np.abs(residuals).argmin(axis=0) if found else None
+            shares = [self.fitting(row, nearest == number) for number, row in enumerate(residuals)]
+            found = [(self.locate(place, members), members) for (place, _), members in zip(found, shares)
+                     if self.suffices(members)]
+        return found
+
+    def event(self, place, members):
+        residuals, distances = self.residuals(place), np.hypot(*(self.stations - place[:3])[:, :2].T)
+        return Found(self.picks[0].time + place[3], *place[:3], {
+            self.picks[member].key: (self.picks[member], residuals[member], distances[member]) for member in members})
+
+    def residuals(self, place):
+        return self.times - place[3] - self.network.crust.times(place[:3], self.stations, self.shear)
+
+    def suffices(self, members):
+        return len(members) >= PICKS and np.count_nonzero(self.shear[members] == 0) >= P_PICKS
+
+    def fitting(self, residuals, free):
+        """Of each station's P and S the one that fits best, if it does."""
         best = {}
-        for member in np.flatnonzero(~self.is_taken & (np.abs(residuals) < TOLERANCE_S)):
+        for member in np.flatnonzero(free & (np.abs(residuals) < TOLERANCE_S)):
             wave = self.picks[member].key.station, self.shear[member]
             if wave not in best or abs(residuals[member]) < abs(residuals[best[wave]]):
                 best[wave] = member
         return np.array(list(best.values()), int)
+
+    def locate(self, place, members):
+        """By least absolute residuals (beyond PICK_SIGMA_S), damped after Levenberg."""
+        stations, shear, arrivals = self.stations[members], self.shear[members], self.times[members]
+        lower, upper = self.network.lower, self.network.upper
+
+        def times(source):
+            return self.network.crust.times(source, stations, shear)
+        source = place[:3]
+        origin = np.median(arrivals - times(source))
+        for _ in range(ITERATIONS):
+            residuals = arrivals - origin - times(source)
+            slopes = []
+            for axis, step in enumerate(np.eye(3)):
+                before, after = np.clip((source - step, source + step), lower, upper)
+                slopes.append((times(after) - times(before)) / (after - before)[axis])
+            matrix = np.column_stack((*slopes, np.ones(len(members))))
+            weighted = matrix / np.maximum(np.abs(residuals), PICK_SIGMA_S)[:, None]
+            change = np.linalg.solve(weighted.T @ matrix + DAMPING * np.eye(4), weighted.T @ residuals)
+            source, origin = np.clip(source + change[:3], lower, upper), origin + change[3]
+        return np.append(source, origin)
 
 
 @dataclasses.dataclass
@@ -422,7 +449,7 @@ class Stream:
         return [{"id": origin.id, "version": self.versions[origin.id], **body}]
 
     def body(self, event):
-        picks = sorted(event.picks.values(), key=lambda member: (member[0].time, member[0].key))
+        picks = sorted(event.picks.values(), key=lambda member: by_time(member[0]))
         squares = sum(residual ** 2 for _, residual, _ in picks)
         return {
             "time": iso8601(event.time), **self.network.place(event.x, event.y), "depth_km": round(event.z, 2),
@@ -431,7 +458,7 @@ class Stream:
                  "distance_km": round(distance, 2)} for pick, residual, distance in picks]}
 
     def remember(self, told, keys):
-        """What was told of an event before this program began, so that it keeps its name. `keys`: of all known picks."""
+        """What was told of an event before this program began: it keeps its name. `keys`: those of all known picks."""
         self.versions[told["id"]] = told["version"]
         mine = frozenset(Key(*(pick[field] for field in Key._fields)) for pick in told["picks"])
         # Events of others, and those of which not all is known any more, are left alone.
@@ -441,7 +468,7 @@ class Stream:
 
     def name(self, event):
         """By its first pick, and the day for the reader's sake: the same again in another run."""
-        for pick, _, _ in sorted(event.picks.values(), key=lambda member: (member[0].time, member[0].key)):
+        for pick in sorted((pick for pick, _, _ in event.picks.values()), key=by_time):
             name = f"{iso8601(pick.time)[:10]}-{pick.key.digest}"
             if name not in self.standing and name not in self.settled:
                 return name
@@ -480,10 +507,10 @@ class Collector:
     def stations(self):
         """Those whose place is known, and the codes of the others."""
         everything = self.get("/api/stations")["stations"]
-        known = [station for station in everything if station["latitude"] is not None and station["longitude"] is not None]
-        return pd.DataFrame([{"id": station["station"], "latitude": station["latitude"], "longitude": station["longitude"],
-                              "elevation": station["elevation_m"] or 0.0} for station in known]), {
-            station["station"] for station in everything} - {station["station"] for station in known}
+        known = [one for one in everything if None not in (one["latitude"], one["longitude"])]
+        places = pd.DataFrame([{"id": one["station"], "latitude": one["latitude"], "longitude": one["longitude"],
+                                "elevation": one["elevation_m"] or 0.0} for one in known])
+        return places, {one["station"] for one in everything if one not in known}
 
     def follow(self, put):
         """Puts lists of arrivals, after each interruption all that the collector still knows, and never ends."""
@@ -638,7 +665,7 @@ def main():
     parser.add_argument("--velocity", type=pathlib.Path, help="depth, vp, vs; it needs Pyrocko")
     parser.add_argument("--p", type=float, default=P_KM_S, help="km/s in a uniform crust (%(default)s)")
     parser.add_argument("--s", type=float, default=S_KM_S, help="km/s in a uniform crust (%(default)s)")
-    parser.add_argument("--depth", type=float, default=DEPTH_KM, help="down to which sources are sought, km (%(default)s)")
+    parser.add_argument("--depth", type=float, default=DEPTH_KM, help="down to there sources are sought, km (%(default)s)")
     options = parser.parse_args()
     if bool(options.url) == bool(options.picks) or bool(options.picks) != bool(options.stations):
         parser.error("it takes a collector's URL, or --picks and --stations")

@@ -126,7 +126,7 @@ public final class AlarmDesk: Sendable {
 
   // MARK: What goes out
 
-  private static func delivery(
+  static func delivery(
     _ file: ReceiverFile, _ link: MqttLink?
   ) throws -> (AlarmReceiver.Delivery) throws -> Void {
     let client = HttpClient()
@@ -175,7 +175,7 @@ public final class AlarmDesk: Sendable {
     }
   }
 
-  private static func secret(_ path: String) throws -> [UInt8] {
+  static func secret(_ path: String) throws -> [UInt8] {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw ToolError("\(path): cannot be read; it holds the secret that a webhook is signed with")
     }

@@ -17,15 +17,21 @@ public final class PassingOn {
   public init?(
     _ settings: CollectorSettings, name: String, complain: @escaping @Sendable (String) -> Void
   ) throws {
-    guard let brokers = settings.brokers else { return nil }
+    guard settings.brokers != nil else { return nil }
+    link = try PassingOn.link(settings, name: name, complain: complain)
+    queue = OutgoingQueue(settings.database, link, complain: complain)
+  }
+
+  static func link(
+    _ settings: CollectorSettings, name: String, complain: @escaping @Sendable (String) -> Void
+  ) throws -> MqttLink {
     let login = try settings.brokerLogin.map { path in
       guard let bytes = FileManager.default.contents(atPath: path) else {
         throw ToolError("\(path): cannot be read; it holds USER:PASSWORD for the MQTT broker")
       }
       return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
-    link = try MqttLink(brokers, login: login, name: name, complain: complain)
-    queue = OutgoingQueue(settings.database, link, complain: complain)
+    return try MqttLink(settings.brokers ?? "", login: login, name: name, complain: complain)
   }
 
   /// A message that is stored, or an alert that is told.

@@ -36,14 +36,7 @@ final class Archive: Sendable {
 
   /// Every station's newest health and instrument, and the newest picks, estimates and alerts.
   func forEachNewest(_ body: (OpenedDatagram, UTC) -> Void) throws {
-    func tell<Message: Payload>(_ stored: [StoredMessage<Message>]) throws {
-      for one in stored {
-        let datagram = Datagram(one.header, key: Key(Octets())) { one.message.write(to: &$0) }
-        try datagram.withBytes { bytes throws in
-          body(try OpenedDatagram(bytes, key: nil), one.received)
-        }
-      }
-    }
+    func tell(_ stored: [StoredMessage<some Payload>]) throws { try Self.tell(stored, body) }
     try connection.withLock { connection in
       let database = connection.database
       // The newest boot that was heard of each; its messages are found by their numbers.
@@ -72,6 +65,36 @@ final class Archive: Sendable {
       let begin = [SqlValue.integer(since.nanoseconds)]
       try tell(MessageTable<EstimateMessage>.rows(database, later, begin))
       try tell(MessageTable<AlertMessage>.rows(database, later, begin))
+    }
+  }
+
+  /// As datagrams, which nobody has sealed.
+  private static func tell(
+    _ stored: [StoredMessage<some Payload>], _ body: (OpenedDatagram, UTC) -> Void
+  ) throws {
+    for one in stored {
+      let datagram = Datagram(one.header, key: Key(Octets())) { one.message.write(to: &$0) }
+      try datagram.withBytes { bytes throws in
+        body(try OpenedDatagram(bytes, key: nil), one.received)
+      }
+    }
+  }
+
+  /// What a room and an alarm are made of, of what came since a time.
+  func forEach(
+    since begin: UTC, limit: Int64, _ body: (OpenedDatagram, UTC) -> Void
+  ) throws {
+    let condition = "WHERE m.received_ns >= ? ORDER BY m.received_ns DESC LIMIT ?"
+    let values = [SqlValue.integer(begin.nanoseconds), .integer(limit)]
+    try connection.withLock { connection in
+      let database = connection.database
+      // Alerts first: whoever is to be told is told at once.
+      try Self.tell(MessageTable<AlertMessage>.rows(database, condition, values).reversed(), body)
+      try Self.tell(MessageTable<InstrumentMessage>.rows(database, condition, values), body)
+      try Self.tell(MessageTable<PickMessage>.rows(database, condition, values).reversed(), body)
+      try Self.tell(
+        MessageTable<EstimateMessage>.rows(database, condition, values).reversed(), body)
+      try Self.tell(MessageTable<HealthMessage>.rows(database, condition, values).reversed(), body)
     }
   }
 

@@ -92,8 +92,12 @@ extension Database {
 /// `location`: postgresql://… or a file, which is made where there is none. `patienceMilliseconds`:
 /// for so long a statement waits for the engine, or for whoever holds the file.
 func openDatabase(_ location: String, patienceMilliseconds: Int32) throws -> any Database {
-  let isServer = ["postgresql://", "postgres://"].contains { location.hasPrefix($0) }
-  return isServer
+  isShared(location)
     ? try PostgresDatabase(location, patienceMilliseconds: patienceMilliseconds)
     : try SqliteDatabase(path: location, patienceMilliseconds: patienceMilliseconds)
+}
+
+/// Whether other collectors may have the same store.
+func isShared(_ location: String) -> Bool {
+  ["postgresql://", "postgres://"].contains { location.hasPrefix($0) }
 }

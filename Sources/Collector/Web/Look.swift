@@ -10,7 +10,8 @@ import Foundation
 import Tools
 import Uplink
 
-public final class Look {
+/// It begins before anybody else knows it, and ends after.
+public final class Look: @unchecked Sendable {
   /// As long as a password that is not guessed.
   private static let tokenMinimum = 16
   /// Prometheus asks every ten seconds or more.

@@ -1,0 +1,78 @@
+// Follower: what other collectors put into a store that is shared, so that each of them shows all
+// stations and hears all alarms.
+//
+//     let follower = Follower(location) { opened, received in room.note(opened, received: received) }
+//     if follower.mark(opened) { … }
+
+import Core
+import Devices
+import Foundation
+import Synchronization
+import Tools
+import Uplink
+
+public final class Follower: Sendable {
+  private static let lookMicroseconds: UInt32 = 300_000
+  /// Collectors' clocks differ, and a commit may be late: this much is looked at again each time.
+  private static let overlapNanoseconds = 10 * nanosecondsPerSecond
+  /// More than come in that time.
+  private static let rowsMaximum: Int64 = 20_000
+
+  private struct Seen {
+    var now: Set<Place> = []
+    var before: Set<Place> = []
+  }
+
+  private let location: String
+  private let seen = Mutex(Seen())
+  private let isOver = Mutex(false)
+
+  /// nil where the store is of this collector alone. `note` gets what others have stored, from a
+  /// thread of its own.
+  public init?(
+    _ location: String, complain: @escaping @Sendable (String) -> Void,
+    note: @escaping @Sendable (OpenedDatagram, UTC) -> Void
+  ) {
+    guard isShared(location) else { return nil }
+    self.location = location
+    Thread { [self] in run(complain, note) }.start()
+  }
+
+  /// Whether it has not been here before, by whichever way.
+  @discardableResult
+  public func mark(_ opened: OpenedDatagram) -> Bool {
+    let place = Place(opened.header)
+    return seen.withLock { $0.before.contains(place) ? false : $0.now.insert(place).inserted }
+  }
+
+  public func end() { isOver.withLock { $0 = true } }
+
+  private func run(
+    _ complain: (String) -> Void, _ note: (OpenedDatagram, UTC) -> Void
+  ) {
+    var archive: Archive?
+    var isFailing = false
+    var turned = MachineClock().monotonicNanoseconds()
+    while !isOver.withLock({ $0 }) {
+      do {
+        let open = try archive ?? Archive(location)
+        archive = open
+        let since = MachineClock().systemClock().realtime + -Follower.overlapNanoseconds
+        try open.forEach(since: since, limit: Follower.rowsMaximum) { opened, received in
+          if mark(opened) { note(opened, received) }
+        }
+        if isFailing { complain("what other collectors store is seen again") }
+        isFailing = false
+      } catch {
+        if !isFailing { complain("what other collectors store is not seen: \(error)") }
+        (isFailing, archive) = (true, nil)
+      }
+      let now = MachineClock().monotonicNanoseconds()
+      if now - turned > 2 * Follower.overlapNanoseconds {
+        seen.withLock { $0 = Seen(now: [], before: $0.now) }
+        turned = now
+      }
+      usleep(Follower.lookMicroseconds)
+    }
+  }
+}
