@@ -134,12 +134,12 @@ public enum CollectorCheck {
         }
         let now = MachineClock().systemClock().realtime
         let step = AlarmStep(
-          alarm: "check-\(now.nanoseconds)", kind: .ended, times: [now], begun: now,
+          alarm: "check-\(now.nanoseconds)", kind: .ended, at: now, begun: now,
           parts: [
             AlarmStep.Part(
               station: "XX.CHECK..HH", level: .alarm, decided: now, reason: .command, isDrill: true,
               intensity: nil)
-          ])
+          ], joined: [])
         try AlarmDesk.delivery(file, link)(
           AlarmReceiver.Delivery(step: step, places: [:], since: 0))
         return "\(file.kind.rawValue), \(rule); it has taken a drill that is over"

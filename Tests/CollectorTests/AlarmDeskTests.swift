@@ -125,7 +125,7 @@ import Uplink
     desk.end()
     #expect(try receiver.states() == ["raised 1", "ended 1"])
     let first = receiver.told[0]
-    #expect(first.headers["Idempotency-Key"] == "siren-XX.A..HH-9-1-1-1")
+    #expect(first.headers["Idempotency-Key"] == "siren-XX.A..HH-9-1-1-raised")
     let parts = try #require(first.headers["Onset-Signature"]).split(separator: ",")
     let second = parts[0].dropFirst(2)
     #expect(
@@ -214,7 +214,7 @@ import Uplink
   @Test func capAndAlertmanagerSayTheSame() throws {
     let step = AlarmStep(
       alarm: "XX.A..HH-9-1-1", kind: .extended,
-      times: [UTC(nanoseconds: 0), UTC(nanoseconds: 5_500_000_000)],
+      at: UTC(nanoseconds: 5_500_000_000),
       begun: UTC(nanoseconds: -1_000_000_000),
       parts: [
         AlarmStep.Part(
@@ -223,13 +223,13 @@ import Uplink
         AlarmStep.Part(
           station: "XX.B..HH", level: .watch, decided: UTC(nanoseconds: 1),
           reason: .expectedShaking, isDrill: false, intensity: nil),
-      ])
+      ], joined: ["XX.A..HH alarm", "XX.B..HH watch"])
     let cap = AlarmForms.cap(
       step, receiver: "lift", sender: "onset@example.org", places: ["XX.A..HH": (47, 8.5)])
     for part in [
-      "<identifier>lift-XX.A..HH-9-1-1-2</identifier>", "<sent>1970-01-01T00:00:05-00:00</sent>",
+      "<identifier>lift-XX.A..HH-9-1-1-extended-", "<sent>1970-01-01T00:00:05-00:00</sent>",
       "<status>Actual</status><msgType>Update</msgType>",
-      "<references>onset@example.org,lift-XX.A..HH-9-1-1-1,1970-01-01T00:00:00-00:00</references>",
+      "<references>onset@example.org,lift-XX.A..HH-9-1-1-raised,1969-12-31T23:59:59-00:00</references>",
       "<severity>Severe</severity><certainty>Observed</certainty>",
       "<circle>47.0000,8.5000 1</circle>", "<expires>1970-01-01T00:30:05-00:00</expires>",
     ] {

@@ -127,9 +127,9 @@ import Uplink
     }
     #expect(names[0] == names[1])
     #expect(
-      names[0] == [
-        "siren-XX.A..HH-9-1-1-1", "siren-XX.A..HH-9-1-1-2", "siren-XX.A..HH-9-1-1-3",
-        "siren-XX.A..HH-9-1-2-1",
+      names[0].map { $0.prefix(24) } == [
+        "siren-XX.A..HH-9-1-1-raised".prefix(24), "siren-XX.A..HH-9-1-1-extended".prefix(24),
+        "siren-XX.A..HH-9-1-1-ended".prefix(24), "siren-XX.A..HH-9-1-2-raised".prefix(24),
       ])
   }
 

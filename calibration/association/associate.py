@@ -6,7 +6,7 @@
 
 The first follows an onset-collector and writes events back to it (POST /api/origins). The second reads PyOcto's own
 tables and prints events as JSON lines: picks have station, phase and time (seconds since 1970); stations have id and
-latitude, longitude, elevation (m), or id and x, y, z (km, z downwards). A velocity file has depth (km), vp and vs (km/s).
+latitude, longitude, elevation (m), or id and x, y, z (km, z downwards). A velocity file has depth (km), vp, vs (km/s).
 
 A pick belongs to no event by itself. An event is told as soon as four picks agree on one, so it is often told while
 most of its waves are still on their way, and everything later may change it. `Stream` therefore associates a window of
@@ -387,9 +387,7 @@ class Stream:
             if self.now - LATENESS_S < step:
                 break
             told += self.settle(step)
-        if self.picks:
-            told += self.match(self.run(self.now + self.network.reach))
-        return told
+        return told + self.match(self.run(self.now + self.network.reach))
 
     def run(self, end):
         silent = {station for station in self.first
@@ -670,8 +668,7 @@ def main():
     if bool(options.url) == bool(options.picks) or bool(options.picks) != bool(options.stations):
         parser.error("it takes a collector's URL, or --picks and --stations")
     try:
-        velocity = (Layered(table(options.velocity, ("depth", "vp", "vs"))) if options.velocity
-                    else Uniform(options.p, options.s))
+        crust = Layered(table(options.velocity, ("depth", "vp", "vs"))) if options.velocity else Uniform(options.p, options.s)
         if options.picks:
             stations = table(options.stations, ("id", "x", "y", "z"), ("id", "latitude", "longitude", "elevation"))
             picks = table(options.picks, ("station", "phase", "time"))

@@ -13,11 +13,7 @@ enum AlarmForms {
 
   /// By which a receiver knows what comes twice.
   static func name(_ step: AlarmStep, receiver: String) -> String {
-    name(step, step.number, receiver)
-  }
-
-  private static func name(_ step: AlarmStep, _ number: Int, _ receiver: String) -> String {
-    "\(receiver)-\(step.alarm)-\(number)"
+    "\(receiver)-\(step.alarm)-\(step.key)"
   }
 
   static func json(_ step: AlarmStep, receiver: String, places: Places) -> String {
@@ -33,10 +29,10 @@ enum AlarmForms {
     }
     return JsonLine.object([
       ("id", JsonLine.quoted(name(step, receiver: receiver))),
-      ("alarm", JsonLine.quoted(step.alarm)), ("step", "\(step.number)"),
+      ("alarm", JsonLine.quoted(step.alarm)),
       ("receiver", JsonLine.quoted(receiver)), ("state", "\"\(step.kind.rawValue)\""),
       ("level", "\"\(step.level)\""), ("drill", "\(step.isDrill)"),
-      ("begun", "\"\(step.begun.iso8601)\""), ("last", "\"\(step.last.iso8601)\""),
+      ("begun", "\"\(step.begun.iso8601)\""), ("time", "\"\(step.at.iso8601)\""),
       ("mmi", orNull(step.intensity, 1)),
       ("stations", "[\(stations.joined(separator: ","))]"),
     ])
@@ -50,10 +46,10 @@ enum AlarmForms {
   static func cap(
     _ step: AlarmStep, receiver: String, sender: String, places: Places
   ) -> String {
-    let (isEnd, now) = (step.kind == .ended, step.times[step.number - 1])
-    let references = step.times.dropLast().enumerated().map { index, time in
-      "\(sender),\(name(step, index + 1, receiver)),\(capTime(time))"
-    }.joined(separator: " ")
+    let isEnd = step.kind == .ended
+    // The beginning has the same name and time whoever told it.
+    let sent = step.kind == .raised ? step.begun : step.at
+    let reference = "\(sender),\(receiver)-\(step.alarm)-raised,\(capTime(step.begun))"
     let codes = step.parts.map(\.station)
     let what = step.level == .alarm ? "Strong shaking" : "Shaking"
     let headline =
@@ -72,9 +68,9 @@ enum AlarmForms {
       + Xml.element("responseType", isEnd ? "AllClear" : "Execute")
       + Xml.element("urgency", isEnd ? "Past" : "Immediate")
       + Xml.element("severity", severity(step)) + Xml.element("certainty", certainty(step))
-      + Xml.element("effective", capTime(now))
+      + Xml.element("effective", capTime(sent))
       + Xml.element("onset", capTime(step.begun))
-      + Xml.element("expires", capTime(now + holdNanoseconds))
+      + Xml.element("expires", capTime(step.at + holdNanoseconds))
       + Xml.element("senderName", Xml.escaped(sender)) + Xml.element("headline", headline)
       + Xml.element(
         "description",
@@ -92,12 +88,12 @@ enum AlarmForms {
         "alert",
         Xml.element("identifier", Xml.escaped(name(step, receiver: receiver)))
           + Xml.element("sender", Xml.escaped(sender))
-          + Xml.element("sent", capTime(step.times[step.number - 1]))
+          + Xml.element("sent", capTime(sent))
           + Xml.element("status", step.isDrill ? "Exercise" : "Actual")
-          + Xml.element("msgType", step.number == 1 ? "Alert" : "Update")
+          + Xml.element("msgType", step.kind == .raised ? "Alert" : "Update")
           + Xml.element("scope", "Restricted")
           + Xml.element("restriction", Xml.escaped("for whom \(receiver) serves"))
-          + (references.isEmpty ? "" : Xml.element("references", Xml.escaped(references)))
+          + (step.kind == .raised ? "" : Xml.element("references", Xml.escaped(reference)))
           + Xml.element("info", info), [("xmlns", "urn:oasis:names:tc:emergency:cap:1.2")]) + "\n"
   }
 
@@ -121,8 +117,8 @@ enum AlarmForms {
 
   /// For POST …/api/v2/alerts.
   static func alertmanager(_ step: AlarmStep, receiver: String) -> String {
-    let (codes, now) = (step.parts.map(\.station), step.times[step.number - 1])
-    let ends = step.kind == .ended ? now : now + holdNanoseconds
+    let codes = step.parts.map(\.station)
+    let ends = step.kind == .ended ? step.at : step.at + holdNanoseconds
     let labels = JsonLine.object([
       ("alertname", "\"EarthquakeAlarm\""), ("alarm", JsonLine.quoted(step.alarm)),
       ("receiver", JsonLine.quoted(receiver)), ("severity", "\"critical\""),

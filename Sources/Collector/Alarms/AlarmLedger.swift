@@ -4,7 +4,8 @@
 // A store that takes nothing keeps nobody from being told: an alarm twice is better than none.
 //
 //     let ledger = AlarmLedger("onset.sqlite", collector: "room-6464")
-//     if ledger.claim(step, for: "siren", isOurs: false, at: now) == .ours { … ledger.note(step, for: "siren", at: now) }
+//     let (claim, alarm) = ledger.claim(step, for: "siren", at: now)
+//     if claim == .ours { … ledger.note(step, for: "siren", at: now) }
 
 import Core
 import Foundation
@@ -38,7 +39,7 @@ final class AlarmLedger {
     try database.execute(
       """
       CREATE TABLE IF NOT EXISTS alarm_step (
-        receiver TEXT NOT NULL, alarm TEXT NOT NULL, step BIGINT NOT NULL, kind TEXT NOT NULL,
+        receiver TEXT NOT NULL, alarm TEXT NOT NULL, step TEXT NOT NULL,
         begun_ns BIGINT NOT NULL, collector TEXT NOT NULL, claimed_ns BIGINT NOT NULL,
         told_ns BIGINT, PRIMARY KEY (receiver, alarm, step));
       """)
@@ -49,72 +50,74 @@ final class AlarmLedger {
     let added = ask { database in
       try database.prepare(
         """
-        INSERT INTO alarm_step (receiver, alarm, step, kind, begun_ns, collector, claimed_ns, told_ns)
-        VALUES (?, '', 0, 'known', 0, '', 0, 0) ON CONFLICT (receiver, alarm, step) DO NOTHING
+        INSERT INTO alarm_step (receiver, alarm, step, begun_ns, collector, claimed_ns, told_ns)
+        VALUES (?, '', 'known', 0, '', 0, 0) ON CONFLICT (receiver, alarm, step) DO NOTHING
         """
       ).run([.text(receiver)])
     }
     return added != 1
   }
 
-  /// `isOurs`: this collector has told the steps before it.
-  func claim(_ step: AlarmStep, for receiver: String, isOurs: Bool, at now: UTC) -> Claim {
+  /// Whose it is to tell a step, and the name of its alarm that counts.
+  func claim(
+    _ step: AlarmStep, for receiver: String, at now: UTC
+  ) -> (claim: Claim, alarm: String) {
     ask { database in
       try database.transaction {
         try database.lockTables()
-        let own = try database.prepare(
-          "SELECT told_ns, claimed_ns, collector FROM alarm_step WHERE receiver = ? AND alarm = ? "
-            + "AND step = ?"
-        ).rows([.text(receiver), .text(step.alarm), .integer(Int64(step.number))]).first
-        if let own {
-          guard case .null = own[0] else { return .told }
+        let alarm = try step.kind == .raised ? same(step, for: receiver, in: database) : step.alarm
+        func row(_ key: String) throws -> [SqlValue]? {
+          try database.prepare(
+            "SELECT told_ns, claimed_ns, collector FROM alarm_step WHERE receiver = ? AND alarm = ? "
+              + "AND step = ?"
+          ).rows([.text(receiver), .text(alarm), .text(key)]).first
+        }
+        // Nothing follows the end.
+        if step.kind != .ended, let end = try row("ended"), end[0] != .null {
+          return (.told, alarm)
+        }
+        if let own = try row(step.key) {
+          guard own[0] == .null else { return (.told, alarm) }
           if case .integer(let claimed) = own[1], own[2] != .text(collector),
             now.nanoseconds - claimed < AlarmLedger.claimNanoseconds
           {
-            return .others
+            return (.others, alarm)
           }
-        } else if try !isOurs && isToldByOthers(step, for: receiver, in: database) {
-          return .told
         }
         try database.prepare(
           """
-          INSERT INTO alarm_step (receiver, alarm, step, kind, begun_ns, collector, claimed_ns)
-          VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step) DO UPDATE SET
+          INSERT INTO alarm_step (receiver, alarm, step, begun_ns, collector, claimed_ns)
+          VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step) DO UPDATE SET
           collector = excluded.collector, claimed_ns = excluded.claimed_ns
           """
         ).run([
-          .text(receiver), .text(step.alarm), .integer(Int64(step.number)),
-          .text(step.kind.rawValue), .integer(step.begun.nanoseconds), .text(collector),
-          .integer(now.nanoseconds),
+          .text(receiver), .text(alarm), .text(step.key), .integer(step.begun.nanoseconds),
+          .text(collector), .integer(now.nanoseconds),
         ])
-        return .ours
+        return (.ours, alarm)
       }
-    } ?? .ours
+    } ?? (.ours, step.alarm)
   }
 
-  /// Another collector began the alarm with another alert, so that it has another name there: a
-  /// beginning while that alarm stood, or a step of an alarm whose beginning nobody told.
-  private func isToldByOthers(
+  /// The alarm that another collector, or this one before a restart, has begun with another alert and
+  /// that stood when this one began; its own name where there is none.
+  private func same(
     _ step: AlarmStep, for receiver: String, in database: any Database
-  ) throws -> Bool {
-    if step.number > 1 {
-      return try database.prepare(
-        "SELECT 1 FROM alarm_step WHERE receiver = ? AND alarm = ? AND step = 1"
-      ).rows([.text(receiver), .text(step.alarm)]).isEmpty
-    }
-    return try !database.prepare(
+  ) throws -> String {
+    let row = try database.prepare(
       """
-      SELECT 1 FROM alarm_step a WHERE receiver = ? AND alarm <> ? AND step = 1
-        AND begun_ns > ? AND begun_ns < ? AND NOT EXISTS (SELECT 1 FROM alarm_step e
-          WHERE e.receiver = a.receiver AND e.alarm = a.alarm AND e.kind = 'ended'
-            AND e.claimed_ns < ?)
+      SELECT alarm FROM alarm_step a WHERE receiver = ? AND step = 'raised' AND begun_ns > ?
+        AND begun_ns < ? AND NOT EXISTS (SELECT 1 FROM alarm_step e WHERE e.receiver = a.receiver
+          AND e.alarm = a.alarm AND e.step = 'ended' AND e.claimed_ns < ?)
+      ORDER BY claimed_ns LIMIT 1
       """
     ).rows([
-      .text(receiver), .text(step.alarm),
-      .integer(step.begun.nanoseconds - AlarmLedger.sameNanoseconds),
+      .text(receiver), .integer(step.begun.nanoseconds - AlarmLedger.sameNanoseconds),
       .integer(step.begun.nanoseconds + AlarmLedger.sameNanoseconds),
-      .integer(step.times[0].nanoseconds),
-    ]).isEmpty
+      .integer(step.at.nanoseconds),
+    ]).first
+    guard case .text(let alarm)? = row?.first else { return step.alarm }
+    return alarm
   }
 
   /// It has been told.
@@ -122,14 +125,13 @@ final class AlarmLedger {
     _ = ask { database in
       try database.prepare(
         """
-        INSERT INTO alarm_step (receiver, alarm, step, kind, begun_ns, collector, claimed_ns,
-          told_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step)
+        INSERT INTO alarm_step (receiver, alarm, step, begun_ns, collector, claimed_ns, told_ns)
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step)
         DO UPDATE SET told_ns = excluded.told_ns
         """
       ).run([
-        .text(receiver), .text(step.alarm), .integer(Int64(step.number)),
-        .text(step.kind.rawValue), .integer(step.begun.nanoseconds), .text(collector),
-        .integer(now.nanoseconds), .integer(now.nanoseconds),
+        .text(receiver), .text(step.alarm), .text(step.key), .integer(step.begun.nanoseconds),
+        .text(collector), .integer(now.nanoseconds), .integer(now.nanoseconds),
       ])
     }
   }

@@ -13,9 +13,11 @@ final class AlarmReceiver: @unchecked Sendable {
   /// A second after the first failure, and up to a minute.
   private static let waits = 1.0...60.0
   private static let othersSeconds = 1.0
+  /// Of alarms that may still be told of; few are so at once.
+  private static let namesMaximum = 256
 
   struct Delivery: Sendable {
-    let step: AlarmStep
+    var step: AlarmStep
     let places: AlarmForms.Places
     let since: Int64
   }
@@ -75,23 +77,23 @@ final class AlarmReceiver: @unchecked Sendable {
   private func run() {
     var wait = AlarmReceiver.waits.lowerBound
     var isFailing = false
-    var ours: Set<String> = []
+    // The names that count of those that the watch gave.
+    var names: [String: String] = [:]
     while let next = first() {
-      switch ledger.claim(
-        next.step, for: name, isOurs: ours.contains(next.step.alarm), at: now())
-      {
+      var named = next
+      named.step.alarm = names[next.step.alarm] ?? next.step.alarm
+      let (claim, alarm) = ledger.claim(named.step, for: name, at: now())
+      if names.count >= AlarmReceiver.namesMaximum { names.removeAll() }
+      names[next.step.alarm] = alarm
+      named.step.alarm = alarm
+      switch claim {
       case .told: remove(next)
       case .others: pause(AlarmReceiver.othersSeconds)
       case .ours:
         do {
-          try deliver(next)
-          ledger.note(next.step, for: name, at: now())
+          try deliver(named)
+          ledger.note(named.step, for: name, at: now())
           if isFailing { complain("the receiver \(name) takes alarms again") }
-          if next.step.kind == .ended {
-            ours.remove(next.step.alarm)
-          } else {
-            ours.insert(next.step.alarm)
-          }
           (isFailing, wait) = (false, AlarmReceiver.waits.lowerBound)
           condition.withLock { counts.told += 1 }
           remove(next)
@@ -131,7 +133,7 @@ final class AlarmReceiver: @unchecked Sendable {
   private func remove(_ delivery: Delivery) {
     condition.withLock {
       if let index = queue.firstIndex(where: {
-        $0.step.alarm == delivery.step.alarm && $0.step.number == delivery.step.number
+        $0.step.alarm == delivery.step.alarm && $0.step.key == delivery.step.key
       }) {
         queue.remove(at: index)
       }

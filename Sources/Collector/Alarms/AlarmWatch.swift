@@ -23,17 +23,24 @@ struct AlarmStep: Equatable, Sendable {
     let intensity: Double?
   }
 
-  /// The same from its beginning to its end, and in every collector that began with the same alert.
-  let alarm: String
+  /// The same from its beginning to its end. Another collector may have begun the same alarm with
+  /// another alert: the ledger has the name that counts.
+  var alarm: String
   let kind: Kind
-  /// When each of its steps was, this one last.
-  let times: [UTC]
+  let at: UTC
   let begun: UTC
   /// Those that it rests on; those that it last rested on where it has ended.
   let parts: [Part]
+  /// All who have joined it so far, each with its highest level: "XX.ONST1.00.EH alarm".
+  let joined: [String]
 
-  /// From 1 on.
-  var number: Int { times.count }
+  /// The same in every collector that has seen the same.
+  var key: String {
+    guard kind == .extended else { return kind.rawValue }
+    var checksum = Checksum()
+    Array(joined.joined(separator: "|").utf8).withUnsafeBytes { checksum.add($0) }
+    return "extended-\(String(checksum.value, radix: 16))"
+  }
   var isDrill: Bool { parts.allSatisfy(\.isDrill) }
   var level: AlertLevel { parts.contains { $0.level == .alarm } ? .alarm : .watch }
   var intensity: Double? { parts.compactMap(\.intensity).max() }
@@ -62,7 +69,7 @@ struct AlarmWatch {
   private struct Alarm {
     let name: String
     let begun: UTC
-    var times: [UTC]
+    var joined: [String: AlertLevel] = [:]
     var parts: [AlarmStep.Part]
   }
 
@@ -121,34 +128,39 @@ struct AlarmWatch {
     let name = newest[first[0].station].map {
       "\(first[0].station)-\(String($0.place.origin.epoch, radix: 16))-\($0.place.origin.boot)-\($0.alertID)"
     }
-    alarm = Alarm(name: name ?? first[0].station, begun: begun, times: [now], parts: parts)
-    return [step(.raised)]
+    alarm = Alarm(name: name ?? first[0].station, begun: begun, parts: [])
+    _ = join(parts)
+    return [step(.raised, at: now)]
   }
 
   private mutating func goOn(_ parts: [AlarmStep.Part], at now: UTC) -> [AlarmStep] {
-    guard let before = alarm?.parts else { return [] }
     guard !parts.isEmpty else {
-      alarm?.times.append(now)
-      let last = step(.ended)
+      let last = step(.ended, at: now)
       alarm = nil
       return [last]
     }
-    let isGrown = parts.contains { part in
-      !before.contains {
-        $0.station == part.station && ($0.level == .alarm || part.level == .watch)
-      }
-    }
     // Who has gone quiet is left out; that alone is not told.
-    alarm?.parts = parts
-    guard isGrown else { return [] }
-    alarm?.times.append(now)
-    return [step(.extended)]
+    return join(parts) ? [step(.extended, at: now)] : []
   }
 
-  private func step(_ kind: AlarmStep.Kind) -> AlarmStep {
+  /// Whether somebody has joined, or risen from watch to alarm.
+  private mutating func join(_ parts: [AlarmStep.Part]) -> Bool {
+    alarm?.parts = parts
+    var isGrown = false
+    for part in parts {
+      let before = alarm?.joined[part.station]
+      guard before == nil || (before == .watch && part.level == .alarm) else { continue }
+      alarm?.joined[part.station] = part.level
+      isGrown = true
+    }
+    return isGrown
+  }
+
+  private func step(_ kind: AlarmStep.Kind, at now: UTC) -> AlarmStep {
     AlarmStep(
-      alarm: alarm?.name ?? "", kind: kind, times: alarm?.times ?? [],
-      begun: alarm?.begun ?? UTC(nanoseconds: 0), parts: alarm?.parts ?? [])
+      alarm: alarm?.name ?? "", kind: kind, at: now, begun: alarm?.begun ?? now,
+      parts: alarm?.parts ?? [],
+      joined: (alarm?.joined ?? [:]).map { "\($0.key) \($0.value)" }.sorted())
   }
 
   /// Those that stand and count, in the order in which they decided.
