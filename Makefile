@@ -1,12 +1,13 @@
 # make demo       a synthetic earthquake through the whole chain
-# make test       everything that must hold, as CI runs it
+# make test       what must hold, in a quarter of an hour
+# make test-long  what must hold and takes longer; CI runs it as well
 # make firmware   onsetd as Embedded Swift, proved allocation-free
 # make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
 # make soak       a day of the firmware in a quarter of an hour, in virtual time
 # make bench      what the loop, the kernels and networks cost on this machine
 # make format     rewrites the sources in house style; make lint complains instead
 #
-# demo, test and board-test install the Debian packages that are missing; the rest expects them.
+# demo, test, test-long and board-test install the Debian packages that are missing; the rest expects them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,6 +17,7 @@ STATION_PACKAGES := libasound2-dev libgpiod-dev libsodium-dev
 TOOL_PACKAGES := $(STATION_PACKAGES) libmseed-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmosquitto-dev
 TEST_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev python3 python3-numpy python3-scipy binutils gcc-aarch64-linux-gnu qemu-user-static
 ROOM_PACKAGES := chromium
+COUNTRY_PACKAGES := postgresql nats-server mosquitto mosquitto-clients
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
 SOAK_HOURS ?= 24
@@ -25,6 +27,8 @@ FIRMWARE := .build/firmware
 AARCH64 := .build/aarch64/onsetd
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000
+# With PyOcto and ObsPy, where packages-association has made it.
+PYTHON = $(firstword $(wildcard .cache/association/bin/python) python3)
 SWIFT_FILES = Package.swift $(shell find Sources Tests -name '*.swift')
 
 # Installs those of the packages in $(1) that are missing, with sudo when not root.
@@ -36,8 +40,8 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-swift test-firmware test-aarch64 test-training board-test soak fuzz firmware bench format lint \
-  packages packages-test packages-board packages-room packages-soak clean
+.PHONY: demo test test-long test-swift test-firmware test-collector test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+  packages packages-test packages-board packages-room packages-country packages-association packages-soak clean
 
 demo: packages
 	swift build -c release --product onset
@@ -45,7 +49,9 @@ demo: packages
 	swift build -c release --product onset-collector
 	.build/release/onset demo --svg .build/demo.svg --collector .build/release/onset-collector
 
-test: packages-test lint test-swift test-firmware test-aarch64 test-training fuzz board-test
+test: packages-test lint test-swift test-firmware test-training
+
+test-long: packages-test test-collector test-aarch64 fuzz board-test
 
 test-swift:
 	swift build --build-tests
@@ -63,10 +69,20 @@ test-firmware: firmware
 	swift build -c release --product onset-collector
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
-	python3 Tests/System/test_collector.py .build/release
-	python3 Tests/System/test_room.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release
+
+# The collector with real servers, a browser and an association service, each where it is installed.
+test-collector: firmware
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	swift build -c release --product onset-collector
+	python3 Tests/System/test_collector.py .build/release
+	$(PYTHON) Tests/System/test_room.py .build/release
+	python3 Tests/System/test_country.py .build/release
+	python3 Tests/System/test_fleet.py .build/release $(FIRMWARE)/release/onsetd
+	$(PYTHON) calibration/association/test_associate.py
+	$(PYTHON) Tests/System/test_association.py .build/release
 
 # The same datagrams from Embedded and ordinary Swift, on x86-64 and AArch64.
 test-aarch64: firmware
@@ -129,6 +145,17 @@ packages-test:
 # A browser, for the collector's page; without it that test is left out, except by CI.
 packages-room:
 	@$(call install,$(ROOM_PACKAGES))
+
+# Servers for many collectors; each test without its own is left out, except by CI.
+packages-country:
+	@$(call install,$(COUNTRY_PACKAGES))
+
+# No Debian packages: PyOcto associates, ObsPy reads what the collector tells.
+packages-association:
+	@$(call install,python3-venv)
+	test -x .cache/association/bin/python || python3 -m venv .cache/association
+	.cache/association/bin/python -c 'import pyocto, obspy' 2> /dev/null || \
+	  .cache/association/bin/pip install --quiet --disable-pip-version-check pyocto obspy 'numpy<2.3'
 
 packages-soak:
 	@$(call install,$(SOAK_PACKAGES))

@@ -56,7 +56,7 @@ public struct CollectorSettings {
     let path = file.path("store", "file", isOptional: true)
     file.demand(
       url.isEmpty != path.isEmpty, "store", file.stated("store", "url", or: "file"),
-      "is one of two: [store] has a file, for one collector, or a url, postgresql://…, for several"
+      "is one of two: [store] has a file, for one collector, or a url, postgresql://..., for several"
     )
     database = (url.isEmpty ? path : url).string
     healthDays = file.decimal(

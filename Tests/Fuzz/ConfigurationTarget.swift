@@ -1,4 +1,5 @@
-// config: boards, stations, calibrations and relations through the parser that the station uses.
+// config: boards, stations, calibrations, relations, and a collector's files through the parser that
+// the station uses.
 //
 // Promised of every text: it is accepted, and then every value lies in its range, or it is refused
 // in a sentence that names the file and, where the grammar is broken, the line.
@@ -13,6 +14,8 @@ import Settings
 import Tools
 import Uplink
 
+@testable import Collector
+
 struct ConfigurationTarget: Target {
   private static let name: StaticString = "fuzz/input.toml"
   let corpus: [[UInt8]]
@@ -21,7 +24,8 @@ struct ConfigurationTarget: Target {
       "=", "[", "]", "\"", "\n", "\r\n", "#", "-", "+", ".", "e", "e99", "e-22", "0", "00", "true",
       "false", "\\", "\t", "\u{0}", "é", "[board]\n", "[station]\n", "[instrument]\n",
       "[response]\n", "[relations]\n", "[relay]\n", "[alarm]\n", "active_low = true\n",
-      "[pps]\n", "[picker]\n", "format = 1\n", "999999999999999", "9223372036854775807",
+      "[pps]\n", "[picker]\n", "[store]\n", "[rule]\n", "url = ", "kind = \"mqtt\"\n", "*",
+      "format = 1\n", "999999999999999", "9223372036854775807",
       "9223372036854775808", "-9223372036854775808", "0.000000000000001", "1e22", "\"\"", "/",
       "2026-02-29", "0000-00-00", "9999-12-31", "\"S24_3\"", "\"acceleration\"", "_",
     ].map { Array($0.utf8) },
@@ -36,6 +40,7 @@ struct ConfigurationTarget: Target {
       "boards/raspberry-pi-5-hat/board.toml", "calibration/instruments/broadband-velocity.toml",
       "calibration/instruments/geophone-4.5hz.toml",
       "calibration/instruments/mems-accelerometer.toml", "calibration/relations/on-site.toml",
+      "Sources/onset-collector/collector.toml",
     ]
     var texts: [[UInt8]] = []
     for path in paths {
@@ -44,7 +49,10 @@ struct ConfigurationTarget: Target {
       texts.append(Self.withoutComments([UInt8](data)))
     }
     corpus =
-      texts + [Self.everyBoardKey, Self.everyStationKey, Self.everyPole].map { Array($0.utf8) }
+      texts
+      + [Self.everyBoardKey, Self.everyStationKey, Self.everyPole, Self.everyReceiverKey].map {
+        Array($0.utf8)
+      }
   }
 
   /// Mutations of comments are wasted, and two in three would be.
@@ -76,6 +84,18 @@ struct ConfigurationTarget: Target {
     case .station(let station): try Self.check(station)
     case .calibration(let calibration): try Self.check(calibration)
     case .relations(let relations): try Self.check(relations)
+    case .collector(let settings):
+      try require(
+        !settings.database.isEmpty && (settings.keys ?? settings.master) != nil
+          && (0...65_535).contains(settings.port)
+          && settings.mebibytesMaximum.map { $0 >= 16 } ?? true, "a collector of nothing")
+    case .receiver(let receiver):
+      try require(
+        receiver.url.isEmpty == (receiver.kind == .mqtt)
+          && (receiver.secretPath != nil) == (receiver.kind == .webhook)
+          && receiver.rule.quorum > 0 && receiver.rule.withinSeconds > 0
+          && receiver.giveUpSeconds >= 60, "a receiver that cannot be told")
+      _ = receiver.rule.concerns("XX.ONST1.00.EH")
     }
     return true
   }
@@ -84,14 +104,34 @@ struct ConfigurationTarget: Target {
     if file.has(section: "station") { return .station(try StationFile(&file)) }
     if file.has(section: "instrument") { return .calibration(try CalibrationFile(&file)) }
     if file.has(section: "relations") { return .relations(try Relations(&file)) }
+    if file.has(section: "store") { return .collector(try CollectorSettings(&file)) }
+    if file.has(section: "rule") { return .receiver(try ReceiverFile(&file)) }
     return .board(try BoardFile(&file))
   }
+
+  private static let everyReceiverKey = """
+    [receiver]
+    kind = "webhook"
+    url = "https://siren.example.org/onset"
+    secret_file = "siren.secret"
+    give_up_minutes = 30
+    [rule]
+    stations = "XX.*,YY.*.00.*"
+    level = "watch"
+    intensity_minimum = 4.5
+    quorum = 3
+    within_seconds = 7.5
+    drills = true
+
+    """
 
   private enum Content {
     case board(BoardFile?)
     case station(StationFile)
     case calibration(CalibrationFile)
     case relations(Relations)
+    case collector(CollectorSettings)
+    case receiver(ReceiverFile)
   }
 
   // MARK: Promises

@@ -1,5 +1,5 @@
-"""Picks that real stations' messages bring to a real onset-collector become events there, by the service that associates
-them: a simulated fleet's earthquake; forged picks that come, change and go; restarts of either.
+"""Picks that stations send to a real onset-collector become events there, by the service that associates them: a
+simulated fleet's earthquake; forged picks that come, change and go; restarts of either.
 
     python3 Tests/System/test_association.py BUILD_FOLDER
 
@@ -32,7 +32,8 @@ STATIONS, TOKEN = 30, "0123456789abcdef"
 # Who waits for something waits for the event. This is when a test gives up, seconds.
 DEADLINE = 60
 # Where the forged network stands, and how fast waves cross it.
-LATITUDE, LONGITUDE, KM, P_KM_S, S_KM_S = 47.0, 8.5, 111.2, 6.0, 3.46
+LATITUDE, LONGITUDE, P_KM_S, S_KM_S = 47.0, 8.5, 6.0, 3.46
+KM, KM_EAST = 111.2, 111.2 * math.cos(math.radians(47))
 PROVISIONAL, CONFIRMED, RETRACTED = 1, 2, 3
 BEGIN = 1_800_000_000
 
@@ -41,8 +42,8 @@ class Process:
     """A program whose complaints are read as they come."""
 
     def __init__(self, test, *command):
-        self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        text=True)
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.said, self.news = [], threading.Condition()
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -86,13 +87,14 @@ class Association(unittest.TestCase):
     def collect(self):
         """A collector at the ports that it had before."""
         self.collector = Process(
-            self, BUILD / "onset-collector", "--master", self.master, "--database", self.folder / "onset.sqlite", "--port",
-            self.udp, "--http", f"127.0.0.1:{self.http}", "--operate-token", self.token, "--only", "audit")
+            self, BUILD / "onset-collector", "--master", self.master, "--database", self.folder / "onset.sqlite",
+            "--port", self.udp, "--http", f"127.0.0.1:{self.http}", "--operate-token", self.token, "--only", "audit")
         self.udp = int(re.search(r"UDP port (\d+)", self.collector.hears("UDP port"))[1])
         self.http = int(re.search(r"http://127.0.0.1:(\d+)/", self.collector.hears("http://"))[1])
 
-    def associate(self, *options):
-        return Process(self, sys.executable, SERVICE, f"http://127.0.0.1:{self.http}", "--operate-token", self.token, *options)
+    def associate(self):
+        return Process(
+            self, sys.executable, SERVICE, f"http://127.0.0.1:{self.http}", "--operate-token", self.token)
 
     def ask(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=DEADLINE) as answer:
@@ -131,14 +133,14 @@ class Association(unittest.TestCase):
     def stand(self, number):
         """Tells where it stands."""
         east, north = self.place(number)
-        latitude, longitude = LATITUDE + north / KM, LONGITUDE + east / KM / math.cos(math.radians(LATITUDE))
+        latitude, longitude = LATITUDE + north / KM, LONGITUDE + east / KM_EAST
         component = struct.pack("<24sHHI", b"", 65535, 65535, 0x7FC00000)
-        self.send(number, 11, struct.pack("<iiiiHBBI", round(latitude * 1e7), round(longitude * 1e7), 0, 0, 0, 7, 1, 100_000)
-                  + component * 3 + struct.pack("<40s40s24s16sII", b"", b"", b"", b"", 0, 0))
+        place = struct.pack("<iiiiHBBI", round(latitude * 1e7), round(longitude * 1e7), 0, 0, 0, 7, 1, 100_000)
+        self.send(number, 11, place + component * 3 + struct.pack("<40s40s24s16sII", b"", b"", b"", b"", 0, 0))
 
     def pick(self, number, pick_id, phase, at, status):
-        self.send(number, 1, struct.pack("<IBBbBqIHHhBBQ", pick_id, status, phase, 0, 1, round(at * 1e9), 30_000, 9000, 65535,
-                                         1500, 2, 0, 0))
+        self.send(number, 1, struct.pack(
+            "<IBBbBqIHHhBBQ", pick_id, status, phase, 0, 1, round(at * 1e9), 30_000, 9000, 65535, 1500, 2, 0, 0))
 
     def quake(self, at, east, north, numbers, status=CONFIRMED, first_id=1):
         """P and S of an earthquake 10 km deep, at these stations."""
@@ -171,7 +173,8 @@ class Association(unittest.TestCase):
         service.hears("XX.S025.00.HH is left out")
         self.quake(BEGIN, 5, 8, range(8, 18), PROVISIONAL)
         first, = self.origins(lambda found: found and len(found[0]["picks"]) == 20)
-        self.assertLess(math.hypot((first["latitude"] - LATITUDE) * KM - 8, (first["longitude"] - LONGITUDE) * 75.9 - 5), 1)
+        north, east = (first["latitude"] - LATITUDE) * KM, (first["longitude"] - LONGITUDE) * KM_EAST
+        self.assertLess(math.dist((east, north), (5, 8)), 1)
         self.assertLess(abs(first["depth_km"] - 10), 2)
         self.assertRegex(first["time"], r"^2027-01-15T(07:59:59\.9|08:00:00\.[01])")
         self.assertEqual({pick["epoch"] for pick in first["picks"]}, {f"{9:016x}"})

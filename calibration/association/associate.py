@@ -663,12 +663,14 @@ def main():
     parser.add_argument("--velocity", type=pathlib.Path, help="depth, vp, vs; it needs Pyrocko")
     parser.add_argument("--p", type=float, default=P_KM_S, help="km/s in a uniform crust (%(default)s)")
     parser.add_argument("--s", type=float, default=S_KM_S, help="km/s in a uniform crust (%(default)s)")
-    parser.add_argument("--depth", type=float, default=DEPTH_KM, help="down to there sources are sought, km (%(default)s)")
+    parser.add_argument("--depth", type=float, default=DEPTH_KM, help="of the deepest sources sought, km (%(default)s)")
     options = parser.parse_args()
     if bool(options.url) == bool(options.picks) or bool(options.picks) != bool(options.stations):
         parser.error("it takes a collector's URL, or --picks and --stations")
     try:
-        crust = Layered(table(options.velocity, ("depth", "vp", "vs"))) if options.velocity else Uniform(options.p, options.s)
+        crust = Uniform(options.p, options.s)
+        if options.velocity:
+            crust = Layered(table(options.velocity, ("depth", "vp", "vs")))
         if options.picks:
             stations = table(options.stations, ("id", "x", "y", "z"), ("id", "latitude", "longitude", "elevation"))
             picks = table(options.picks, ("station", "phase", "time"))
@@ -676,8 +678,8 @@ def main():
                 print(json.dumps(body))
         else:
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            Service(Collector(options.url, token(options.look_token), token(options.operate_token)), crust,
-                    options.depth).run()
+            collector = Collector(options.url, token(options.look_token), token(options.operate_token))
+            Service(collector, crust, options.depth).run()
     except (OSError, ValueError, ImportError) as error:
         say(error)
         sys.exit(2)

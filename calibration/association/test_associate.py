@@ -153,8 +153,8 @@ class Association(unittest.TestCase):
                                    abs(body["depth_km"] - quake.z)))
             near = sum(late < 0.5 and far < 5 for late, far, _ in errors)
             late, far, deep = map(statistics.median, zip(*errors))
-            print(f"seed {seed}: {len(simulation.picks)} picks; {len(found)} of {EVENTS} events, {false} false; {near} of "
-                  f"{len(errors)} in the middle within 0.5 s and 5 km, the median {late:.2f} s, {far:.2f} km, in depth "
+            print(f"seed {seed}: {len(simulation.picks)} picks, {len(found)} of {EVENTS} events, {false} false; "
+                  f"{near} of {len(errors)} in the middle within 0.5 s and 5 km, the median {late:.2f} s, {far:.2f} km, in depth "
                   f"{deep:.1f} km")
             self.assertGreaterEqual(len(found), 0.95 * EVENTS)
             self.assertLessEqual(false, 2)
@@ -278,7 +278,9 @@ class OneEvent(unittest.TestCase):
     @unittest.skipUnless(importlib.util.find_spec("pyrocko"), "Pyrocko is not there: pip install pyrocko")
     def test_layers_of_one_velocity_are_a_uniform_crust(self):
         table = pandas.DataFrame({"depth": [0, 20, 100], "vp": [6.0] * 3, "vs": [3.46] * 3})
-        layered = Network(self.simulation.stations, associate.Layered(table), associate.DEPTH_KM)
+        crust = associate.Layered(table)
+        layered = Network(self.simulation.stations, crust, associate.DEPTH_KM)
+        self.addCleanup(crust.folder.cleanup)
         one, = self.told(Stream(self.network), self.picks)
         two, = self.told(Stream(layered), self.picks)
         self.assertEqual(members(one), members(two))
@@ -288,7 +290,8 @@ class OneEvent(unittest.TestCase):
 
 class Program(unittest.TestCase):
     def run_with(self, *arguments):
-        return subprocess.run([sys.executable, associate.__file__, *map(str, arguments)], capture_output=True, text=True)
+        command = [sys.executable, associate.__file__, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
 
     def test_files(self):
         simulation = Simulation(3, hours=1 / 12, events=4)
