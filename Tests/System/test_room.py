@@ -27,6 +27,9 @@ from test_collector import pick
 
 try:
     import obspy
+    import obspy.clients.fdsn
+    import obspy.io.quakeml.core
+    from lxml import etree
 except ImportError:
     obspy = None
 
@@ -45,7 +48,9 @@ class Room(unittest.TestCase):
         cls.folder = pathlib.Path(cls.temporary.name)
         cls.master = cls.folder / "master.key"
         subprocess.run([BUILD / "onset", "key", "new", cls.master], check=True)
-        cls.process, udp, cls.port = cls.start("c")
+        cls.token = cls.folder / "operate"
+        cls.token.write_text("a-token-to-operate")
+        cls.process, udp, cls.port = cls.start("c", "--operate-token", cls.token)
         cls.told, cls.is_open = [], threading.Event()
         cls.listener = threading.Thread(target=cls.listen, daemon=True)
         cls.listener.start()
@@ -151,18 +156,21 @@ class Room(unittest.TestCase):
         self.listener.join(DEADLINE)
         self.assertFalse(self.listener.is_alive())
         self.process.stderr.close()
-        type(self).process, _, type(self).port = self.start("c")
+        type(self).process, _, type(self).port = self.start("c", "--operate-token", self.token)
         self.assertEqual(json.loads(self.read(self.port, "/api/events"))["events"], events)
         after = json.loads(self.read(self.port, "/api/stations"))["stations"]
         for station in stations + after: station["loss_percent"] = 0  # It is counted from the start on.
         key = lambda station: station["station"]
         self.assertEqual(sorted(after, key=key), sorted(stations, key=key))
 
-    @unittest.skipUnless(obspy, "ObsPy is not there: pip install obspy")
+    @unittest.skipUnless(obspy or os.environ.get("CI"), "ObsPy is not there: make packages-association")
     def test_obspy_reads_the_quakeml(self):
         self.finish()
         port = self.port
         text = self.read(port, "/api/picks?format=quakeml")
+        self.assertTrue(obspy.io.quakeml.core._validate(io.BytesIO(text.encode())))
+        schema = pathlib.Path(obspy.__file__).parent / "io/seiscomp/data/sc3ml_0.12.xsd"
+        etree.XMLSchema(etree.parse(schema)).assertValid(etree.fromstring(self.read(port, "/api/picks?format=scml").encode()))
         catalog = obspy.read_events(io.BytesIO(text.encode()), format="QUAKEML")
         lines = [line.split("|") for line in self.read(port, "/api/picks").splitlines()[1:]]
         self.assertEqual(len(catalog), len(lines))
@@ -172,6 +180,35 @@ class Room(unittest.TestCase):
                              [line[1], line[2], line[7]])
             self.assertEqual(str(pick.time)[:-1], line[5])
             self.assertAlmostEqual(pick.time_errors.uncertainty, float(line[6]))
+
+    @unittest.skipUnless(obspy or os.environ.get("CI"), "ObsPy is not there: make packages-association")
+    def test_an_event_that_somebody_located(self):
+        """It is told to who stays, and ObsPy's client finds it with its picks."""
+        self.finish()
+        port = self.port
+        arrivals = [e for e in json.loads(self.read(port, "/api/events"))["events"] if e["phase"] == "P"][:20]
+        picks = [{"station": e["station"], "epoch": e["epoch"], "boot": e["boot"], "pick_id": e["pick_id"], "phase": "P",
+                  "residual_s": 0.01, "distance_km": 20} for e in arrivals]
+        event = {"id": "e.1", "version": 1, "time": arrivals[0]["time"], "latitude": 47, "longitude": 8.5, "depth_km": 10,
+                 "rms_s": 0.05, "picks": picks}
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        self.addCleanup(connection.close)
+        for token, status in (("a-token-to-look-at", 401), ("a-token-to-operate", 200), ("a-token-to-operate", 409)):
+            connection.request("POST", "/api/origins", json.dumps(event), {"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.read() != b""), (status, True))
+        connection.request("POST", "/api/origins", b"x" * 300_000, {"Authorization": "Bearer a-token-to-operate"})
+        answer = connection.getresponse()
+        self.assertEqual((answer.status, answer.read() != b""), (413, True))
+        client = obspy.clients.fdsn.Client(f"http://127.0.0.1:{port}")
+        found = client.get_events(minmagnitude=5, maxlatitude=48)
+        self.assertEqual((len(found), len(found[0].picks), len(found[0].origins[0].arrivals)), (1, 20, 20))
+        self.assertEqual((found[0].preferred_magnitude().mag, found[0].preferred_origin().depth), (5.5, 10_000))
+        self.assertTrue(obspy.io.quakeml.core._validate(io.BytesIO(self.read(port, "/fdsnws/event/1/query").encode())))
+        with self.assertRaises(obspy.clients.fdsn.header.FDSNNoDataException): client.get_events(minmagnitude=6)
+        if self.listener.is_alive():
+            late = time.monotonic() + DEADLINE
+            while "origin" not in [name for name, _ in self.told]: self.assertLess(time.monotonic(), late)
 
     def test_who_may_not_look(self):
         port = self.port

@@ -117,8 +117,18 @@ enum Metrics {
     ("failures", "failures_total", "counter", "commits that failed"),
     ("lost", "lost_total", "counter", "messages given up because too many waited"),
     ("lines_lost", "lines_lost_total", "counter", "lines that nobody took"),
+    ("passed_on", "passed_on_total", "counter", "messages that an MQTT broker took"),
     ("clock_difference_s", "clock_ahead_seconds", "gauge", "of the locked stations"),
     ("clock_wrong", "clock_wrong", "gauge", "1 where this machine's clock is the wrong one"),
+  ]
+
+  /// Of each receiver of alarms, by its keys in the report.
+  private static let receivers: [(key: String, name: String, type: String, help: String)] = [
+    ("raised", "raised", "gauge", "1 while an alarm of this receiver stands"),
+    ("told", "told_total", "counter", "steps of alarms that it took"),
+    ("failures", "failures_total", "counter", "times that it did not take one"),
+    ("given_up", "given_up_total", "counter", "steps that it was never told"),
+    ("waiting", "waiting", "gauge", "steps that it is still to be told"),
   ]
 
   static func text(_ stations: [StationState], report line: String) -> String {
@@ -164,6 +174,16 @@ enum Metrics {
     for (cause, count) in refused.sorted(by: { $0.key < $1.key }) {
       guard let count = count as? NSNumber else { continue }
       out += "\(name){cause=\(JsonLine.quoted(cause))} \(count.doubleValue)\n"
+    }
+    let told = object["receivers"] as? [[String: Any]] ?? []
+    for (key, name, type, help) in receivers where !told.isEmpty {
+      out += head("onset_receiver_\(name)", type, help)
+      for one in told {
+        guard let receiver = one["receiver"] as? String, let value = one[key] as? NSNumber else {
+          continue
+        }
+        out += "onset_receiver_\(name){receiver=\(JsonLine.quoted(receiver))} \(value.doubleValue)\n"
+      }
     }
   }
 }
