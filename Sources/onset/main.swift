@@ -424,6 +424,7 @@ func run(_ arguments: [String]) throws {
     "rekey": keyRoll,
     "doctor": doctor, "ping": ping,
     "command": command, "network": network, "simulate": simulate,
+    "fleet": fleet,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
     "model compare": modelCompare, "model sign": modelSign, "help": help,
     "completion": completion,

@@ -384,6 +384,7 @@ public enum CommandTable {
         has acknowledged something, and otherwise the next start has the one before. Without --shadow
         it waits in the shadow.
         """),
+    fleet,
   ]
 
   // MARK: Models
