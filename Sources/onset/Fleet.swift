@@ -112,6 +112,7 @@ private func fleetWaves(
   let link = try FleetLink(
     room, order, via: parsed.values["--via"]!, keyPath: key, folder: parsed.values["--public"]!,
     progress: StandardError.note)
+  settings.operatorKey = link.operatorKey
   let list = try room.list()
   try link.demandKeys(of: choice, in: list)
   let audit = try FleetAudit(parsed.values["--audit"]!)

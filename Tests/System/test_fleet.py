@@ -173,6 +173,9 @@ class Fleet(unittest.TestCase):
         self.assertEqual({(line["operator"], line["parameter"], line["value"]) for line in audit},
                          {("ada", "health_interval_seconds", "1")})
         self.assertEqual(sorted(self.audits(14)), [(code, 1) for code in CODES])
+        with sqlite3.connect(f"file:{self.folder / 'c.sqlite'}?mode=ro", uri=True) as database:
+            (key,), = database.execute("SELECT DISTINCT operator FROM audit")
+        self.assertEqual({int(line["key"], 16) for line in audit}, {key % 2**64})
         # Asked, all of them tell it.
         status, text, _ = self.fleet(*self.way("first.jsonl", "--command", "health_interval_seconds", "--json"))
         holds = [json.loads(line).get("holds") for line in text.splitlines() if '"type":"result"' in line]

@@ -171,6 +171,7 @@ struct Run {
   init(_ world: World, _ file: TemporaryFile = TemporaryFile()) {
     (self.world, self.file) = (world, file)
     (settings.patienceSeconds, settings.operatorName) = (60, "ada")
+    settings.operatorKey = "0123456789abcdef"
   }
 
   func callAsFunction(

@@ -119,12 +119,40 @@ import Testing
       ])
   }
 
+  /// A list that somebody has damaged is refused, or read; nothing falls.
+  @Test func damagedLists() throws {
+    var random = RandomGenerator(seed: 1)
+    let whole = listJson([Told("XX.A.00.EH"), Told("XX.B.00.EH")])
+    var readCount = 0
+    for _ in 0..<3000 {
+      var bytes = whole
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        let place = Int.random(in: 0..<bytes.count, using: &random)
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+        case 1: bytes.remove(at: place)
+        default: bytes.insert(bytes.randomElement(using: &random)!, at: place)
+        }
+      }
+      guard let list = try? FleetList(bytes, from: "test") else { continue }
+      readCount += 1
+      let overview = FleetOverview(list, silentSeconds: 60)
+      for row in overview.rows {
+        let line = overview.line(row) + row.json + overview.summary
+        #expect(line.contains(row.station.code))
+      }
+    }
+    #expect(readCount > 100)
+  }
+
   @Test func aDrillIsNoAlarm() throws {
     let drill = [
       "alarm": "\"alarm\"", "alarm_drill": "true", "armed": "false", "why": "[\"drill\"]",
     ]
     #expect(try findings(drill).allSatisfy { $0.part == .drill && $0.verdict == .doubtful })
     #expect(try !overview([Told("XX.A.00.EH", drill)]).hasBad)
+    let more = ["armed": "false", "why": "[\"drill\",\"a new reason\"]"]
+    #expect(try findings(more).map(\.verdict) == [.bad])
   }
 
   /// Of as many stations with one version as with another, the newer is the usual one.
@@ -147,6 +175,10 @@ import Testing
     #expect(row.json.hasSuffix(",\"rank\":28,\"wrong\":[]}"))
     let object = try JSONSerialization.jsonObject(with: Data(row.json.utf8)) as? [String: Any]
     #expect(object?["station"] as? String == "XX.A.00.EH")
+    var chosen = try overview([Told("XX.A.00.EH"), Told("XX.B.00.EH")])
+    try chosen.keep(try FleetChoice("XX.B*"))
+    #expect(chosen.rows.map(\.station.code) == ["XX.B.00.EH"])
+    #expect(throws: ToolError.self) { try chosen.keep(try FleetChoice("XX.C*")) }
     let silent = FleetOverview(try list([Told("XX.A.00.EH")]), silentSeconds: 1).rows[0]
     #expect(silent.json.contains("\"wrong\":[{\"part\":\"silent\",\"verdict\":\"bad\",\"text\":"))
   }
@@ -164,6 +196,8 @@ import Testing
     #expect(try chosen("XX.?2.00.EH,XX.A2.00.EH") == ["A2", "B2"])
     #expect(throws: ToolError.self) { try chosen("XX.D*") }
     #expect(throws: UsageError.self) { try chosen("XX.A*,") }
+    #expect(try FleetChoice("XX.A1.00.EH,XX.B*").chooses("XX.B2.00.EH"))
+    #expect(try !FleetChoice("XX.A1.00.EH,XX.B*").chooses("XX.A2.00.EH"))
     #expect(try FleetChoice("XX.A1.00.EH,XX.B*").names("XX.A1.00.EH"))
     #expect(try !FleetChoice("XX.A1.00.EH,XX.B*").names("XX.B2.00.EH"))
   }

@@ -13,6 +13,8 @@ public struct FleetLink: FleetWorld {
   /// For how long a command is to be obeyed; as `onset command` has it.
   private static let lifeSeconds = 60.0
 
+  /// The name of the key that signs.
+  public let operatorKey: String
   private let room: FleetRoom
   private let order: FleetOrder
   private let way: (via: String, keyPath: String, folder: String)
@@ -26,7 +28,7 @@ public struct FleetLink: FleetWorld {
     (self.room, self.order, self.progress) = (room, order, progress)
     way = (via, keyPath, folder)
     _ = try StationLink.resolve(via)
-    _ = try KeyFiles.signingKey(keyPath)
+    operatorKey = JsonLine.hex(try KeyFiles.signingKey(keyPath).publicKey.name)
   }
 
   /// Before anything is sent: a missing key would stop a run in its middle.
@@ -102,7 +104,8 @@ public struct FleetLink: FleetWorld {
       return FleetAnswer(
         result: answer.isDone ? .done : .refused,
         text: answer.isDone
-          ? nil : answer.remark ?? "it has all of it and does not put it into the shadow")
+          ? (order.startsAnew ? nil : "it has all of it, and tells upstream whether it takes it")
+          : answer.remark ?? "it has all of it and does not put it into the shadow")
     } catch {
       return FleetAnswer(result: .unknown, text: "\(error)")
     }

@@ -52,8 +52,9 @@ public struct FleetOverview {
   }
 
   /// Those that a choice has; what most stations run is still that of the whole fleet.
-  public mutating func keep(_ choice: FleetChoice) {
-    rows.removeAll { !choice.chooses($0.station.code) }
+  public mutating func keep(_ choice: FleetChoice) throws {
+    let chosen = Set(try choice.stations(of: list).map(\.code))
+    rows.removeAll { !chosen.contains($0.station.code) }
   }
 
   /// Something is not as it should be, for whoever asks by the exit status; as the doctor has it.

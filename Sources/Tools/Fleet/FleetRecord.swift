@@ -56,7 +56,9 @@ public struct FleetRecord: Sendable {
   public let kind: Kind
   public let time: UTC
   public let run: String
+  /// The file of whose key signs, and that key's name, as stations tell it upstream.
   public let operatorName: String
+  public let operatorKey: String
   public let parameter: String
   public var value: String?
   public var network: String?
@@ -79,10 +81,11 @@ public struct FleetRecord: Sendable {
   public var untouched: [String]?
 
   init(
-    _ kind: Kind, _ order: FleetOrder, run: String, by operatorName: String, at time: UTC,
+    _ kind: Kind, _ order: FleetOrder, run: String, by settings: FleetWaveSettings, at time: UTC,
     station: String? = nil, wave: Int? = nil, text: String? = nil
   ) {
-    (self.kind, self.run, self.operatorName, self.time) = (kind, run, operatorName, time)
+    (self.kind, self.run, self.time) = (kind, run, time)
+    (operatorName, operatorKey) = (settings.operatorName, settings.operatorKey)
     (parameter, value) = (order.parameter, order.value)
     (network, shadowSeconds) = (order.checksum, order.shadowSeconds)
     (self.station, self.wave, self.text) = (station, wave, text)
@@ -94,6 +97,7 @@ public struct FleetRecord: Sendable {
     var fields: [JsonLine.Field] = [
       ("type", "\"\(kind.rawValue)\""), ("time", "\"\(time.iso8601)\""),
       ("run", Terminal.quoted(run)), ("operator", Terminal.quoted(operatorName)),
+      ("key", Terminal.quoted(operatorKey)),
       ("parameter", Terminal.quoted(parameter)),
     ]
     func add(_ name: String, _ text: String?) {
@@ -122,7 +126,7 @@ public struct FleetRecord: Sendable {
   }
 
   private struct Line: Decodable {
-    let type, time, run, `operator`, parameter: String
+    let type, time, run, `operator`, key, parameter: String
     let value, network, station, result, holds, text: String?
     let shadow, wave: Int?
     let well, finished: Bool?
@@ -130,7 +134,7 @@ public struct FleetRecord: Sendable {
     let untouched: [String]?
 
     private enum CodingKeys: String, CodingKey {
-      case type, time, run, `operator`, parameter, value, network, station, result, holds, text
+      case type, time, run, `operator`, key, parameter, value, network, station, result, holds, text
       case shadow = "shadow_s"
       case wave, well, finished, boot, untouched
     }
@@ -145,6 +149,7 @@ public struct FleetRecord: Sendable {
       throw ToolError("\(source): it is no line of an audit that this version knows")
     }
     (self.kind, self.time, run, operatorName) = (kind, time, line.run, line.operator)
+    operatorKey = line.key
     (parameter, value, network) = (line.parameter, line.value, line.network)
     (shadowSeconds, station, wave) = (line.shadow, line.station, line.wave)
     result = line.result.flatMap { Result(rawValue: $0) }

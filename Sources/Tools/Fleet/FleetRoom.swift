@@ -7,7 +7,10 @@ import Core
 import Foundation
 
 public struct FleetRoom {
-  private let client = HttpClient()
+  /// A list of 5,000 stations has four megabytes, which take half a minute at a megabit a second.
+  private static let patienceMilliseconds = 60_000
+
+  private let client = HttpClient(patienceMilliseconds: FleetRoom.patienceMilliseconds)
   private let base: String
   private let headers: [String]
 

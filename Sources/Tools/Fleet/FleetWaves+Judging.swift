@@ -86,7 +86,7 @@ extension FleetWaves {
     if order.startsAnew && !one.hasStartedAnew { return newStart(&one) }
     let since = one.since ?? list.time
     one.since = since
-    guard let received = after.received, received - since >= Self.settleNanoseconds else {
+    guard let received = after.received, received >= since + Self.settleNanoseconds else {
       askIfNeeded(&one)
       return .waiting(lacks: "it has not told its health since")
     }

@@ -24,8 +24,9 @@ public struct FleetWaveSettings {
   /// For how long a wave's health is waited for.
   public var patienceSeconds = FleetWaveSettings.patienceSecondsUsual
   public var silentSeconds = FleetFindings.silentSecondsUsual
-  /// Whose key signs, for the audit.
+  /// Whose key signs: its file, and its name as stations tell it upstream.
   public var operatorName = ""
+  public var operatorKey = ""
 
   /// Thirty messages of health at the usual interval; a new start settles within one minute.
   public static let patienceSecondsUsual = 300.0
@@ -123,11 +124,11 @@ public struct FleetWaves<World: FleetWorld> {
 
   /// A station that is not well is not to be tried on: what falls there says nothing.
   private func reasonToLeaveOut(_ station: FleetStation) -> String? {
-    // Whoever asks changes nothing.
-    if order.isQuestion { return nil }
     var findings = FleetFindings(at: list.time)
     findings.silentSeconds = settings.silentSeconds
     let found = findings.of(station)
+    // Whoever asks changes nothing, and waits for those alone that can answer.
+    if order.isQuestion { return found.first { $0.part == .silent }?.text }
     if station.hasAlarm && !order.endsAlarms { return found.first?.text ?? "an alarm stands" }
     if station.isDrill && !order.concernsDrills { return "a drill is on" }
     return found.first { finding in
@@ -216,7 +217,7 @@ public struct FleetWaves<World: FleetWorld> {
     _ kind: FleetRecord.Kind, _ station: String?, wave: Int? = nil, text: String? = nil
   ) -> FleetRecord {
     FleetRecord(
-      kind, order, run: run, by: settings.operatorName, at: world.now, station: station,
+      kind, order, run: run, by: settings, at: world.now, station: station,
       wave: wave, text: text)
   }
 

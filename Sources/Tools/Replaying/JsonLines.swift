@@ -63,7 +63,7 @@ public enum JsonLine {
     "{" + fields.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",") + "}"
   }
 
-  private static func hex(_ value: UInt64) -> String {
+  static func hex(_ value: UInt64) -> String {
     let digits = String(value, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
