@@ -69,7 +69,7 @@ final class World: FleetWorld {
     var boot = FleetBoot(epoch: 7, counter: 3, nonce: 1 << 63 | 5)
     var isSilent = false
     var answersNothing = false
-    /// Of its health; 10 s is the usual one.
+    /// How often it tells its health; 10 s is the usual one.
     var intervalSeconds = 10.0
     var answer = FleetAnswer(result: .done)
     /// What happens when it has been given something.

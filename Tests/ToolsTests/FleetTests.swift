@@ -155,7 +155,7 @@ import Testing
     #expect(try findings(more).map(\.verdict) == [.bad])
   }
 
-  /// Of as many stations with one version as with another, the newer is the usual one.
+  /// Where as many stations have one version as another, the newer is the usual one.
   @Test func theUsualSoftware() throws {
     let two = [
       Told("XX.A.00.EH", ["software": "\"0.10.0\""]), Told("XX.B.00.EH", ["software": "\"0.9.1\""]),

@@ -67,9 +67,9 @@ public struct FleetRecord: Sendable {
   /// From 1 on; 0 is what an interrupted run had given.
   public var wave: Int?
   public var result: Result?
-  /// Of a verdict.
+  /// What a verdict says.
   public var isWell: Bool?
-  /// Of an end: whether all was done that could be.
+  /// What an end says: whether all was done that could be.
   public var isFinished: Bool?
   /// What there is to say, in words.
   public var text: String?
@@ -77,7 +77,7 @@ public struct FleetRecord: Sendable {
   public var answer: String?
   public var before: FleetStation?
   public var boot: FleetBoot?
-  /// Of an end: stations that have nothing of it.
+  /// Stations that have nothing of it, at the end.
   public var untouched: [String]?
 
   init(

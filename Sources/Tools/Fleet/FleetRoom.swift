@@ -84,7 +84,7 @@ public struct FleetTrouble {
     JsonLine.object([("type", "\"collector\""), ("text", Terminal.quoted(text))])
   }
 
-  /// Of its figures for Prometheus; those that are not there are not known yet.
+  /// By its figures for Prometheus; those that are not there are not known yet.
   static func all(_ metrics: [UInt8]) -> [FleetTrouble] {
     let known: [(figure: String, isBad: (Double) -> Bool, text: String)] = [
       ("storing", { $0 == 0 }, "it does not store: see what it says on standard error"),
