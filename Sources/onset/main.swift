@@ -338,14 +338,14 @@ func simulate(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 1, let master = parsed.values["--master"] else {
     throw ToolError("simulate needs HOST:PORT of a collector and --master FILE")
   }
-  var settings = FleetSettings()
+  var settings = SimulatedFleetSettings()
   settings.stations = try parsed.wholeNumber("--stations") ?? settings.stations
   settings.seconds = try parsed.number("--seconds") ?? settings.seconds
   settings.healthSeconds = try parsed.number("--health") ?? settings.healthSeconds
   settings.loss = try parsed.number("--loss") ?? settings.loss
   settings.powerCuts = try parsed.wholeNumber("--power-cuts") ?? settings.powerCuts
   settings.seed = try parsed.wholeNumber("--seed").map { UInt64($0) } ?? settings.seed
-  var fleet = try Fleet(settings, target: parsed.rest[0], masterPath: master)
+  var fleet = try SimulatedFleet(settings, target: parsed.rest[0], masterPath: master)
   let (line, isComplete) = try fleet.run()
   print(line)
   if !isComplete { exit(1) }
@@ -424,6 +424,7 @@ func run(_ arguments: [String]) throws {
     "rekey": keyRoll,
     "doctor": doctor, "ping": ping,
     "command": command, "network": network, "simulate": simulate,
+    "fleet": fleet,
     "model info": modelInfo, "model verify": modelVerify, "model import": modelImport,
     "model compare": modelCompare, "model sign": modelSign, "help": help,
     "completion": completion,

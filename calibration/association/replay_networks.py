@@ -74,7 +74,7 @@ def main():
         sys.exit(f"{folder / 'stations.csv'} is missing: source, id, latitude, longitude, elevation (m)")
     stations = pandas.read_csv(folder / "stations.csv", dtype={"id": str})
     crust = associate.Uniform(associate.P_KM_S, associate.S_KM_S)
-    print("| source | stations | hours | picks | events | their picks | rms s | catalogue | found | Δ km | others/day |")
+    print("| source | stations | hours | picks | events | picks used | rms s | catalogue | found | Δ km | others |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for source in SOURCES:
         total, used, rms, far = collections.Counter(), set(), [], []
@@ -101,8 +101,8 @@ def main():
         cells = [source, len(used), f"{total['seconds'] / 3600:.1f}", total["picks"], total["events"], total["members"],
                  f"{statistics.median(rms or [0]):.2f}", "none", "", "", ""]
         if total["catalogue"]:
-            others = (total["events"] - total["found"]) / (total["seconds"] / 86_400)
-            cells[-4:] = total["catalogue"], total["found"], f"{statistics.median(far or [0]):.0f}", f"{others:.0f}"
+            a_day = (total["events"] - total["found"]) / (total["seconds"] / 86_400)
+            cells[-4:] = total["catalogue"], total["found"], f"{statistics.median(far or [0]):.0f}", f"{a_day:.0f} a day"
         print("|", " | ".join(map(str, cells)), "|")
 
 

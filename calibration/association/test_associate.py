@@ -154,8 +154,8 @@ class Association(unittest.TestCase):
             near = sum(late < 0.5 and far < 5 for late, far, _ in errors)
             late, far, deep = map(statistics.median, zip(*errors))
             print(f"seed {seed}: {len(simulation.picks)} picks, {len(found)} of {EVENTS} events, {false} false; "
-                  f"{near} of {len(errors)} in the middle within 0.5 s and 5 km, the median {late:.2f} s, {far:.2f} km, in depth "
-                  f"{deep:.1f} km")
+                  f"{near} of {len(errors)} in the middle within 0.5 s and 5 km, the median {late:.2f} s, {far:.2f} km, "
+                  f"in depth {deep:.1f} km")
             self.assertGreaterEqual(len(found), 0.95 * EVENTS)
             self.assertLessEqual(false, 2)
             self.assertGreater(len(errors), 30)

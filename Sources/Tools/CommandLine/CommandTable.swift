@@ -299,8 +299,8 @@ public enum CommandTable {
         """),
   ]
 
-  private static var fleetOptions: [CommandOption] {
-    let fleet = FleetSettings()
+  private static var simulationOptions: [CommandOption] {
+    let fleet = SimulatedFleetSettings()
     return [
       CommandOption("--master", value: "FILE", "The collector's master key."),
       CommandOption(
@@ -325,7 +325,7 @@ public enum CommandTable {
   private static let operating: [CommandDescription] = [
     CommandDescription(
       "simulate", .operate, "a fleet of stations that are not there, and an earthquake crossing it",
-      forms: ["HOST:PORT --master FILE"], options: fleetOptions,
+      forms: ["HOST:PORT --master FILE"], options: simulationOptions,
       example: "onset simulate 127.0.0.1:6464 --master master.key --stations 500 --loss 0.5",
       notes: """
         Their datagrams are real. What stations keep until it is acknowledged is sent again; the line at
@@ -384,6 +384,7 @@ public enum CommandTable {
         has acknowledged something, and otherwise the next start has the one before. Without --shadow
         it waits in the shadow.
         """),
+    fleet,
   ]
 
   // MARK: Models

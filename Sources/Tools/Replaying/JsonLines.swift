@@ -134,19 +134,21 @@ public enum JsonLine {
       ] + origin(header))
   }
 
+  static let results = [
+    "none", "done", "unknown parameter", "out of range", "not possible here", "expired",
+    "not permitted", "too often", "begun",
+  ]
+
   /// The value as an operator says it, not in the wire's parts.
   private static func text(_ command: CommandMessage, _ header: Header) -> String {
     let parameter = CommandParameter(rawValue: command.parameter)
-    let results = [
-      "null", "\"done\"", "\"unknown parameter\"", "\"out of range\"", "\"not possible here\"",
-      "\"expired\"", "\"not permitted\"", "\"too often\"", "\"begun\"",
-    ]
+    let result = command.result == .none ? "null" : "\"\(results[Int(command.result.rawValue)])\""
     return object(
       [
         ("type", "\"\(header.type)\""), ("station", quoted(header.station)),
         ("operator", "\"\(hex(command.giver))\""), ("id", "\(command.id)"),
         ("parameter", parameter.map { "\"\($0.name)\"" } ?? "\(command.parameter)"),
-        ("result", results[Int(command.result.rawValue)]),
+        ("result", result),
         (
           "value",
           command.value == CommandMessage.noValue

@@ -19,7 +19,7 @@ extension HealthFindings {
 
   /// A board without a relay was built so, and a drill ends by itself. Somebody must put right all
   /// else.
-  private static func severity(_ incapacity: Incapacity) -> Verdict {
+  static func severity(_ incapacity: Incapacity) -> Verdict {
     let faults: [Incapacity] = [
       .relayFaulty, .inhibited, .inhibitUnreadable, .notLive, .lanesBroken,
     ]
@@ -31,18 +31,23 @@ extension HealthFindings {
 
   /// Each in plain words, and what to do.
   static func reasons(_ h: HealthMessage) -> [String] {
-    let minutes = (Int(h.drillSeconds) + 59) / 60
+    reasons(h.incapacity, drillMinutes: (Int(h.drillSeconds) + 59) / 60)
+  }
+
+  /// `drillMinutes`: until a drill ends; nil where nobody knows.
+  static func reasons(_ incapacity: Incapacity, drillMinutes: Int?) -> [String] {
+    let left = drillMinutes.map { " for \($0) min more" } ?? ""
     let all: [(Incapacity, String)] = [
       (.noRelay, "the board has no [relay] (alerts go upstream)"),
       (.relayFaulty, "the relay's line does not obey (see gpioinfo)"),
       (.inhibited, "the inhibiting switch is on or its wire is cut (look at both)"),
       (.inhibitUnreadable, "the inhibiting switch cannot be read (see gpioinfo)"),
-      (.drill, "a drill is on for \(minutes) min more (end it by drill 0)"),
+      (.drill, "a drill is on\(left) (end it by drill 0)"),
       (.notLive, "no frames come or the picker settles (see digitizer)"),
       (.uncalibrated, "the vertical has no calibration (name it in [sensor])"),
       (.lanesBroken, "too few components can be believed (see channels)"),
     ]
-    return all.filter { h.incapacity.contains($0.0) }.map(\.1)
+    return all.filter { incapacity.contains($0.0) }.map(\.1)
   }
 
   /// Where it stands, and which alarm has put it there.
@@ -69,24 +74,28 @@ extension HealthFindings {
   }
 
   static func calibration(_ h: HealthMessage) -> Finding {
-    let days = Int(h.calibrationDays)
-    if h.calibrationDays == Wire.unknownDays {
-      return finding(
-        "calibration", .doubtful,
-        "no component is calibrated: picks come, estimates and alarms do not")
+    let isKnown = h.calibrationDays != Wire.unknownDays
+    let (verdict, text) = calibration(days: isKnown ? Int(h.calibrationDays) : nil)
+    return finding("calibration", verdict, text)
+  }
+
+  static func calibration(days: Int?) -> (Verdict, String) {
+    guard let days else {
+      return (.doubtful, "no component is calibrated: picks come, estimates and alarms do not")
     }
     if days < 0 {
-      return finding(
-        "calibration", .bad,
+      return (
+        .bad,
         "ran out \(-days) days ago; estimates go on and are marked: calibrate the sensor and enter "
-          + "the new dates")
+          + "the new dates"
+      )
     }
     if days < SelfTest.calibrationDaysMinimum {
-      return finding(
-        "calibration", .doubtful,
-        "runs out in \(days) days: calibrate the sensor and enter the new dates")
+      return (
+        .doubtful, "runs out in \(days) days: calibrate the sensor and enter the new dates"
+      )
     }
-    return finding("calibration", .good, "holds for \(days) days")
+    return (.good, "holds for \(days) days")
   }
 
   /// What commands have set holds until the next start alone; a drill is the alarm's finding.

@@ -8,14 +8,23 @@ import Doctor
 import Uplink
 
 public enum HealthFindings {
-  private static let diskMebibytesMinimum: UInt32 = 100
-  private static let memoryMebibytesMinimum: UInt32 = 50
+  static let diskMebibytesMinimum: UInt32 = 100
+  static let memoryMebibytesMinimum: UInt32 = 50
   /// Where processors of such boards begin to slow down.
-  private static let temperatureMaximum: Int16 = 80_00
-  private static let uncertaintyMaximum: UInt32 = 5_000_000
+  static let temperatureMaximum: Int16 = 80_00
+  static let uncertaintyMaximum: UInt32 = 5_000_000
   /// What a station assumes of systemd-timesyncd, which states nothing.
   private static let unstatedUncertainty: UInt32 = 50_000_000
   private static let ringPerMilleMaximum: UInt16 = 500
+
+  // What to do, for whoever sees a whole fleet as well.
+  static let lookAtReceiver = "look at the antenna and the receiver"
+  static let lookForTime = "see chronyc tracking, the antenna and the pulse's pin"
+  static let wantsBetterTime = "a pulse or a nearer time server would do better"
+  static let makeRoom = "make room on the disk"
+  static let somethingEatsMemory = "something else eats the memory"
+  static let coolIt = "too hot; shade it, or give it air"
+  static let notLive = "not live: no frames come, or the picker has just begun to settle"
 
   public static func of(_ health: HealthMessage, _ header: Header) -> [Finding] {
     [
@@ -38,7 +47,7 @@ public enum HealthFindings {
     guard h.isLive else {
       return finding(
         "station", .bad,
-        state + "; not live: no frames come, or the picker has just begun to settle")
+        state + "; " + notLive)
     }
     return finding("station", .good, state + ", live")
   }
@@ -62,12 +71,12 @@ public enum HealthFindings {
     case .holdover:
       return finding(
         "clock", .doubtful,
-        "\(source) is gone and its rate carried on, uncertain by \(off); \(figures): look at the antenna and the receiver"
+        "\(source) is gone and its rate carried on, uncertain by \(off); \(figures): \(lookAtReceiver)"
       )
     default:
       return finding(
         "clock", .bad,
-        "nobody tells the time, uncertain by \(off); \(figures): see chronyc tracking, the antenna and the pulse's pin"
+        "nobody tells the time, uncertain by \(off); \(figures): \(lookForTime)"
       )
     }
   }
@@ -79,10 +88,10 @@ public enum HealthFindings {
       return "the machine's clock contradicts the pulse by whole seconds; see chronyc tracking"
     }
     if header.clockSource == ClockSource.system.rawValue && uncertainty >= unstatedUncertainty {
-      return "a pulse or a nearer time server would do better, and chrony where it is "
+      return wantsBetterTime + ", and chrony where it is "
         + "systemd-timesyncd that keeps the clock"
     }
-    return "a pulse or a nearer time server would do better"
+    return wantsBetterTime
   }
 
   private static func digitizer(_ h: HealthMessage) -> Finding {
@@ -184,10 +193,10 @@ public enum HealthFindings {
       "\(known(h.machine.diskFreeMebibytes)) MiB of disk and \(known(h.machine.memoryAvailableMebibytes)) of memory free"
       + temperature + loop
     if h.machine.diskFreeMebibytes < diskMebibytesMinimum {
-      return finding("machine", .bad, figures + ": make room on the disk")
+      return finding("machine", .bad, figures + ": " + makeRoom)
     }
     if h.machine.memoryAvailableMebibytes < memoryMebibytesMinimum {
-      return finding("machine", .doubtful, figures + ": something else eats the memory")
+      return finding("machine", .doubtful, figures + ": " + somethingEatsMemory)
     }
     if h.givenUp > 0 {
       return finding(
@@ -202,7 +211,7 @@ public enum HealthFindings {
           + "what holds the loop up?")
     }
     if hot != Wire.unknownTemperature && hot > temperatureMaximum {
-      return finding("machine", .doubtful, figures + ": too hot; shade it, or give it air")
+      return finding("machine", .doubtful, figures + ": " + coolIt)
     }
     return finding("machine", .good, figures)
   }

@@ -14,6 +14,35 @@ import Picker
 import Settings
 import Uplink
 
+/// A picker's file that may go over the air.
+struct NetworkFile {
+  let bytes: [UInt8]
+  /// CRC-32C of all of it.
+  let checksum: UInt32
+  /// As health names it when it picks.
+  let name: String
+
+  init(_ path: String) throws {
+    guard path.utf8.count < 256 else { throw ToolError("\(path): the path is too long") }
+    let mapping = try NetworkMapping(file: Path(path))
+    // The station would refuse it too, after it has all come.
+    do throws(NetworkError) {
+      // Health has a byte less for it than the file.
+      name = String(try PickerModel(mapping.bytes).plan.header.name.string.prefix(31))
+    } catch {
+      throw ToolError("\(path): \(error.description.string)")
+    }
+    bytes = Array(mapping.bytes)
+    guard bytes.count <= Int(NetworkMessage.fileMaximum) else {
+      throw ToolError(
+        "\(path) has \(bytes.count) bytes: over the air go up to \(NetworkMessage.fileMaximum)")
+    }
+    var checksum = Checksum()
+    bytes.withUnsafeBytes { checksum.add($0) }
+    self.checksum = checksum.value
+  }
+}
+
 public struct NetworkUpload {
   /// A few less than the station looks at.
   private static let piecesPerSecond = Int64(NetworkMessage.piecesPerSecond) - 4
@@ -25,27 +54,15 @@ public struct NetworkUpload {
   private let target: (host: String, via: String?, keyPath: String, stationPath: String)
   private let link: StationLink
   private let bytes: [UInt8]
-  private let checksum: UInt32
+  let checksum: UInt32
 
   public init(
     target: String, via: String?, keyPath: String, stationPath: String, path: String
   ) throws {
     self.target = (target, via, keyPath, stationPath)
     link = try StationLink(target: target, via: via, keyPath: keyPath, stationPath: stationPath)
-    guard path.utf8.count < 256 else { throw ToolError("\(path): the path is too long") }
-    let mapping = try NetworkMapping(file: Path(path))
-    // The station would refuse it too, after it has all come.
-    do { _ = try PickerModel(mapping.bytes) } catch {
-      throw ToolError("\(path): \(error.description)")
-    }
-    bytes = Array(mapping.bytes)
-    guard bytes.count <= Int(NetworkMessage.fileMaximum) else {
-      throw ToolError(
-        "\(path) has \(bytes.count) bytes: over the air go up to \(NetworkMessage.fileMaximum)")
-    }
-    var checksum = Checksum()
-    bytes.withUnsafeBytes { checksum.add($0) }
-    self.checksum = checksum.value
+    let file = try NetworkFile(path)
+    (bytes, checksum) = (file.bytes, file.checksum)
   }
 
   private var piece: NetworkPiece {
@@ -59,9 +76,23 @@ public struct NetworkUpload {
   public func run(
     shadowSeconds: Int?, progress: (Int, Int) -> Void
   ) throws -> (line: String, isDone: Bool, remark: String?) {
+    try begin(shadowSeconds: shadowSeconds, patience: try bring(progress))
+  }
+
+  /// Until the station has all of it; how often its examination is to be waited for. Whatever is
+  /// thrown, the station goes on as it did.
+  func bring(_ progress: (Int, Int) -> Void) throws -> Int {
     var there = try send(progress)
     // A station that has started anew meanwhile has forgotten what had come.
     while there == nil { there = try send(progress) }
+    return there!
+  }
+
+  /// The command that puts it into the shadow.
+  func begin(
+    shadowSeconds: Int?, patience: Int
+  ) throws -> (line: String, isDone: Bool, remark: String?) {
+    var patience = patience
     let remaining = "network_shadow_seconds"
     while true {
       let answer = try Command(
@@ -69,9 +100,9 @@ public struct NetworkUpload {
         stationPath: target.stationPath, parameter: remaining,
         value: shadowSeconds.map { "\($0)" }, lifeSeconds: 60
       ).run()
-      guard !answer.isDone, shadowSeconds != nil, there! > 0 else { return answer }
+      guard !answer.isDone, shadowSeconds != nil, patience > 0 else { return answer }
       // It is being examined, which takes a moment; what is refused is told upstream.
-      there! -= 1
+      patience -= 1
       _ = poll(nil, 0, 1000)
     }
   }

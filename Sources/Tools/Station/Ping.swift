@@ -13,6 +13,8 @@ import Uplink
 struct StationBoot {
   let station: Text<24>
   let epoch: UInt64
+  /// How many starts there were in this epoch.
+  let counter: UInt32
   let nonce: UInt64
   /// For it a new key is encrypted.
   let exchange: PublicKey
@@ -46,7 +48,8 @@ public struct Ping {
   func boot() throws -> StationBoot {
     try ask { datagram, pong in
       StationBoot(
-        station: datagram.header.station, epoch: datagram.header.epoch, nonce: pong.bootNonce,
+        station: datagram.header.station, epoch: datagram.header.epoch,
+        counter: datagram.header.bootCounter, nonce: pong.bootNonce,
         exchange: pong.exchange, uptimeMicroseconds: pong.uptimeMicroseconds,
         monotonicNanoseconds: clinux_monotonic_nanoseconds())
     }

@@ -1,8 +1,9 @@
-// Fleet: many stations that are not there, for whoever wants to see what a collector makes of them
-// (`onset simulate`). Their datagrams are real, sealed with keys of a master; an earthquake crosses
-// them with the times that its waves take, datagrams are lost, and stations lose their power.
+// SimulatedFleet: many stations that are not there, for whoever wants to see what a collector makes
+// of them (`onset simulate`). Their datagrams are real, sealed with keys of a master; an earthquake
+// crosses them with the times that its waves take, datagrams are lost, and stations lose their
+// power.
 //
-//     var fleet = try Fleet(settings, target: "127.0.0.1:6464", masterPath: "master.key")
+//     var fleet = try SimulatedFleet(settings, target: "127.0.0.1:6464", masterPath: "master.key")
 //     print(try fleet.run())
 
 import CLinux
@@ -14,7 +15,7 @@ import Foundation
 import Station
 import Uplink
 
-public struct FleetSettings {
+public struct SimulatedFleetSettings {
   public var stations = 100
   public var seconds = 60.0
   /// How often each tells its health.
@@ -27,7 +28,7 @@ public struct FleetSettings {
   public init() {}
 }
 
-public struct Fleet: ~Copyable {
+public struct SimulatedFleet: ~Copyable {
   // The crust's: P 6 km/s, S slower by the square root of three.
   private static let compressionalKilometresPerSecond = 6.0
   private static let shearKilometresPerSecond = 3.46
@@ -58,16 +59,18 @@ public struct Fleet: ~Copyable {
     init(_ code: StationCode, _ key: Key, _ random: inout RandomGenerator) {
       (self.code, self.key) = (code, key)
       epoch = max(random.next() >> 1, 1)
-      let half = Fleet.sideKilometres / 2
+      let half = SimulatedFleet.sideKilometres / 2
       let (north, east) = (
         Double.random(in: -half...half, using: &random),
         Double.random(in: -half...half, using: &random)
       )
-      kilometres = (north * north + east * east + Fleet.depthKilometres * Fleet.depthKilometres)
+      kilometres =
+        (north * north + east * east + SimulatedFleet.depthKilometres
+        * SimulatedFleet.depthKilometres)
         .squareRoot()
       place = (
-        Fleet.middle.latitude + north / Fleet.kilometresPerDegree,
-        Fleet.middle.longitude + east / (Fleet.kilometresPerDegree * 0.682)
+        SimulatedFleet.middle.latitude + north / SimulatedFleet.kilometresPerDegree,
+        SimulatedFleet.middle.longitude + east / (SimulatedFleet.kilometresPerDegree * 0.682)
       )
     }
   }
@@ -83,14 +86,14 @@ public struct Fleet: ~Copyable {
       case .announced: 0.4
       case .estimate(let after): 0.1 + Double(after) / 1000
       case .alert: 1.2
-      case .clear: 1.2 + Fleet.alarmSeconds
+      case .clear: 1.2 + SimulatedFleet.alarmSeconds
       case .confirmed, .shear: 3.3
       case .health, .instrument, .powerCut: 0
       }
     }
   }
 
-  private let settings: FleetSettings
+  private let settings: SimulatedFleetSettings
   private let endpoint: UdpEndpoint
   private let address: Address
   private var members: [Member] = []
@@ -99,7 +102,7 @@ public struct Fleet: ~Copyable {
   private var random: RandomGenerator
   private var counts = (sent: 0, lost: 0, kept: 0, resent: 0, health: 0)
 
-  public init(_ settings: FleetSettings, target: String, masterPath: String) throws {
+  public init(_ settings: SimulatedFleetSettings, target: String, masterPath: String) throws {
     let address = try StationLink.resolve(target)
     let master = try KeyFiles.read(masterPath)
     let endpoint = try UdpEndpoint(listenPort: 0)
@@ -124,14 +127,14 @@ public struct Fleet: ~Copyable {
         plan.append((at(next), index, .health))
         next += settings.healthSeconds
       }
-      let p = quake + member.kilometres / Fleet.compressionalKilometresPerSecond
-      let s = quake + member.kilometres / Fleet.shearKilometresPerSecond
+      let p = quake + member.kilometres / SimulatedFleet.compressionalKilometresPerSecond
+      let s = quake + member.kilometres / SimulatedFleet.shearKilometresPerSecond
       func tell(_ what: Happening, _ arrival: Double) {
         plan.append((at(arrival + what.delaySeconds), index, what))
       }
       tell(.announced, p)
       for after in [500, 1000, 3000] as [UInt16] { tell(.estimate(after), p) }
-      if member.kilometres < Fleet.alarmKilometres {
+      if member.kilometres < SimulatedFleet.alarmKilometres {
         tell(.alert, p)
         tell(.clear, p)
       }
@@ -174,7 +177,7 @@ public struct Fleet: ~Copyable {
         }
       }
       let isDone = next == plan.count && now >= end
-      if isDone && (waiting == 0 || now >= end + Fleet.patienceNanoseconds) { break }
+      if isDone && (waiting == 0 || now >= end + SimulatedFleet.patienceNanoseconds) { break }
       _ = endpoint.hasDatagram(withinMilliseconds: 2)
     }
     let line =
@@ -238,6 +241,8 @@ public struct Fleet: ~Copyable {
     (health.relay, health.picks) = (member.isAlarm ? .actuated : .atRest, member.picks)
     health.alarmState = member.isAlarm ? 2 : 0
     health.machine.diskFreeMebibytes = 12_000
+    // A year's: they are calibrated, as their alarms are.
+    health.calibrationDays = 365
     health.noiseCountsBits = Float.random(in: 80...120, using: &random).bitPattern
     health.machine.temperatureCentidegrees = Int16.random(in: 35_00...45_00, using: &random)
     health.machine.loopMedianNanoseconds = UInt32.random(in: 40_000...60_000, using: &random)
