@@ -133,6 +133,21 @@ import Uplink
         == AlarmDesk.signature("\(second).\(first.body)", Array("0123456789abcdef".utf8))[...])
   }
 
+  @Test func theClientSaysWhatIsWrong() throws {
+    let receiver = try Receiver()
+    receiver.answer(with: 404)
+    let client = HttpClient(patienceMilliseconds: 2000)
+    #expect(try client.ask("POST", receiver.url, body: Array("x".utf8)).status == 404)
+    #expect(receiver.told[0].body == "x" && receiver.told[0].path == "/told")
+    for (url, said) in [
+      ("http://127.0.0.1:1/", "connect"), ("ftp://127.0.0.1/", "ftp"), ("nothing", "resolve"),
+    ] {
+      #expect { _ = try client.ask("GET", url) } throws: {
+        "\($0)".hasPrefix("\(url): ") && "\($0)".lowercased().contains(said)
+      }
+    }
+  }
+
   /// RFC 4231, test case 2.
   @Test func theSignatureIsHmacSha256() {
     #expect(
@@ -235,6 +250,16 @@ import Uplink
     ] {
       #expect(cap.contains(part), "\(part) is not in \(cap)")
     }
+    // In the order, and with the words, that the Common Alerting Protocol 1.2 has (section 3.4).
+    let order = [
+      "identifier", "sender", "sent", "status", "msgType", "scope", "restriction", "references",
+      "info", "language", "category", "event", "responseType", "urgency", "severity", "certainty",
+      "effective", "onset", "expires", "senderName", "headline", "description", "parameter",
+      "valueName", "value", "area", "areaDesc", "circle",
+    ]
+    let names = cap.matches(of: /<([A-Za-z]+)[ >]/).map { String($0.1) }.dropFirst()
+    #expect(Array(names) == order)
+    #expect(!cap.contains(/<(identifier|sender)>[^<]*[ ,&]/), "neither may have these")
     let json = AlarmForms.alertmanager(step, receiver: "lift")
     let alerts = try #require(
       try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]])

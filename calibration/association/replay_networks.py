@@ -102,7 +102,8 @@ def main():
                  f"{statistics.median(rms or [0]):.2f}", "none", "", "", ""]
         if total["catalogue"]:
             a_day = (total["events"] - total["found"]) / (total["seconds"] / 86_400)
-            cells[-4:] = total["catalogue"], total["found"], f"{statistics.median(far or [0]):.0f}", f"{a_day:.0f} a day"
+            distance = f"{statistics.median(far):.0f}" if far else ""
+            cells[-4:] = total["catalogue"], total["found"], distance, f"{a_day:.0f} a day"
         print("|", " | ".join(map(str, cells)), "|")
 
 

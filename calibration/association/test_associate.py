@@ -154,8 +154,8 @@ class Association(unittest.TestCase):
             near = sum(late < 0.5 and far < 5 for late, far, _ in errors)
             late, far, deep = map(statistics.median, zip(*errors))
             print(f"seed {seed}: {len(simulation.picks)} picks, {len(found)} of {EVENTS} events, {false} false; "
-                  f"{near} of {len(errors)} in the middle within 0.5 s and 5 km, the median {late:.2f} s, {far:.2f} km, "
-                  f"in depth {deep:.1f} km")
+                  f"{near} of {len(errors)} in the middle within 0.5 s and 5 km, the median {late:.2f} s, {far:.2f} "
+                  f"km, in depth {deep:.1f} km")
             self.assertGreaterEqual(len(found), 0.95 * EVENTS)
             self.assertLessEqual(false, 2)
             self.assertGreater(len(errors), 30)
@@ -240,6 +240,21 @@ class OneEvent(unittest.TestCase):
         self.told(stream, self.later())
         self.assertEqual(self.told(stream, self.picks), [])
         self.assertEqual(len(stream.picks), len(self.picks))
+
+    def test_a_run_that_settles_sees_no_pick_after_its_step(self):
+        stream, seen = Stream(self.network), []
+        associate_all = self.network.associate
+
+        def watched(picks, silent):
+            picks = list(picks)
+            seen.append((stream.step, max(pick.time for pick in picks)))
+            return associate_all(picks, silent)
+        self.network.associate = watched
+        self.told(stream, self.picks + self.later())
+        *settling, (last, newest) = seen
+        self.assertGreater(len(settling), 5)
+        self.assertTrue(all(latest < step for step, latest in settling))
+        self.assertGreater(newest, last)
 
     def test_another_run_gives_the_same_names(self):
         first, again = Stream(self.network), Stream(self.network)
