@@ -77,8 +77,8 @@ LISTED = 200
 # Waits of the service: between two runs, for an answer, for anything on the stream (a sign of life comes every 15 s).
 RUN_S, ANSWER_S, STREAM_S = 0.25, 10, 60
 BACK_OFF_S = (0.5, 1, 2, 5, 10)
-# A station that has no place yet may be told one.
-ASKED_AGAIN_S = 30
+# The places of new stations are asked for so often, those of stations that have told none so seldom.
+ASKED_S, ASKED_AGAIN_S = 1, 30
 # So much of a file is taken at once.
 FILE_STEP_S = 60
 
@@ -602,7 +602,8 @@ class Service:
     def ask_for_places(self):
         """Where the stations stand, once one of them has picked whose place is not known."""
         unplaced = {key.station for key in self.stream.picks} - self.stream.network.places.keys()
-        if not unplaced or not unplaced - self.placeless and time.monotonic() - self.asked < ASKED_AGAIN_S:
+        pause = ASKED_AGAIN_S if unplaced <= self.placeless else ASKED_S
+        if not unplaced or time.monotonic() - self.asked < pause:
             return
         self.asked = time.monotonic()
         try:
