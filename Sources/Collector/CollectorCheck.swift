@@ -6,6 +6,7 @@
 import Core
 import Devices
 import Foundation
+import Synchronization
 import Tools
 import Uplink
 
@@ -101,11 +102,14 @@ public enum CollectorCheck {
   }
 
   private static func mqtt(_ settings: CollectorSettings) throws -> String {
-    let link = try PassingOn.link(settings, name: "onset-check-\(getpid())") { _ in }
+    let said = Mutex<[String]>([])
+    let link = try PassingOn.link(settings, name: "onset-check-\(getpid())", announces: false) {
+      sentence in said.withLock { $0.append(sentence) }
+    }
     defer { link.end() }
     guard link.awaitConnection(seconds: brokerSeconds) else {
-      throw ToolError(
-        "none of \(settings.brokers ?? "") takes a connection in \(Int(brokerSeconds)) s")
+      let reason = said.withLock { $0.first { $0.contains("refuses") } ?? "no answer" }
+      throw ToolError("none of \(settings.brokers ?? "") takes a connection: \(reason)")
     }
     return "\(settings.brokers ?? "") takes connections"
   }
@@ -121,7 +125,8 @@ public enum CollectorCheck {
       line("receiver \(file.name)") {
         let link =
           file.kind == .mqtt && tells
-          ? try PassingOn.link(settings, name: "onset-check-\(getpid())") { _ in } : nil
+          ? try PassingOn.link(settings, name: "onset-check-\(getpid())", announces: false) { _ in }
+          : nil
         defer { link?.end() }
         guard file.kind != .mqtt || settings.brokers != nil else {
           throw ToolError("it is told over MQTT, and no brokers are named")
@@ -141,7 +146,7 @@ public enum CollectorCheck {
               intensity: nil)
           ], joined: [])
         try AlarmDesk.delivery(file, link)(
-          AlarmReceiver.Delivery(step: step, places: [:], since: 0))
+          AlarmReceiver.Delivery(step: step, places: [:], since: 0, isCheck: true))
         return "\(file.kind.rawValue), \(rule); it has taken a drill that is over"
       }
     }

@@ -93,6 +93,8 @@ public final class Intake {
   private var lastRefused: [String: Refused] = [:]
   private var lastFailure: String?
   private var isGivingUp = false
+  /// By how much this machine's clock was ahead of what is vouched for, and when that was looked at.
+  private var (ahead, aheadSince): (Int64, Int64) = (0, .min / 2)
   private var clocks = FleetClock()
   /// What stations said the time was, before this start.
   private let latestStored: UTC?
@@ -101,7 +103,7 @@ public final class Intake {
   /// again later anyway, and nothing is received meanwhile.
   /// `tell` gets a JSON line of each message that `told` wants, once; `complain` a sentence where something is wrong;
   /// `send` what a station is to be told, and what passes between it and its `operators`.
-  /// `heard` gets every message that is verified, at once, and again what comes again.
+  /// `heard` gets every message that is verified, at once, with the time that is vouched for; alerts once.
   /// `note` gets each message once as well, when it is stored; an alert at once. `isPassedOn`: what is
   /// stored is also put into the queue of what goes to others.
   /// `beside`: what its report is to say as well.
@@ -166,8 +168,10 @@ public final class Intake {
       counts.doubles += 1
       return
     }
-    heard?(opened, now)
-    if header.type == .alert && isNewAlert(Place(header)) {
+    let isNew = header.type != .alert || isNewAlert(Place(header))
+    // What somebody has recorded and sends again is nothing new.
+    if isNew { heard?(opened, vouchedNow(now)) }
+    if header.type == .alert && isNew {
       if let line = try told.line(opened) { tell(line) }
       note?(opened, now)
     }
@@ -209,6 +213,16 @@ public final class Intake {
       return true
     }
     counts.lost += most - left
+  }
+
+  /// This machine's time unless all stations are behind it, looked at once a second.
+  private func vouchedNow(_ now: UTC) -> UTC {
+    let uptime = uptime()
+    if uptime - aheadSince >= nanosecondsPerSecond || uptime < aheadSince {
+      aheadSince = uptime
+      ahead = vouchedTime(at: now).map { now - $0 } ?? 0
+    }
+    return now + -ahead
   }
 
   private func verified(

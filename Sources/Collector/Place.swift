@@ -8,7 +8,7 @@ import Core
 import Uplink
 
 /// One boot of a station.
-struct Origin: Hashable {
+struct Origin: Hashable, Comparable {
   let station: String
   let epoch: UInt64
   let boot: UInt32
@@ -17,14 +17,23 @@ struct Origin: Hashable {
     station = header.station.string
     (epoch, boot) = (header.epoch, header.bootCounter)
   }
+
+  /// Any order that is the same everywhere.
+  static func < (a: Origin, b: Origin) -> Bool {
+    (a.station, a.epoch, a.boot) < (b.station, b.epoch, b.boot)
+  }
 }
 
 /// One datagram of it.
-struct Place: Hashable {
+struct Place: Hashable, Comparable {
   let origin: Origin
   let sequence: UInt32
 
   init(_ header: Header) { (origin, sequence) = (Origin(header), header.sequence) }
+
+  static func < (a: Place, b: Place) -> Bool {
+    a.origin == b.origin ? a.sequence < b.sequence : a.origin < b.origin
+  }
 
   /// Within an epoch; between two of them nothing is older.
   func isOlder(than other: Place) -> Bool {

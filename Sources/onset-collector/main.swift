@@ -38,7 +38,7 @@ func run(_ settings: CollectorSettings) throws {
   let look = try settings.http.map {
     try Look(at: $0, lookPath: settings.lookToken, operatePath: settings.operateToken)
   }
-  let keeper = Keeper(
+  let keeper = try Keeper(
     settings.database, days: settings.healthDays, mebibytesMaximum: settings.mebibytesMaximum,
     complain: complain)
   var passing: PassingOn?

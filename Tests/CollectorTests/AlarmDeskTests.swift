@@ -95,11 +95,12 @@ import Uplink
 
   private static func send(
     _ desks: [AlarmDesk], _ name: String, _ level: AlertLevel, sequence: UInt32,
-    into world: World? = nil
+    pick: UInt32 = 0, into world: World? = nil
   ) throws {
     let now = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))
     var alert = AlertMessage()
     (alert.level, alert.decided, alert.reason) = (level, now, .measuredShaking)
+    alert.pickID = pick
     let header = Header(
       type: .alert, station: Text("XX.\(name)..HH"), epoch: 9, bootCounter: 1, sequence: sequence,
       emitted: now, clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
@@ -125,7 +126,8 @@ import Uplink
     desk.end()
     #expect(try receiver.states() == ["raised 1", "ended 1"])
     let first = receiver.told[0]
-    #expect(first.headers["Idempotency-Key"] == "siren-XX.A..HH-9-1-1-raised")
+    let name = try #require(first.headers["Idempotency-Key"])
+    #expect(name.hasPrefix("siren-XX.A..HH-9-1-1-") && name.hasSuffix("-raised"))
     let parts = try #require(first.headers["Onset-Signature"]).split(separator: ",")
     let second = parts[0].dropFirst(2)
     #expect(
@@ -143,7 +145,7 @@ import Uplink
       ("http://127.0.0.1:1/", "connect"), ("ftp://127.0.0.1/", "ftp"), ("nothing", "resolve"),
     ] {
       #expect { _ = try client.ask("GET", url) } throws: {
-        "\($0)".hasPrefix("\(url): ") && "\($0)".lowercased().contains(said)
+        "\($0)".hasPrefix(url.prefix(15)) && "\($0)".lowercased().contains(said)
       }
     }
   }
@@ -206,6 +208,67 @@ import Uplink
     first.end()
     try Self.send([], "A", .clear, sequence: 2, into: world)
     let second = try world.desk("two")
+    #expect(receiver.wait(for: 2))
+    second.end()
+    #expect(try receiver.states() == ["raised 1", "ended 1"])
+  }
+
+  /// A foreshock's alarm is over, its end not yet told, when the mainshock's begins.
+  @Test func twoAlarmsOfASlowReceiverAreTwo() throws {
+    let (world, receiver) = (try World(), try Receiver())
+    try world.add("siren", world.webhook(receiver.url))
+    let desk = try world.desk()
+    try Self.send([desk], "A", .alarm, sequence: 1)
+    #expect(receiver.wait(for: 1))
+    receiver.answer(with: 503)
+    try Self.send([desk], "A", .clear, sequence: 2)
+    #expect(receiver.wait(for: 2))
+    try Self.send([desk], "A", .alarm, sequence: 3)
+    receiver.answer(with: 200)
+    #expect(receiver.wait(for: 4))
+    try Self.send([desk], "A", .clear, sequence: 4)
+    #expect(receiver.wait(for: 5))
+    desk.end()
+    #expect(try receiver.states() == ["raised 1", "ended 1", "ended 1", "raised 1", "ended 1"])
+  }
+
+  @Test func nobodyIsRousedForWhatIsOver() throws {
+    let (world, receiver) = (try World(), try Receiver())
+    receiver.answer(with: 503)
+    try world.add("siren", world.webhook(receiver.url))
+    let desk = try world.desk()
+    try Self.send([desk], "A", .alarm, sequence: 1)
+    #expect(receiver.wait(for: 1))
+    try Self.send([desk], "A", .clear, sequence: 2)
+    receiver.answer(with: 200)
+    #expect(receiver.wait(for: 2))
+    desk.end()
+    #expect(try receiver.states() == ["raised 1", "ended 1"])
+    #expect(desk.report.contains("\"given_up\":1"))
+  }
+
+  /// With a rule that asks for an intensity, what was expected comes out of the store as well.
+  @Test func anIntensityIsKnownAfterARestart() throws {
+    let (world, receiver) = (try World(), try Receiver())
+    try world.add(
+      "siren", world.webhook(receiver.url, "level = \"alarm\"\nintensity_minimum = 5"))
+    let first = try world.desk("one")
+    let now = UTC(nanoseconds: Int64(Date().timeIntervalSince1970 * 1e9))
+    var estimate = EstimateMessage()
+    (estimate.pickID, estimate.modifiedMercalliHundredths) = (7, 6_00)
+    let header = Header(
+      type: .estimate, station: Text("XX.A..HH"), epoch: 9, bootCounter: 1, sequence: 0,
+      emitted: now, clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
+    try Datagram(header, key: testKey) { estimate.write(to: &$0) }.withBytes { bytes throws in
+      first.note(try OpenedDatagram(bytes, key: nil), received: now)
+      _ = try Store(world.settings.database, patienceMilliseconds: 1000).keep(
+        [Arrived(bytes: Array(bytes), header: header, received: now)], refused: [])
+    }
+    try Self.send([first], "A", .alarm, sequence: 1, pick: 7, into: world)
+    #expect(receiver.wait(for: 1))
+    first.end()
+    let second = try world.desk("two")
+    try Self.send([second], "A", .clear, sequence: 2)
     #expect(receiver.wait(for: 2))
     second.end()
     #expect(try receiver.states() == ["raised 1", "ended 1"])

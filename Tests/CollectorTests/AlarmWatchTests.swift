@@ -40,6 +40,18 @@ import Uplink
     return words(watch.note(header, estimate, at: at(0)))
   }
 
+  private static func health(
+    _ watch: inout AlarmWatch, _ name: String, alarm: UInt8, at seconds: Double
+  ) -> [String] {
+    var health = HealthMessage()
+    health.alarmState = alarm
+    let header = Header(
+      type: .health, station: Text("XX.\(name)..HH"), epoch: 9, bootCounter: 1,
+      sequence: UInt32(seconds * 10), emitted: at(seconds), clockState: 3, clockSource: 2,
+      clockUncertaintyNanoseconds: 1000)
+    return words(watch.note(header, health, at: at(seconds)))
+  }
+
   /// "raised A B"
   private static func words(_ steps: [AlarmStep]) -> [String] {
     steps.map { step in
@@ -99,9 +111,64 @@ import Uplink
     #expect(
       Self.alert(&watch, "A", .alarm, at: -1e9, sequence: 1, heard: 0, isTimed: false)
         == ["raised A"])
-    // Whoever is cut off in an alarm does not keep it for ever.
-    #expect(Self.words(watch.pass(at: Self.at(1800))) == [])
-    #expect(Self.words(watch.pass(at: Self.at(1801))) == ["ended A"])
+    #expect(watch.staleCount == 0)
+    _ = Self.alert(&watch, "B", .alarm, at: 1000, heard: 2000)
+    #expect(watch.staleCount == 1, "and it is counted")
+  }
+
+  /// Whoever is cut off in an alarm does not keep it for ever; whoever is heard, or tells it anew, does.
+  @Test func anAlarmStandsForAsLongAsItsStationIsHeard() {
+    var watch = AlarmWatch(AlarmRule())
+    #expect(Self.alert(&watch, "A", .alarm, at: 0) == ["raised A"])
+    #expect(Self.health(&watch, "A", alarm: 2, at: 3600) == [])
+    #expect(Self.words(watch.pass(at: Self.at(7201))) == ["extended A"], "told anew")
+    #expect(Self.words(watch.pass(at: Self.at(7202))) == [])
+    #expect(Self.words(watch.pass(at: Self.at(8402))) == ["extended A"])
+    #expect(Self.words(watch.pass(at: Self.at(3600 + 7201))) == ["ended A"])
+    // A station that has started anew knows that nothing stands.
+    #expect(Self.alert(&watch, "A", .alarm, at: 20_000) == ["raised A"])
+    #expect(Self.health(&watch, "A", alarm: 0, at: 19_999) == [], "of before it")
+    #expect(Self.health(&watch, "A", alarm: 0, at: 20_030) == ["ended A"])
+  }
+
+  @Test func whatFallsOrBeginsMeanwhileEndsNothing() {
+    var watch = AlarmWatch(AlarmRule(intensityMinimum: 5))
+    _ = Self.alert(&watch, "A", .alarm, at: 0)
+    #expect(Self.estimate(&watch, "A", mmi: 5.2) == ["raised A"])
+    #expect(Self.estimate(&watch, "A", mmi: 4.9, sequence: 2) == [])
+    #expect(Self.estimate(&watch, "A", mmi: 5.3, sequence: 3) == [])
+    #expect(
+      Self.alert(&watch, "A", .clear, at: 20, isDrill: true) == ["ended A"], "a drill has begun")
+  }
+
+  /// An alert may say anything that 64 bits say.
+  @Test func timesThatCannotBeAreThoseOfReception() {
+    for decided in [Int64.min, .min + 1, 0, .max - 1, .max] {
+      var watch = AlarmWatch(AlarmRule(quorum: 1))
+      var alert = AlertMessage()
+      (alert.level, alert.decided) = (.alarm, UTC(nanoseconds: decided))
+      let header = Header(
+        type: .alert, station: Text("XX.A..HH"), epoch: 9, bootCounter: 1, sequence: 1,
+        emitted: Self.now, clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
+      let steps = watch.note(header, alert, at: Self.now)
+      #expect(steps.map(\.begun) == [Self.now])
+    }
+  }
+
+  /// A recorded alert of an earlier life of the station takes nothing back.
+  @Test func anotherEpochIsNewerByItsTime() {
+    var watch = AlarmWatch(AlarmRule())
+    #expect(Self.alert(&watch, "A", .alarm, at: 100) == ["raised A"])
+    var alert = AlertMessage()
+    (alert.level, alert.decided) = (.clear, Self.at(-5000))
+    let old = Header(
+      type: .alert, station: Text("XX.A..HH"), epoch: 8, bootCounter: 1, sequence: 1,
+      emitted: Self.at(-5000), clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
+    #expect(Self.words(watch.note(old, alert, at: Self.at(101))) == [])
+    let new = Header(
+      type: .alert, station: Text("XX.A..HH"), epoch: 10, bootCounter: 1, sequence: 1,
+      emitted: Self.at(102), clockState: 3, clockSource: 2, clockUncertaintyNanoseconds: 1000)
+    #expect(Self.words(watch.note(new, alert, at: Self.at(102))) == ["ended A"])
   }
 
   @Test func theSameStoryHasTheSameNames() {
@@ -126,11 +193,9 @@ import Uplink
       names.append(told.map { AlarmForms.name($0, receiver: "siren") })
     }
     #expect(names[0] == names[1])
-    #expect(
-      names[0].map { $0.prefix(24) } == [
-        "siren-XX.A..HH-9-1-1-raised".prefix(24), "siren-XX.A..HH-9-1-1-extended".prefix(24),
-        "siren-XX.A..HH-9-1-1-ended".prefix(24), "siren-XX.A..HH-9-1-2-raised".prefix(24),
-      ])
+    let parts = names[0].map { $0.split(separator: "-") }
+    #expect(parts.map { $0[6] } == ["raised", "extended", "ended", "raised"])
+    #expect(Set(parts.map { $0[5] }).count == 2, "two beginnings have two names")
   }
 
   @Test func starsStandForAnything() {

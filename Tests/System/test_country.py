@@ -5,6 +5,8 @@ on to a NATS cluster; any of them killed; a broker, a database and receivers of 
 
 Each server is started for the test on loopback, where it is installed; CI must have them all.
 """
+import contextlib
+import datetime
 import hashlib
 import hmac
 import http.server
@@ -17,7 +19,6 @@ import selectors
 import signal
 import socket
 import sqlite3
-import contextlib
 import subprocess
 import sys
 import tempfile
@@ -254,6 +255,8 @@ class Country(unittest.TestCase):
         eventually("the siren is told", lambda: siren.told)
         came, headers, body = siren.told[0]
         first = json.loads(body)
+        decided = datetime.datetime.fromisoformat(first["begun"].replace("Z", "+00:00")).timestamp()
+        print(f"the siren was told {came - decided:.2f} s after the decision", file=sys.stderr)
         self.assertEqual((first["state"], first["level"]), ("raised", "alarm"))
         second, seal = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", headers["Onset-Signature"]).groups()
         secret = b"a secret of the siren"

@@ -57,8 +57,20 @@ public final class AlarmDesk: Sendable {
     let store = try Store(location, patienceMilliseconds: 5000)
     for one in try store.newestInstruments() { place(one.header, one.message) }
     let since = MachineClock().systemClock().realtime + -AlarmDesk.restoredNanoseconds
-    for one in try store.newestAlerts().reversed() where one.received >= since {
-      take(isRestored: true) { $0.note(one.header, one.message, at: one.received) }
+    let alerts = try store.newestAlerts().reversed()
+    // What is older stands no more, and says which of a station's alerts is its newest.
+    for one in alerts where one.received < since {
+      take(isSilent: true) { $0.note(one.header, one.message, at: one.received) }
+    }
+    var told: [(at: UTC, note: (inout AlarmWatch) -> [AlarmStep])] = []
+    for one in alerts where one.received >= since {
+      told.append((one.received, { $0.note(one.header, one.message, at: one.received) }))
+    }
+    for one in try store.estimates(since: since) {
+      told.append((one.received, { $0.note(one.header, one.message, at: one.received) }))
+    }
+    for (at, note) in told.sorted(by: { $0.at < $1.at }) {
+      take(isRestored: true) { $0.pass(at: at) + note(&$0) }
     }
   }
 
@@ -76,6 +88,9 @@ public final class AlarmDesk: Sendable {
       if let instrument = try? InstrumentMessage(opened.payload) {
         place(opened.header, instrument)
       }
+    case .health:
+      guard let health = try? HealthMessage(opened.payload) else { return }
+      take { $0.note(opened.header, health, at: now) }
     default: break
     }
   }
@@ -83,28 +98,37 @@ public final class AlarmDesk: Sendable {
   public func pass(at now: UTC) { take { $0.pass(at: now) } }
 
   public func end() {
-    state.withLock { $0.desks.map(\.receiver) }.forEach { $0.end(seconds: AlarmDesk.endSeconds) }
+    let receivers = state.withLock { $0.desks.map(\.receiver) }
+    receivers.forEach { $0.stop() }
+    let late = Date(timeIntervalSinceNow: AlarmDesk.endSeconds)
+    receivers.forEach { $0.end(by: late) }
   }
 
   /// A JSON object a receiver, for the collector's report.
   public var report: String {
-    let all = state.withLock { $0.desks.map { ($0.receiver, $0.watch.isRaised) } }
+    let all = state.withLock { state in
+      state.desks.map { ($0.receiver, $0.watch.isRaised, $0.watch.staleCount) }
+    }
     return "["
-      + all.map { receiver, isRaised in
+      + all.map { receiver, isRaised, staleCount in
         let counts = receiver.summary
         return JsonLine.object([
           ("receiver", JsonLine.quoted(receiver.name)), ("raised", "\(isRaised)"),
           ("told", "\(counts.told)"), ("failures", "\(counts.failures)"),
           ("given_up", "\(counts.givenUp)"), ("waiting", "\(counts.waiting)"),
+          ("stale", "\(staleCount)"),
         ])
       }.joined(separator: ",") + "]"
   }
 
-  private func take(isRestored: Bool = false, _ body: (inout AlarmWatch) -> [AlarmStep]) {
+  /// `isRestored`: from the store; `isSilent`: from the store, and too old to be told of.
+  private func take(
+    isRestored: Bool = false, isSilent: Bool = false, _ body: (inout AlarmWatch) -> [AlarmStep]
+  ) {
     state.withLock { state in
       for index in state.desks.indices {
         for step in body(&state.desks[index].watch) {
-          guard !isRestored || state.desks[index].isKnown else { continue }
+          guard !isSilent, !isRestored || state.desks[index].isKnown else { continue }
           let codes = Set(step.parts.map(\.station))
           state.desks[index].receiver.tell(
             step, places: state.places.filter { codes.contains($0.key) })
@@ -133,7 +157,7 @@ public final class AlarmDesk: Sendable {
     func post(_ body: String, _ headers: [String]) throws {
       let answer = try client.ask("POST", file.url, headers: headers, body: Array(body.utf8))
       guard answer.isTaken else {
-        throw ToolError("\(file.url) answers \(answer.status): \(answer.text.prefix(200))")
+        throw ToolError("it answers \(answer.status): \(answer.text.prefix(200))")
       }
     }
     switch file.kind {
@@ -168,7 +192,8 @@ public final class AlarmDesk: Sendable {
       return { delivery in
         let body = AlarmForms.json(delivery.step, receiver: file.name, places: delivery.places)
         guard
-          let mark = link.publish("onset/alarm/\(file.name)", body, isRetained: true),
+          let mark = link.publish(
+            "onset/alarm/\(file.name)", body, isRetained: !delivery.isCheck),
           link.wait(for: [mark], seconds: 10).contains(mark)
         else { throw ToolError("no MQTT broker has taken it") }
       }

@@ -40,8 +40,8 @@ enum AlarmForms {
 
   // MARK: CAP 1.2
 
-  /// How long a message holds that nobody takes back: as long as a silent station counts.
-  private static let holdNanoseconds = AlarmWatch.silenceNanoseconds
+  /// How long a message holds that nobody takes back; it is told anew in good time.
+  private static let holdNanoseconds = AlarmWatch.renewalNanoseconds * 3 / 2
 
   static func cap(
     _ step: AlarmStep, receiver: String, sender: String, places: Places

@@ -40,7 +40,7 @@ final class AlarmLedger {
       """
       CREATE TABLE IF NOT EXISTS alarm_step (
         receiver TEXT NOT NULL, alarm TEXT NOT NULL, step TEXT NOT NULL,
-        begun_ns BIGINT NOT NULL, collector TEXT NOT NULL, claimed_ns BIGINT NOT NULL,
+        time_ns BIGINT NOT NULL, collector TEXT NOT NULL, claimed_ns BIGINT NOT NULL,
         told_ns BIGINT, PRIMARY KEY (receiver, alarm, step));
       """)
   }
@@ -50,12 +50,17 @@ final class AlarmLedger {
     let added = ask { database in
       try database.prepare(
         """
-        INSERT INTO alarm_step (receiver, alarm, step, begun_ns, collector, claimed_ns, told_ns)
+        INSERT INTO alarm_step (receiver, alarm, step, time_ns, collector, claimed_ns, told_ns)
         VALUES (?, '', 'known', 0, '', 0, 0) ON CONFLICT (receiver, alarm, step) DO NOTHING
         """
       ).run([.text(receiver)])
     }
     return added != 1
+  }
+
+  /// Of a beginning when its first station decided, of all else when it was.
+  private static func time(of step: AlarmStep) -> Int64 {
+    (step.kind == .raised ? step.begun : step.at).nanoseconds
   }
 
   /// Whose it is to tell a step, and the name of its alarm that counts.
@@ -86,12 +91,12 @@ final class AlarmLedger {
         }
         try database.prepare(
           """
-          INSERT INTO alarm_step (receiver, alarm, step, begun_ns, collector, claimed_ns)
+          INSERT INTO alarm_step (receiver, alarm, step, time_ns, collector, claimed_ns)
           VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step) DO UPDATE SET
           collector = excluded.collector, claimed_ns = excluded.claimed_ns
           """
         ).run([
-          .text(receiver), .text(alarm), .text(step.key), .integer(step.begun.nanoseconds),
+          .text(receiver), .text(alarm), .text(step.key), .integer(AlarmLedger.time(of: step)),
           .text(collector), .integer(now.nanoseconds),
         ])
         return (.ours, alarm)
@@ -106,14 +111,14 @@ final class AlarmLedger {
   ) throws -> String {
     let row = try database.prepare(
       """
-      SELECT alarm FROM alarm_step a WHERE receiver = ? AND step = 'raised' AND begun_ns > ?
-        AND begun_ns < ? AND NOT EXISTS (SELECT 1 FROM alarm_step e WHERE e.receiver = a.receiver
-          AND e.alarm = a.alarm AND e.step = 'ended' AND e.claimed_ns < ?)
+      SELECT alarm FROM alarm_step a WHERE receiver = ? AND step = 'raised' AND time_ns > ?
+        AND time_ns < ? AND NOT EXISTS (SELECT 1 FROM alarm_step e WHERE e.receiver = a.receiver
+          AND e.alarm = a.alarm AND e.step = 'ended' AND e.time_ns < ?)
       ORDER BY claimed_ns LIMIT 1
       """
     ).rows([
-      .text(receiver), .integer(step.begun.nanoseconds - AlarmLedger.sameNanoseconds),
-      .integer(step.begun.nanoseconds + AlarmLedger.sameNanoseconds),
+      .text(receiver), .integer(step.begun.nanoseconds &- AlarmLedger.sameNanoseconds),
+      .integer(step.begun.nanoseconds &+ AlarmLedger.sameNanoseconds),
       .integer(step.at.nanoseconds),
     ]).first
     guard case .text(let alarm)? = row?.first else { return step.alarm }
@@ -125,12 +130,12 @@ final class AlarmLedger {
     _ = ask { database in
       try database.prepare(
         """
-        INSERT INTO alarm_step (receiver, alarm, step, begun_ns, collector, claimed_ns, told_ns)
+        INSERT INTO alarm_step (receiver, alarm, step, time_ns, collector, claimed_ns, told_ns)
         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (receiver, alarm, step)
         DO UPDATE SET told_ns = excluded.told_ns
         """
       ).run([
-        .text(receiver), .text(step.alarm), .text(step.key), .integer(step.begun.nanoseconds),
+        .text(receiver), .text(step.alarm), .text(step.key), .integer(AlarmLedger.time(of: step)),
         .text(collector), .integer(now.nanoseconds), .integer(now.nanoseconds),
       ])
     }

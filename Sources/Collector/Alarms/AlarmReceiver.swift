@@ -20,6 +20,8 @@ final class AlarmReceiver: @unchecked Sendable {
     var step: AlarmStep
     let places: AlarmForms.Places
     let since: Int64
+    /// Nothing of it is to stay with the receiver.
+    var isCheck = false
   }
 
   let name: String
@@ -51,8 +53,14 @@ final class AlarmReceiver: @unchecked Sendable {
 
   func tell(_ step: AlarmStep, places: AlarmForms.Places) {
     condition.withLock {
-      // What has grown meanwhile is told once.
-      if step.kind != .raised, queue.last?.step.kind == .extended { queue.removeLast() }
+      // What has grown meanwhile is told once; and nobody is roused for what is over.
+      if step.kind != .raised {
+        let before = queue.count
+        queue.removeAll {
+          $0.step.alarm == step.alarm && ($0.step.kind == .extended || step.kind == .ended)
+        }
+        if step.kind == .ended { counts.givenUp += before - queue.count }
+      }
       queue.append(Delivery(step: step, places: places, since: uptime()))
       condition.broadcast()
     }
@@ -62,13 +70,15 @@ final class AlarmReceiver: @unchecked Sendable {
     condition.withLock { (counts.told, counts.failures, counts.givenUp, queue.count) }
   }
 
-  /// What is still to be told is tried once more, for so long.
-  func end(seconds: Double) {
-    let late = Date(timeIntervalSinceNow: seconds)
+  /// What is still to be told is tried once more, and no longer waited for than `late`.
+  func end(by late: Date) {
+    condition.withLock { while !hasEnded, condition.wait(until: late) {} }
+  }
+
+  func stop() {
     condition.withLock {
       isOver = true
       condition.broadcast()
-      while !hasEnded, condition.wait(until: late) {}
     }
   }
 
@@ -88,6 +98,7 @@ final class AlarmReceiver: @unchecked Sendable {
       named.step.alarm = alarm
       switch claim {
       case .told: remove(next)
+      case .others where condition.withLock({ isOver }): remove(next)
       case .others: pause(AlarmReceiver.othersSeconds)
       case .ours:
         do {

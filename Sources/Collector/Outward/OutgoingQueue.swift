@@ -5,8 +5,8 @@
 // acknowledged it. Several collectors take from one queue, each other rows; when one is killed, its
 // rows are there for the others.
 //
-// Alerts do not wait for a store that takes nothing: they are sent at once as well, and what the
-// broker has acknowledged by then is not sent from the queue.
+// Alerts do not wait for a store that takes nothing: where there is a connection they are sent at once
+// as well, and are not sent again from the queue over the same one.
 //
 //     let queue = OutgoingQueue("onset.sqlite", link) { complain($0) }
 //     queue.wake()
@@ -33,10 +33,11 @@ final class OutgoingQueue: @unchecked Sendable {
   private let isOver = Mutex(false)
   private let ended = DispatchSemaphore(value: 0)
   /// Alerts that were sent at once.
-  private let sent = Mutex<[Place: Int32]>([:])
+  private let sent = Mutex<[Place: MqttLink.Mark]>([:])
   private let passed = Mutex(0)
-  /// The thread's own: rows that were sent and not acknowledged yet. The link sends them again itself.
-  private var underway: [Int64: Int32] = [:]
+  /// The thread's own: rows that were sent and not acknowledged yet. Those of a connection
+  /// that is gone are sent again.
+  private var underway: [Int64: MqttLink.Mark] = [:]
 
   init(_ location: String, _ link: MqttLink, complain: @escaping @Sendable (String) -> Void) {
     (self.location, self.link, self.complain) = (location, link, complain)
@@ -103,49 +104,75 @@ final class OutgoingQueue: @unchecked Sendable {
   /// Whether there may be more.
   private func passOn(from database: any Database) throws -> Bool {
     // A file has no rows to lock, and whoever writes into it would wait for the broker.
-    database.dialect.takingRows.isEmpty
-      ? try take(from: database) { try database.transaction($0) }
-      : try database.transaction { try take(from: database) { try $0() } }
+    let (count, done) =
+      try database.dialect.takingRows.isEmpty
+      ? take(from: database) { try database.transaction($0) }
+      : database.transaction { try take(from: database) { try $0() } }
+    passed.withLock { $0 += done }
+    // What was acknowledged has left the queue by now.
+    guard done == count else {
+      throw ToolError("the MQTT broker has not acknowledged \(count - done) of \(count) messages")
+    }
+    return count == Int(OutgoingQueue.takenAtOnce)
   }
 
+  /// How many rows were there, and how many of them a broker has taken.
   private func take(
     from database: any Database, deleting: (() throws -> Void) throws -> Void
-  ) throws -> Bool {
+  ) throws -> (count: Int, done: Int) {
     let rows = try database.prepare(
       "SELECT id, datagram FROM outgoing ORDER BY id LIMIT ? \(database.dialect.takingRows)"
     ).rows([.integer(OutgoingQueue.takenAtOnce)])
-    guard !rows.isEmpty else { return false }
-    var done: [Int64] = []
+    guard !rows.isEmpty else { return (0, 0) }
+    underway = underway.filter { link.isCurrent($0.value) }
+    var ids: [Int64] = []
+    var unreadable: [Int64] = []
     for row in rows {
       guard case .integer(let id) = row[0], case .text(let text) = row[1] else { continue }
+      ids.append(id)
       guard underway[id] == nil else { continue }
-      if let mark = try publish(text) { underway[id] = mark } else { done.append(id) }
+      guard let opened = OutgoingQueue.Outgoing(text) else {
+        unreadable.append(id)
+        continue
+      }
+      guard let mark = publish(opened) else { break }
+      underway[id] = mark
     }
-    let taken = link.wait(for: Array(underway.values), seconds: OutgoingQueue.answerSeconds)
-    done += underway.filter { taken.contains($0.value) }.map(\.key)
-    underway = underway.filter { !taken.contains($0.value) }
+    let taken = link.wait(
+      for: ids.compactMap { underway[$0] }, seconds: OutgoingQueue.answerSeconds)
+    let done = ids.filter { underway[$0].map(taken.contains) ?? false } + unreadable
     let deletion = try database.prepare("DELETE FROM outgoing WHERE id = ?")
-    try deleting { for id in done.sorted() { try deletion.run([.integer(id)]) } }
-    passed.withLock { $0 += done.count }
-    guard underway.isEmpty else {
-      throw ToolError("the MQTT broker has not acknowledged \(underway.count) messages")
-    }
-    return rows.count == Int(OutgoingQueue.takenAtOnce)
+    try deleting { for id in done { try deletion.run([.integer(id)]) } }
+    done.forEach { underway[$0] = nil }
+    return (rows.count, done.count)
   }
 
-  /// What its acknowledgement is known by; nil where there is nothing to be sent.
-  private func publish(_ text: String) throws -> Int32? {
-    guard let bytes = bytes(hexadecimal: text) else { return nil }
-    return try bytes.withUnsafeBufferPointer { bytes in
-      // It was verified when it came.
-      guard let opened = try? OpenedDatagram(bytes, key: nil) else { return nil }
-      if let mark = sent.withLock({ $0.removeValue(forKey: Place(opened.header)) }) { return mark }
-      let (topic, payload) = try Topics.message(opened)
-      guard
-        let mark = link.publish(
-          topic, payload, isRetained: Topics.isRetained(opened.header.type))
-      else { throw ToolError("\(topic) cannot be published") }
+  /// A row of the queue.
+  private struct Outgoing {
+    let place: Place
+    let type: MessageType
+    let topic, payload: String
+
+    init?(_ text: String) {
+      guard let bytes = bytes(hexadecimal: text) else { return nil }
+      let read = bytes.withUnsafeBufferPointer { bytes -> (OpenedDatagram, (String, String))? in
+        // It was verified when it came.
+        guard let opened = try? OpenedDatagram(bytes, key: nil),
+          let message = try? Topics.message(opened)
+        else { return nil }
+        return (opened, message)
+      }
+      guard let (opened, message) = read else { return nil }
+      (place, type) = (Place(opened.header), opened.header.type)
+      (topic, payload) = message
+    }
+  }
+
+  /// nil where there is no connection.
+  private func publish(_ one: Outgoing) -> MqttLink.Mark? {
+    if let mark = sent.withLock({ $0.removeValue(forKey: one.place) }), link.isCurrent(mark) {
       return mark
     }
+    return link.publish(one.topic, one.payload, isRetained: Topics.isRetained(one.type))
   }
 }

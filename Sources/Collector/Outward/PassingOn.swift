@@ -23,7 +23,8 @@ public final class PassingOn {
   }
 
   static func link(
-    _ settings: CollectorSettings, name: String, complain: @escaping @Sendable (String) -> Void
+    _ settings: CollectorSettings, name: String, announces: Bool = true,
+    complain: @escaping @Sendable (String) -> Void
   ) throws -> MqttLink {
     let login = try settings.brokerLogin.map { path in
       guard let bytes = FileManager.default.contents(atPath: path) else {
@@ -31,7 +32,8 @@ public final class PassingOn {
       }
       return String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }
-    return try MqttLink(settings.brokers ?? "", login: login, name: name, complain: complain)
+    return try MqttLink(
+      settings.brokers ?? "", login: login, name: name, announces: announces, complain: complain)
   }
 
   /// A message that is stored, or an alert that is told.

@@ -82,14 +82,17 @@ final class Archive: Sendable {
 
   /// What a room and an alarm are made of, of what came since a time.
   func forEach(
-    since begin: UTC, limit: Int64, _ body: (OpenedDatagram, UTC) -> Void
+    since begin: UTC, alertsSince alerts: UTC, limit: Int64, _ body: (OpenedDatagram, UTC) -> Void
   ) throws {
     let condition = "WHERE m.received_ns >= ? ORDER BY m.received_ns DESC LIMIT ?"
     let values = [SqlValue.integer(begin.nanoseconds), .integer(limit)]
     try connection.withLock { connection in
       let database = connection.database
       // Alerts first: whoever is to be told is told at once.
-      try Self.tell(MessageTable<AlertMessage>.rows(database, condition, values).reversed(), body)
+      try Self.tell(
+        MessageTable<AlertMessage>.rows(
+          database, condition, [.integer(alerts.nanoseconds), .integer(limit)]
+        ).reversed(), body)
       try Self.tell(MessageTable<InstrumentMessage>.rows(database, condition, values), body)
       try Self.tell(MessageTable<PickMessage>.rows(database, condition, values).reversed(), body)
       try Self.tell(

@@ -54,8 +54,6 @@ protocol Database: AnyObject {
   /// The version of the tables; 0 where there are none.
   func version() throws -> Int64
   func set(version: Int64) throws
-  /// What the rows take.
-  func usedBytes() throws -> Int64
   /// Nothing can be changed over this connection any more.
   func forbidChanges() throws
 }
@@ -100,4 +98,10 @@ func openDatabase(_ location: String, patienceMilliseconds: Int32) throws -> any
 /// Whether other collectors may have the same store.
 func isShared(_ location: String) -> Bool {
   ["postgresql://", "postgres://"].contains { location.hasPrefix($0) }
+}
+
+/// Without a password.
+func redacted(_ location: String) -> String {
+  location.replacing(/:\/\/[^@\/]*@/, with: "://...@").replacing(
+    /password=[^&\s]*/, with: "password=...")
 }

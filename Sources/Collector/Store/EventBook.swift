@@ -15,6 +15,9 @@ final class EventBook: Sendable {
   /// For what is written here nobody waits but who writes it.
   private static let patienceMilliseconds: Int32 = 5000
 
+  /// Where a size is asked for, so many events are looked at.
+  private static let searchedMaximum = 20_000
+
   /// What is asked for; nil is all.
   struct Query {
     var id: String?
@@ -112,6 +115,8 @@ final class EventBook: Sendable {
   func events(_ query: Query) throws -> [Entry] {
     try connection.withLock { connection in
       let database = connection.database
+      // A size is what stations said since, and not in the table.
+      let isAnySize = query.magnitudes == Query().magnitudes
       let rows = try database.prepare(
         """
         SELECT id, version, time_ns, latitude, longitude, depth_km, rms_s FROM event
@@ -124,12 +129,16 @@ final class EventBook: Sendable {
         query.id.map { .text($0) } ?? .null, query.id.map { .text($0) } ?? .null,
         .real(query.latitudes.lowerBound), .real(query.latitudes.upperBound),
         .real(query.longitudes.lowerBound), .real(query.longitudes.upperBound),
-        .integer(Int64(query.limit)),
+        .integer(Int64(isAnySize ? query.limit : Self.searchedMaximum)),
       ])
-      let isAnySize = query.magnitudes == Query().magnitudes
-      return try rows.compactMap { try Self.entry($0, in: database) }.filter {
-        isAnySize || $0.magnitude.map(query.magnitudes.contains) ?? false
+      var found: [Entry] = []
+      for row in rows where found.count < query.limit {
+        guard let entry = try Self.entry(row, in: database) else { continue }
+        if isAnySize || entry.magnitude.map(query.magnitudes.contains) ?? false {
+          found.append(entry)
+        }
       }
+      return found
     }
   }
 

@@ -13,14 +13,18 @@ import Uplink
 
 public final class Follower: Sendable {
   private static let lookMicroseconds: UInt32 = 300_000
-  /// Collectors' clocks differ, and a commit may be late: this much is looked at again each time.
-  private static let overlapNanoseconds = 10 * nanosecondsPerSecond
+  /// Collectors' clocks differ, and a commit may be late: this much is looked at again each time. Of
+  /// alerts, which are few, as much as an outage of the store may last.
+  private static let overlapNanoseconds = 15 * nanosecondsPerSecond
+  private static let alertNanoseconds = 3600 * nanosecondsPerSecond
+  private static let alertsMaximum = 65_536
   /// More than come in that time.
   private static let rowsMaximum: Int64 = 20_000
 
   private struct Seen {
     var now: Set<Place> = []
     var before: Set<Place> = []
+    var alerts: Set<Place> = []
   }
 
   private let location: String
@@ -42,7 +46,13 @@ public final class Follower: Sendable {
   @discardableResult
   public func mark(_ opened: OpenedDatagram) -> Bool {
     let place = Place(opened.header)
-    return seen.withLock { $0.before.contains(place) ? false : $0.now.insert(place).inserted }
+    return seen.withLock { seen in
+      guard opened.header.type != .alert else {
+        if seen.alerts.count >= Follower.alertsMaximum { seen.alerts.removeAll() }
+        return seen.alerts.insert(place).inserted
+      }
+      return seen.before.contains(place) ? false : seen.now.insert(place).inserted
+    }
   }
 
   public func end() { isOver.withLock { $0 = true } }
@@ -57,8 +67,11 @@ public final class Follower: Sendable {
       do {
         let open = try archive ?? Archive(location)
         archive = open
-        let since = MachineClock().systemClock().realtime + -Follower.overlapNanoseconds
-        try open.forEach(since: since, limit: Follower.rowsMaximum) { opened, received in
+        let now = MachineClock().systemClock().realtime
+        try open.forEach(
+          since: now + -Follower.overlapNanoseconds, alertsSince: now + -Follower.alertNanoseconds,
+          limit: Follower.rowsMaximum
+        ) { opened, received in
           if mark(opened) { note(opened, received) }
         }
         if isFailing { complain("what other collectors store is seen again") }
@@ -69,7 +82,7 @@ public final class Follower: Sendable {
       }
       let now = MachineClock().monotonicNanoseconds()
       if now - turned > 2 * Follower.overlapNanoseconds {
-        seen.withLock { $0 = Seen(now: [], before: $0.now) }
+        seen.withLock { ($0.now, $0.before) = ([], $0.now) }
         turned = now
       }
       usleep(Follower.lookMicroseconds)

@@ -32,7 +32,12 @@ public final class Keeper: Sendable {
   public init(
     _ location: String, days: Double, mebibytesMaximum: Int?,
     complain: @escaping @Sendable (String) -> Void
-  ) {
+  ) throws {
+    guard mebibytesMaximum == nil || !isShared(location) else {
+      throw ToolError(
+        "--maximum-mib, or maximum_mib, is of a store in a file: what a server's database may take is "
+          + "said on that server")
+    }
     (self.location, self.days, self.mebibytesMaximum) = (location, days, mebibytesMaximum)
     self.complain = complain
   }

@@ -50,7 +50,8 @@ final class PostgresDatabase: Database {
     connection = opened
     generation += 1
     guard PQstatus(opened) == CONNECTION_OK else {
-      let reason = PostgresDatabase.firstLine(PQerrorMessage(opened))
+      // It quotes an address that it does not understand.
+      let reason = redacted(PostgresDatabase.firstLine(PQerrorMessage(opened)))
       disconnect()
       throw DatabaseError(
         description: "\(name) cannot be reached: " + (reason.isEmpty ? "no answer" : reason))
@@ -120,16 +121,6 @@ final class PostgresDatabase: Database {
     try execute(
       "CREATE TABLE IF NOT EXISTS store (version BIGINT NOT NULL); DELETE FROM store; "
         + "INSERT INTO store VALUES (\(version))")
-  }
-
-  /// By the share of its rows that live: what is deleted is given back to the disk much later.
-  func usedBytes() throws -> Int64 {
-    try number(
-      """
-      SELECT coalesce(sum(pg_total_relation_size(relid) * (n_live_tup + 1.0)
-        / (n_live_tup + n_dead_tup + 1.0)), 0)::bigint
-      FROM pg_stat_user_tables WHERE schemaname = current_schema()
-      """)
   }
 
   func forbidChanges() throws {

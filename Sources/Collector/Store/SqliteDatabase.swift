@@ -59,11 +59,6 @@ final class SqliteDatabase: Database {
   /// Tables that are there already are not written, for which somebody else may have a lock.
   func set(version: Int64) throws { try execute("PRAGMA user_version = \(version)") }
 
-  func usedBytes() throws -> Int64 {
-    let pages = try number("PRAGMA page_count") - number("PRAGMA freelist_count")
-    return try pages * number("PRAGMA page_size")
-  }
-
   func forbidChanges() throws { try execute("PRAGMA query_only = 1") }
 
   /// Rows that the last statement added, changed or took away.

@@ -199,35 +199,35 @@ final class Store: @unchecked Sendable {
 
   private func insert(_ arrived: [Arrived]) throws -> [Bool] {
     var boots: [Origin: Boot] = [:]
-    let isNew = try arrived.map { one in
-      let isNew = try one.bytes.withUnsafeBufferPointer { bytes in
+    var isNew = [Bool](repeating: false, count: arrived.count)
+    // In one order, so that two collectors that get the same do not wait for each other in a ring.
+    let places = arrived.map { Place($0.header) }
+    for index in arrived.indices.sorted(by: { places[$0] < places[$1] }) {
+      let one = arrived[index]
+      isNew[index] = try one.bytes.withUnsafeBufferPointer { bytes in
         // It was verified when it came.
         let opened = try OpenedDatagram(bytes, key: nil)
         let station = try number(of: one.header.station.string, one.received)
         return try insert(
           opened, Provenance(station: station, header: one.header, received: one.received))
       }
-      guard isNew else { return false }
+      guard isNew[index] else { continue }
       try outgoing?.run([
         .integer(Int64(one.header.type.rawValue)), .text(hexadecimal(one.bytes)),
         .integer(one.received.nanoseconds),
       ])
-      let origin = Origin(one.header)
+      let origin = places[index].origin
       var boot =
         try boots[origin]
         ?? Boot(
           station: number(of: origin.station, one.received), highest: 0, first: one.received,
           last: one.received)
       boot.highest = max(boot.highest, one.header.sequence)
-      boot.last = one.received
+      boot.last = max(boot.last, one.received)
       boot.count += 1
       boots[origin] = boot
-      return true
     }
-    // In one order, so that two collectors do not wait for each other.
-    for (origin, boot) in boots.sorted(by: {
-      ($0.value.station, $0.key.boot) < ($1.value.station, $1.key.boot)
-    }) {
+    for (origin, boot) in boots.sorted(by: { $0.key < $1.key }) {
       try seenBoot.run([
         .integer(boot.station), .integer(Int64(bitPattern: origin.epoch)),
         .integer(Int64(origin.boot)), .integer(boot.first.nanoseconds),
@@ -279,6 +279,12 @@ final class Store: @unchecked Sendable {
       database, "ORDER BY m.received_ns DESC LIMIT ?", [.integer(Int64(Store.recentAlerts))])
   }
 
+  /// Estimates that came since a time, oldest first.
+  func estimates(since begin: UTC) throws -> [StoredMessage<EstimateMessage>] {
+    try MessageTable<EstimateMessage>.rows(
+      database, "WHERE m.received_ns >= ? ORDER BY m.received_ns", [.integer(begin.nanoseconds)])
+  }
+
   /// Where each station stands.
   func newestInstruments() throws -> [StoredMessage<InstrumentMessage>] {
     try MessageTable<InstrumentMessage>.rows(
@@ -318,8 +324,11 @@ final class Store: @unchecked Sendable {
     ])
   }
 
-  /// What its rows take, and what PostgreSQL has not cleaned up of them yet.
-  func usedBytes() throws -> Int64 { try database.usedBytes() }
+  /// What the rows of a store in a file take.
+  func usedBytes() throws -> Int64 {
+    let pages = try database.number("PRAGMA page_count") - database.number("PRAGMA freelist_count")
+    return try pages * database.number("PRAGMA page_size")
+  }
 
   /// Some of the oldest health and peaks of before a day; whether there were any.
   func forgetOldest(before day: UTC) throws -> Bool {

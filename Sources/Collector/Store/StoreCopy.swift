@@ -12,7 +12,8 @@ public enum StoreCopy {
   /// Of one moment, whole, and on disk under its name when this returns.
   public static func make(of location: String, to path: String) throws {
     guard !isShared(location) else {
-      throw ToolError("\(location): a database on a server is copied by its own pg_dump")
+      throw ToolError(
+        "\(redacted(location)): a database on a server is copied by its own pg_dump")
     }
     guard FileManager.default.fileExists(atPath: location) else {
       throw ToolError("\(location) is not there")
@@ -35,10 +36,13 @@ public enum StoreCopy {
   /// A store where there is none yet.
   public static func restore(_ copy: String, to location: String) throws {
     guard !isShared(location) else {
-      throw ToolError("\(location): a database on a server is restored by its own pg_restore")
+      throw ToolError(
+        "\(redacted(location)): a database on a server is restored by its own pg_restore")
     }
-    try refuse(existing: location)
+    // What SQLite left beside a store that was moved away would become part of this one.
+    for name in ["", "-wal", "-shm", "-journal"] { try refuse(existing: location + name) }
     try examine(copy)
+    try? FileManager.default.removeItem(atPath: location + ".part")
     try FileManager.default.copyItem(atPath: copy, toPath: location + ".part")
     try flush(location + ".part")
     try rename(location + ".part", location)

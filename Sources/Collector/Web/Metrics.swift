@@ -182,7 +182,8 @@ enum Metrics {
         guard let receiver = one["receiver"] as? String, let value = one[key] as? NSNumber else {
           continue
         }
-        out += "onset_receiver_\(name){receiver=\(JsonLine.quoted(receiver))} \(value.doubleValue)\n"
+        out +=
+          "onset_receiver_\(name){receiver=\(JsonLine.quoted(receiver))} \(value.doubleValue)\n"
       }
     }
   }

@@ -33,7 +33,7 @@ extension Room {
         return .text(401, "the token of who operates is needed: Authorization: Bearer TOKEN\n")
       }
       return takeEvent(request.body, at: now)
-    default: return .text(405, "GET and HEAD are all that is answered here\n")
+    default: return .text(405, "GET and HEAD are answered here, and POST at /api/origins alone\n")
     }
     if request.path == "/" {
       // It has nothing of the stations, and asks for the token itself.

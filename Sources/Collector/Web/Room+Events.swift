@@ -9,6 +9,8 @@ import Uplink
 extension Room {
   private static let picksMaximum = 10_000
   private static let eventsMaximum = 20_000
+  /// With their picks; others wait while they are put together.
+  private static let describedMaximum = 500
 
   /// An event is stored, and told to those who stay.
   func takeEvent(_ body: [UInt8], at now: UTC) -> HttpAnswer {
@@ -81,6 +83,12 @@ extension Room {
     switch request.query("format") ?? "xml" {
     case "text": return .text(EventText.fdsn(entries))
     case "xml":
+      guard entries.count <= Room.describedMaximum else {
+        return .text(
+          413,
+          "\(entries.count) events are too many with all their picks: ask for a shorter time, for a "
+            + "limit up to \(Room.describedMaximum), or for format=text\n")
+      }
       return .text(
         QuakeML.text(try entries.map { QuakeML.event(try described($0)) }),
         type: "application/xml")

@@ -59,7 +59,10 @@ public final class HttpClient {
       }, taken, &failure)
     guard status > 0 else {
       let reason = failure.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-      throw ToolError("\(url): \(reason)")
+      // What stands behind the host may be a secret.
+      let parts = url.split(separator: "/", omittingEmptySubsequences: false).prefix(3)
+      let place = parts.joined(separator: "/").replacing(/:\/\/[^@]*@/, with: "://")
+      throw ToolError("\(place): \(reason)")
     }
     return Answer(status: status, body: taken.pointee)
   }
