@@ -1,5 +1,5 @@
-// CollectorCheck: whether a collector could do what its settings say, without doing it: files, store,
-// brokers and receivers, each in a line.
+// CollectorCheck: whether a collector could do what its settings say, without doing it: files,
+// store, brokers and receivers, each in a line.
 //
 //     for line in CollectorCheck.lines(settings) { print(line.text) }
 

@@ -10,8 +10,8 @@
 //
 // Only health counts. Other messages are sent again until they are acknowledged, and their times
 // are then as old as what they tell. Each time is kept beside this machine's monotonic clock, which
-// nobody sets. A clock that is set is noticed at the next report, and not when all stations have told
-// their health again.
+// nobody sets. A clock that is set is noticed at the next report, and not when all stations have
+// told their health again.
 //
 //     var clock = FleetClock()
 //     clock.note(header, uptime: monotonic)
@@ -83,8 +83,8 @@ struct FleetClock {
     readings[station] = reading
   }
 
-  /// One that is too old to be stored: of a receiver whose weeks have rolled over, or a recording of
-  /// another epoch, which says nothing of a station that is known.
+  /// One that is too old to be stored: of a receiver whose weeks have rolled over, or a recording
+  /// of another epoch, which says nothing of a station that is known.
   mutating func noteOld(_ header: Header, uptime: Int64) {
     let known = readings[header.station.string]
     guard known.map({ $0.epoch == header.epoch }) ?? true else { return }

@@ -11,8 +11,8 @@
 // second, in the same transaction. Then each station is told what it may forget. What cannot be
 // committed is tried again.
 //
-// A server that keeps the store may be slow, or hang. So a commit may run beside, on a thread of its
-// own, while alerts go on being told.
+// A server that keeps the store may be slow, or hang. So a commit may run beside, on a thread of
+// its own, while alerts go on being told.
 //
 //     let intake = try Intake(databasePath: path, keys: keys, tell: { print($0) }, …)
 //     intake.take(bytes, at: now, from: sender)
@@ -93,20 +93,20 @@ public final class Intake {
   private var lastRefused: [String: Refused] = [:]
   private var lastFailure: String?
   private var isGivingUp = false
-  /// By how much this machine's clock was ahead of what is vouched for, and when that was looked at.
+  /// By how much this machine's clock was ahead of what is vouched for, and when that was looked
+  /// at.
   private var (ahead, aheadSince): (Int64, Int64) = (0, .min / 2)
   private var clocks = FleetClock()
   /// What stations said the time was, before this start.
   private let latestStored: UTC?
 
   /// `patienceMilliseconds`: for so long a commit waits for whoever holds the database; it is tried
-  /// again later anyway, and nothing is received meanwhile.
-  /// `tell` gets a JSON line of each message that `told` wants, once; `complain` a sentence where something is wrong;
-  /// `send` what a station is to be told, and what passes between it and its `operators`.
-  /// `heard` gets every message that is verified, at once, with the time that is vouched for; alerts once.
-  /// `note` gets each message once as well, when it is stored; an alert at once. `isPassedOn`: what is
-  /// stored is also put into the queue of what goes to others.
-  /// `beside`: what its report is to say as well.
+  /// again later anyway, and nothing is received meanwhile. `tell` gets a JSON line of each message
+  /// that `told` wants, once; `complain` a sentence where something is wrong; `send` what a station
+  /// is to be told, and what passes between it and its `operators`. `heard` gets every message that
+  /// is verified, at once, with the time that is vouched for; alerts once. `note` gets each message
+  /// once as well, when it is stored; an alert at once. `isPassedOn`: what is stored is also put
+  /// into the queue of what goes to others. `beside`: what its report is to say as well.
   /// `linesLost`: how many that `tell` got nobody has taken; `uptime`: the monotonic clock.
   public init(
     databasePath: String, keys: KeyFolder, operators: [PublicKey] = [],
@@ -283,7 +283,8 @@ public final class Intake {
     return finishCommit(at: now) ?? false
   }
 
-  /// The same on a thread of its own; nothing where there is nothing to do, or the last is underway.
+  /// The same on a thread of its own; nothing where there is nothing to do, or the last is
+  /// underway.
   public func beginCommit() {
     if let work = prepareCommit() { thread.async(execute: work) }
   }
@@ -368,8 +369,8 @@ public final class Intake {
     }
   }
 
-  /// All of these are on disk: what has come now, and what had come before. An acknowledgement may be
-  /// lost like everything else, so each says again what those before it said.
+  /// All of these are on disk: what has come now, and what had come before. An acknowledgement may
+  /// be lost like everything else, so each says again what those before it said.
   private func acknowledge(_ taken: ArraySlice<Waiting>, at now: UTC) {
     var found: [Stored: (key: Key, numbers: Set<UInt32>)] = [:]
     for one in taken {

@@ -1,6 +1,7 @@
 // KeyFolder: the keys of the stations that may speak: one file of 32 bytes a station, named after
 // it, XX.ONST1.00.EH.key. What is put into the folder counts within seconds, without a restart.
-// While a key is being replaced the new one lies beside it, XX.ONST1.00.EH.next.key, and both count.
+// While a key is being replaced the new one lies beside it, XX.ONST1.00.EH.next.key, and both
+// count.
 //
 // Keys of stations that are made of a master key (`onset key station`) need no files here.
 //

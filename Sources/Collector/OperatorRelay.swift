@@ -54,8 +54,8 @@ public final class OperatorRelay {
     self.send = send
   }
 
-  /// A datagram that had not come before. A recorded one, which somebody sends again from elsewhere,
-  /// moves no station.
+  /// A datagram that had not come before. A recorded one, which somebody sends again from
+  /// elsewhere, moves no station.
   func note(_ header: Header, heardFrom sender: Sender) {
     let place = Place(header)
     if let known = routes[place.origin.station], place.isOlder(than: known.place) { return }

@@ -116,7 +116,8 @@ import Uplink
     #expect(watch.staleCount == 1, "and it is counted")
   }
 
-  /// Whoever is cut off in an alarm does not keep it for ever; whoever is heard, or tells it anew, does.
+  /// Whoever is cut off in an alarm does not keep it for ever; whoever is heard, or tells it anew,
+  /// does.
   @Test func anAlarmStandsForAsLongAsItsStationIsHeard() {
     var watch = AlarmWatch(AlarmRule())
     #expect(Self.alert(&watch, "A", .alarm, at: 0) == ["raised A"])

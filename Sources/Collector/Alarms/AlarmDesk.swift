@@ -1,8 +1,8 @@
 // AlarmDesk: every receiver with its watch: what stations tell becomes alarms that go out.
 //
-// An alert goes through here when it comes, before it is stored and whether or not it can be. What the
-// store has of the last minutes is read at the start, so that a collector that takes another's place
-// goes on with its alarms.
+// An alert goes through here when it comes, before it is stored and whether or not it can be. What
+// the store has of the last minutes is read at the start, so that a collector that takes another's
+// place goes on with its alarms.
 //
 //     let desk = try AlarmDesk(settings, name: "room-6464", link: link) { complain($0) }
 //     desk.note(opened, received: now)

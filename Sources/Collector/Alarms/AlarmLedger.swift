@@ -17,8 +17,8 @@ final class AlarmLedger {
   private static let patienceMilliseconds: Int32 = 1000
   /// After an attempt that failed, it is not asked again for so long.
   private static let restNanoseconds = 5 * nanosecondsPerSecond
-  /// Whoever has claimed a step and not told it in this time has ended, or its receiver is away: the
-  /// others try as well.
+  /// Whoever has claimed a step and not told it in this time has ended, or its receiver is away:
+  /// the others try as well.
   private static let claimNanoseconds = 15 * nanosecondsPerSecond
   /// Alarms that began so shortly one after another are the same, heard in another order.
   private static let sameNanoseconds = 60 * nanosecondsPerSecond
@@ -104,8 +104,8 @@ final class AlarmLedger {
     } ?? (.ours, step.alarm)
   }
 
-  /// The alarm that another collector, or this one before a restart, has begun with another alert and
-  /// that stood when this one began; its own name where there is none.
+  /// The alarm that another collector, or this one before a restart, has begun with another alert
+  /// and that stood when this one began; its own name where there is none.
   private func same(
     _ step: AlarmStep, for receiver: String, in database: any Database
   ) throws -> String {

@@ -1,5 +1,5 @@
-// AlarmReceiver: tells one receiver of the steps of its alarms, in their order, again where it fails,
-// on a thread of its own: one that is away keeps no other waiting.
+// AlarmReceiver: tells one receiver of the steps of its alarms, in their order, again where it
+// fails, on a thread of its own: one that is away keeps no other waiting.
 //
 //     let receiver = AlarmReceiver(file, ledger: ledger, deliver: deliver) { complain($0) }
 //     receiver.tell(step, places: places)

@@ -12,7 +12,8 @@ struct AlarmRule: Equatable, Sendable {
   var stations: [String] = []
   /// From this level on: a watch is lower than an alarm.
   var level = AlertLevel.alarm
-  /// The Modified Mercalli intensity that is expected there, at least; nil for any, and for none yet.
+  /// The Modified Mercalli intensity that is expected there, at least; nil for any, and for none
+  /// yet.
   var intensityMinimum: Double?
   /// So many stations…
   var quorum = 1

@@ -48,12 +48,12 @@ struct AlarmStep: Equatable, Sendable {
 }
 
 struct AlarmWatch {
-  /// What a station decided longer ago raises nothing: it comes out of an outage, and what it warned
-  /// of is over. A minute is twice what a station needs to send an alert again three times.
+  /// What a station decided longer ago raises nothing: it comes out of an outage, and what it
+  /// warned of is over. A minute is twice what a station needs to send an alert again three times.
   static let freshNanoseconds = 60 * nanosecondsPerSecond
   /// A station that was cut off in an alarm never says that it is over. One of which nothing at all
-  /// has been heard for so long stands for nothing any more; stations tell their health once an hour
-  /// at least.
+  /// has been heard for so long stands for nothing any more; stations tell their health once an
+  /// hour at least.
   static let silenceNanoseconds = 2 * 3600 * nanosecondsPerSecond
   /// An alarm that stands is told anew, for those whose message runs out.
   static let renewalNanoseconds = 1200 * nanosecondsPerSecond
@@ -159,8 +159,8 @@ struct AlarmWatch {
       && header.emitted < last.header.emitted
   }
 
-  /// nil of a station that does not know the time, or says what cannot be: it has decided when it was
-  /// heard first.
+  /// nil of a station that does not know the time, or says what cannot be: it has decided when it
+  /// was heard first.
   private static func decided(_ header: Header, _ alert: AlertMessage) -> UTC? {
     let between = header.emitted.nanoseconds.subtractingReportingOverflow(
       alert.decided.nanoseconds)

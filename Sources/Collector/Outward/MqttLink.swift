@@ -1,8 +1,8 @@
 // MqttLink: a connection to one of several brokers, MQTT 3.1.1, at least once.
 //
-// When a broker goes away, the next in the list is tried. Whoever publishes learns what a broker has
-// taken, and says the rest again: nothing of a connection that is gone is sent over the next one,
-// where it might be old.
+// When a broker goes away, the next in the list is tried. Whoever publishes learns what a broker
+// has taken, and says the rest again: nothing of a connection that is gone is sent over the next
+// one, where it might be old.
 //
 //     let link = try MqttLink("mqtt://127.0.0.1:1883", login: nil, name: "room") { complain($0) }
 //     let mark = link.publish("onset/XX/ONST1/00/pick", json, isRetained: false)
@@ -58,9 +58,9 @@ final class MqttLink: @unchecked Sendable {
   private var isAccepted = false
   private var announcement: Int32?
 
-  /// `list`: mqtt://HOST:PORT,… or mqtts://…; `login`: USER:PASSWORD; `name`: of this client, and of
-  /// nobody else's; `announces`: whether others see that it is there. `complain` gets a sentence when
-  /// a connection is lost and when there is one again.
+  /// `list`: mqtt://HOST:PORT,… or mqtts://…; `login`: USER:PASSWORD; `name`: of this client, and
+  /// of nobody else's; `announces`: whether others see that it is there. `complain` gets a sentence
+  /// when a connection is lost and when there is one again.
   init(
     _ list: String, login: String?, name: String, announces: Bool = true,
     complain: @escaping @Sendable (String) -> Void
@@ -140,8 +140,8 @@ final class MqttLink: @unchecked Sendable {
     return Mark(connection: number, number: sent)
   }
 
-  /// Waits until these are acknowledged, or for so long, or until their connection is gone; those that
-  /// are.
+  /// Waits until these are acknowledged, or for so long, or until their connection is gone; those
+  /// that are.
   func wait(for marks: [Mark], seconds: Double) -> Set<Mark> {
     let late = Date(timeIntervalSinceNow: seconds)
     return condition.withLock {

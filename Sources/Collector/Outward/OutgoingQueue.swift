@@ -5,8 +5,8 @@
 // acknowledged it. Several collectors take from one queue, each other rows; when one is killed, its
 // rows are there for the others.
 //
-// Alerts do not wait for a store that takes nothing: where there is a connection they are sent at once
-// as well, and are not sent again from the queue over the same one.
+// Alerts do not wait for a store that takes nothing: where there is a connection they are sent at
+// once as well, and are not sent again from the queue over the same one.
 //
 //     let queue = OutgoingQueue("onset.sqlite", link) { complain($0) }
 //     queue.wake()

@@ -1,8 +1,8 @@
 // Database: what the collector asks of the engine that keeps its store: SQLite on one machine,
 // PostgreSQL where several collectors share a store.
 //
-// What is committed is on disk, because a station that has been told so forgets. The SQL is what both
-// engines understand; where they differ, the dialect has the words.
+// What is committed is on disk, because a station that has been told so forgets. The SQL is what
+// both engines understand; where they differ, the dialect has the words.
 //
 //     let database = try openDatabase("onset.sqlite", patienceMilliseconds: 5000)
 //     let insert = try database.prepare("INSERT INTO t VALUES (?, ?)")

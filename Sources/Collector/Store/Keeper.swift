@@ -1,5 +1,5 @@
-// Keeper: what is not kept for ever is deleted, on a thread and over a connection of its own, so that
-// nobody waits for it.
+// Keeper: what is not kept for ever is deleted, on a thread and over a connection of its own, so
+// that nobody waits for it.
 //
 // Health and peaks are deleted when they are old, or when the store has become larger than it may:
 // the oldest first, and never those of the last day. Detections are never deleted.
@@ -42,8 +42,8 @@ public final class Keeper: Sendable {
     self.complain = complain
   }
 
-  /// The day before which nothing of the health is kept, once an hour, when it also begins to delete.
-  /// `now`: a time that is vouched for; without one nothing is known to be old.
+  /// The day before which nothing of the health is kept, once an hour, when it also begins to
+  /// delete. `now`: a time that is vouched for; without one nothing is known to be old.
   public func oldestDay(at now: UTC?) -> UTC? {
     guard let now else { return nil }
     let isDue = looked.withLock { looked in

@@ -111,8 +111,8 @@ struct StoredMessage<Message: Payload> {
   let received: UTC
   let message: Message
 
-  /// `row`: the station's code, and then all columns in the order of their names; nil where they are
-  /// none of ours.
+  /// `row`: the station's code, and then all columns in the order of their names; nil where they
+  /// are none of ours.
   init?(_ row: [SqlValue]) {
     guard case .text(let code)? = row.first, row.count > Provenance.columns.count + 1,
       code.utf8.count <= 24, Text<24>(code).isStationCode

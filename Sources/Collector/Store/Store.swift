@@ -294,7 +294,8 @@ final class Store: @unchecked Sendable {
 
   // MARK: What is not kept for ever
 
-  /// Health and peaks of before a day are deleted, so much of it at once; whether there may be more.
+  /// Health and peaks of before a day are deleted, so much of it at once; whether there may be
+  /// more.
   func forgetHealth(before day: UTC) throws -> Bool {
     let row = database.dialect.row
     let unsynchronised = Int64(ClockState.unsynchronised.rawValue)
@@ -311,8 +312,8 @@ final class Store: @unchecked Sendable {
     }
   }
 
-  /// Health and peaks that nobody has taken for so long that newer ones say all that matters; some of
-  /// it, and how many they were.
+  /// Health and peaks that nobody has taken for so long that newer ones say all that matters; some
+  /// of it, and how many they were.
   func forgetOutgoing(before day: UTC) throws -> Int {
     let row = database.dialect.row
     return try database.prepare(

@@ -1,5 +1,5 @@
-// EventList: the newest arrivals, with what was expected of each and whether there was an alert: one
-// line of the page each, which changes as messages come.
+// EventList: the newest arrivals, with what was expected of each and whether there was an alert:
+// one line of the page each, which changes as messages come.
 //
 //     var events = EventList()
 //     let event = events.note(header, pick)

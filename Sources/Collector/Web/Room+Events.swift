@@ -1,5 +1,5 @@
-// What the room takes and answers of picks and events: what somebody who associates picks has found,
-// and FDSN's event service.
+// What the room takes and answers of picks and events: what somebody who associates picks has
+// found, and FDSN's event service.
 
 import Core
 import Foundation
