@@ -5,7 +5,7 @@
     for event in network.associate(picks):
         print(event.time, network.place(event.x, event.y), event.z)
 
-associate.py imports it. A crust (`Uniform` or `Layered`) knows how long waves travel, `Network` knows where the stations
+associate.py imports it. A crust (`Uniform` or `Layered`) knows how long waves travel, `Network` knows where stations
 are and finds events with PyOcto, and `Window` refines their places. Each call stands by itself: what events are called,
 and what was told of them before, is known to `Stream` in associate.py.
 
