@@ -83,6 +83,7 @@ test-collector: firmware
 	python3 Tests/System/test_fleet.py .build/release $(FIRMWARE)/release/onsetd
 	$(PYTHON) calibration/association/test_associate.py
 	$(PYTHON) Tests/System/test_association.py .build/release
+	$(PYTHON) Tests/System/test_networks.py .build/release $(FIRMWARE)/release/onsetd
 
 # The same datagrams from Embedded and ordinary Swift, on x86-64 and AArch64.
 test-aarch64: firmware

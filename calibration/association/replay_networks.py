@@ -2,7 +2,7 @@
 """replay_networks.py TOOLS DATA: real records of several stations, picked by `onset replay` and associated from a file.
 
 DATA/waveforms/index.csv names the records and, of some, the distance to the epicentre that a catalogue has. A station
-takes part when DATA/waveforms/stations.csv (source, id, latitude, longitude, elevation in m) has it. It prints a table
+takes part when stations.csv beside this file (source, id, latitude, longitude, elevation in m) has it. It prints a table
 for README.md.
 """
 import argparse
@@ -70,9 +70,7 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     options = parser.parse_args()
     folder = options.data / "waveforms"
-    if not (folder / "stations.csv").exists():
-        sys.exit(f"{folder / 'stations.csv'} is missing: source, id, latitude, longitude, elevation (m)")
-    stations = pandas.read_csv(folder / "stations.csv", dtype={"id": str})
+    stations = pandas.read_csv(pathlib.Path(__file__).parent / "stations.csv", dtype={"id": str})
     crust = associate.Uniform(associate.P_KM_S, associate.S_KM_S)
     print("| source | stations | hours | picks | events | picks used | rms s | catalogue | found | Δ km | others |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")

@@ -19,7 +19,7 @@ typedef struct {
   struct timespec start;
   uint64_t delivered;        // frames since start or the last overrun
   uint64_t position;         // frames of the file that are behind us
-  long overrun_at, overrun_frames, vanish_at;
+  long overrun_at, overrun_frames, vanish_at, begin_at;
 } card;
 
 static size_t frame_bytes(const snd_pcm_ioplug_t *io) {
@@ -38,6 +38,13 @@ static int card_start(snd_pcm_ioplug_t *io) {
   card *c = io->private_data;
   clock_gettime(CLOCK_MONOTONIC, &c->start);
   c->delivered = 0;
+  if (c->begin_at > 0) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    double late = (double)(now.tv_sec - c->begin_at) + (double)now.tv_nsec * 1e-9;
+    c->position = late > 0 ? (uint64_t)(late * io->rate + 0.5) : 0;
+    if (lseek(c->file, (off_t)(c->position * frame_bytes(io)), SEEK_SET) < 0) return -errno;
+  }
   if (c->speed == 0) {
     uint64_t one = 1;
     return write(c->wake, &one, sizeof one) == sizeof one ? 0 : -errno;
@@ -133,7 +140,7 @@ static int set_limits(card *c, long channels) {
 SND_PCM_PLUGIN_DEFINE_FUNC(onset) {
   snd_config_iterator_t i, next;
   const char *file = NULL;
-  long channels = 3, overrun_at = 0, overrun_frames = 0, vanish_at = 0;
+  long channels = 3, overrun_at = 0, overrun_frames = 0, vanish_at = 0, begin_at = 0;
   double speed = 1;
   snd_config_for_each(i, next, conf) {
     snd_config_t *node = snd_config_iterator_entry(i);
@@ -146,6 +153,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(onset) {
             : !strcmp(id, "overrun_at")     ? snd_config_get_integer(node, &overrun_at)
             : !strcmp(id, "overrun_frames") ? snd_config_get_integer(node, &overrun_frames)
             : !strcmp(id, "vanish_at")      ? snd_config_get_integer(node, &vanish_at)
+            : !strcmp(id, "begin_at")       ? snd_config_get_integer(node, &begin_at)
                                             : -EINVAL;
     if (e >= 0) continue;
     SNDERR("%s: unknown, or of the wrong type", id);
@@ -158,6 +166,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(onset) {
   c->overrun_at = overrun_at;
   c->overrun_frames = overrun_frames;
   c->vanish_at = vanish_at;
+  c->begin_at = begin_at;
   c->file = open(file, O_RDONLY | O_CLOEXEC);
   if (c->file < 0) {
     int e = -errno;
