@@ -129,6 +129,7 @@ enum Metrics {
     ("failures", "failures_total", "counter", "times that it did not take one"),
     ("given_up", "given_up_total", "counter", "steps that it was never told"),
     ("waiting", "waiting", "gauge", "steps that it is still to be told"),
+    ("stale", "stale_total", "counter", "alerts that came too late to raise anything"),
   ]
 
   static func text(_ stations: [StationState], report line: String) -> String {
