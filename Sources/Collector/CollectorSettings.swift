@@ -33,6 +33,10 @@ public struct CollectorSettings {
   public static let mebibytes = 16...100_000_000
   public static let reports = 1.0...86_400.0
 
+  /// A commit runs beside what comes in, and is tried again. A server that is busy is waited for;
+  /// that somebody holds a file is soon to be said.
+  public var storePatienceMilliseconds: Int32 { isShared(database) ? 30_000 : 1000 }
+
   public init() {}
 
   public init(path: String) throws {

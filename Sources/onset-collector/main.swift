@@ -47,7 +47,8 @@ func run(_ settings: CollectorSettings) throws {
   let intake = try Intake(
     databasePath: settings.database, keys: keys,
     operators: try settings.operators.map(KeyFiles.publicKeys) ?? [],
-    patienceMilliseconds: storePatienceMilliseconds, told: try MessageFilter(settings.only),
+    patienceMilliseconds: settings.storePatienceMilliseconds,
+    told: try MessageFilter(settings.only),
     tell: lines.tell, complain: complain, send: { receiver.send($0, to: $1) },
     heard: { desk?.note($0, received: $1) },
     note: { opened, received in
@@ -91,9 +92,6 @@ func run(_ settings: CollectorSettings) throws {
     end(1)
   }
 }
-
-/// A store on a server is waited for beside what comes in.
-let storePatienceMilliseconds: Int32 = 30_000
 
 /// `check` without a fault, `backup` and `restore` as asked; or the collector itself.
 func obey(_ arguments: [String]) throws {

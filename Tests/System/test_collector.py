@@ -439,7 +439,7 @@ class Collector(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (2, ""))
             self.assertIn(said, done.stderr)
         self.assertEqual(collector.end(), 0)
-        self.assertIn("onset-collector --keys FOLDER", subprocess.run([COLLECTOR, "--help"], capture_output=True, text=True).stdout)
+        self.assertIn("onset-collector --config FILE", subprocess.run([COLLECTOR, "--help"], capture_output=True, text=True).stdout)
 
 
 if __name__ == "__main__":
