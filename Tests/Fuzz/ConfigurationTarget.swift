@@ -5,6 +5,7 @@
 // in a sentence that names the file and, where the grammar is broken, the line.
 
 import Board
+import Collector
 import Conditioning
 import Core
 import Digitizer
@@ -13,8 +14,6 @@ import Foundation
 import Settings
 import Tools
 import Uplink
-
-@testable import Collector
 
 struct ConfigurationTarget: Target {
   private static let name: StaticString = "fuzz/input.toml"

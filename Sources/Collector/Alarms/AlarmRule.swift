@@ -7,7 +7,7 @@
 import Core
 import Uplink
 
-struct AlarmRule: Equatable, Sendable {
+public struct AlarmRule: Equatable, Sendable {
   /// Codes in which * stands for anything; of all stations where there is none.
   var stations: [String] = []
   /// From this level on: a watch is lower than an alarm.
@@ -16,12 +16,12 @@ struct AlarmRule: Equatable, Sendable {
   /// yet.
   var intensityMinimum: Double?
   /// So many stations…
-  var quorum = 1
+  public internal(set) var quorum = 1
   /// …must have decided so shortly one after another.
-  var withinSeconds = 10.0
+  public internal(set) var withinSeconds = 10.0
   var takesDrills = false
 
-  func concerns(_ station: String) -> Bool {
+  public func concerns(_ station: String) -> Bool {
     stations.isEmpty || stations.contains { AlarmRule.matches(station.utf8[...], $0.utf8[...]) }
   }
 

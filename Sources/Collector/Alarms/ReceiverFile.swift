@@ -9,23 +9,23 @@ import Settings
 import Tools
 import Uplink
 
-struct ReceiverFile {
-  enum Kind: String, CaseIterable, Sendable { case webhook, cap, alertmanager, mqtt }
+public struct ReceiverFile {
+  public enum Kind: String, CaseIterable, Sendable { case webhook, cap, alertmanager, mqtt }
 
   /// Its file's.
   var name = ""
-  let kind: Kind
+  public let kind: Kind
   /// Empty for MQTT.
-  let url: String
+  public let url: String
   /// With which a webhook's bodies are signed.
-  let secretPath: String?
+  public let secretPath: String?
   /// Who CAP says it comes from.
   let sender: String
-  let rule: AlarmRule
+  public let rule: AlarmRule
   /// What could not be delivered for so long is given up.
-  let giveUpSeconds: Double
+  public let giveUpSeconds: Double
 
-  init(_ file: inout ConfigurationFile) throws(Diagnostic) {
+  public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
     let kinds: InlineArray<4, StaticString> = ["webhook", "cap", "alertmanager", "mqtt"]
     let kind = Kind.allCases[file.choice("receiver", "kind", kinds)]
     self.kind = kind
