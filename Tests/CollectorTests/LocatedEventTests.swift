@@ -70,6 +70,7 @@ import Uplink
       ("starttime", "2027-01-15T07:59:58", "2027-01-15T07:59:59"),
       ("endtime", "2027-01-15T07:59:59", "2027-01-15T07:59:58"), ("minmagnitude", "4.6", "4.7"),
       ("maxmag", "4.6", "4.5"), ("minlatitude", "46", "47"), ("maxlongitude", "-7", "-8"),
+      ("mindepth", "8", "9"),
       ("eventid", "20270115-1", "none"),
     ] {
       #expect(status([name: within]) == 200, "\(name)")

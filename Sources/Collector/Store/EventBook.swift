@@ -25,6 +25,7 @@ final class EventBook: Sendable {
     var end = UTC(nanoseconds: .max)
     var latitudes = -90.0...90.0
     var longitudes = -180.0...180.0
+    var depths = -100.0...1000.0
     var magnitudes = -10.0...10.0
     var limit = 200
     var isOldestFirst = false
@@ -122,6 +123,7 @@ final class EventBook: Sendable {
         SELECT id, version, time_ns, latitude, longitude, depth_km, rms_s FROM event
         WHERE picks > 0 AND time_ns >= ? AND time_ns < ? AND (CAST(? AS TEXT) IS NULL OR id = ?)
           AND latitude >= ? AND latitude <= ? AND longitude >= ? AND longitude <= ?
+          AND depth_km >= ? AND depth_km <= ?
         ORDER BY time_ns \(query.isOldestFirst ? "ASC" : "DESC") LIMIT ?
         """
       ).rows([
@@ -129,6 +131,7 @@ final class EventBook: Sendable {
         query.id.map { .text($0) } ?? .null, query.id.map { .text($0) } ?? .null,
         .real(query.latitudes.lowerBound), .real(query.latitudes.upperBound),
         .real(query.longitudes.lowerBound), .real(query.longitudes.upperBound),
+        .real(query.depths.lowerBound), .real(query.depths.upperBound),
         .integer(Int64(isAnySize ? query.limit : Self.searchedMaximum)),
       ])
       var found: [Entry] = []

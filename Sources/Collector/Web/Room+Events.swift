@@ -63,6 +63,7 @@ extension Room {
     wanted.end = try query.time("endtime", "end") ?? wanted.end
     wanted.latitudes = try query.range("latitude", "lat", in: wanted.latitudes)
     wanted.longitudes = try query.range("longitude", "lon", in: wanted.longitudes)
+    wanted.depths = try query.range("depth", "depth", in: wanted.depths)
     wanted.magnitudes = try query.range("magnitude", "mag", in: wanted.magnitudes)
     wanted.limit =
       try query.whole("limit", in: 1...Room.eventsMaximum)
@@ -158,6 +159,7 @@ enum EventService {
   private static let parameters = [
     ("starttime", "xs:dateTime"), ("endtime", "xs:dateTime"), ("minlatitude", "xs:double"),
     ("maxlatitude", "xs:double"), ("minlongitude", "xs:double"), ("maxlongitude", "xs:double"),
+    ("mindepth", "xs:double"), ("maxdepth", "xs:double"),
     ("minmagnitude", "xs:double"), ("maxmagnitude", "xs:double"), ("limit", "xs:int"),
     ("orderby", "xs:string"), ("eventid", "xs:string"), ("format", "xs:string"),
     ("nodata", "xs:int"),
