@@ -12,7 +12,7 @@ public struct CollectorSettings {
   /// A file, or postgresql://…
   public var database = ""
   public var healthDays = 400.0
-  /// Of the store; nil for as many as there are.
+  /// How large the store may become; nil for as large as its disk.
   public var mebibytesMaximum: Int?
   public var port = 6464
   public var keys: String?
@@ -23,7 +23,7 @@ public struct CollectorSettings {
   public var operateToken: String?
   public var brokers: String?
   public var brokerLogin: String?
-  /// Of this collector among those that share a broker; empty for the machine's and the port.
+  /// Which of those it is that share a broker; empty for the machine's name and the port.
   public var name = ""
   public var receivers: String?
   public var only: String?

@@ -100,7 +100,7 @@ import Uplink
       bytes: datagram.withBytes { Array($0) }, header: header, received: UTC(nanoseconds: 0))
   }
 
-  /// Of one moment, while a transaction is open and others wait.
+  /// A copy is of one moment, while a transaction is open and others wait.
   @Test func aStoreIsCopiedWhileItIsUsedAndACopyIsAStore() throws {
     let place = try Place()
     let store = try Store(place.path("onset.sqlite"), patienceMilliseconds: 0)

@@ -70,7 +70,7 @@ import Uplink
     #expect(try rests == 1 && store.database.number("SELECT count(*) FROM health") == 10_000)
     #expect(try store.database.number("SELECT min(sequence) FROM health") > 14_000)
     #expect(try store.database.number("SELECT count(*) FROM pick") == 10_000)
-    // Of the last day, or detections, is what is left: it says so, and deletes none of it.
+    // What is left is of the last day, or detections: it says so, and deletes none of it.
     #expect {
       try Keeper.shrink(store, to: 0, before: Self.now + -3 * Self.day) {}
     } throws: { "\($0)".contains("more than 0 MiB of detections") }

@@ -237,7 +237,7 @@ class Country(unittest.TestCase):
         nodes[1].start()
         eventually("everything has been passed on", lambda: postgres.rows("SELECT count(*) FROM outgoing") == ["0"], 10 * DEADLINE)
         eventually("the subscriber has everything", lambda: set(stored) <= set(self.messages(told)), 10 * DEADLINE)
-        # Of however many collectors, one has told the siren: that it began, and that it is over.
+        # One of the collectors has told the siren: that it began, and that it is over.
         states = [json.loads(body)["state"] for _, _, body in siren.told]
         self.assertEqual((states[0], states[-1]), ("raised", "ended"))
         names = [headers["Idempotency-Key"] for _, headers, _ in siren.told]

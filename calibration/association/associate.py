@@ -101,7 +101,7 @@ class Stream:
     def __init__(self, network):
         self.network = network
         self.picks, self.standing, self.settled = {}, {}, collections.OrderedDict()
-        # Of each station its first and newest pick; of each event that was told its version.
+        # The first and newest pick of each station; the version of each event that was told.
         self.first, self.newest, self.versions = {}, {}, {}
         self.step = None
         self.is_changed = False

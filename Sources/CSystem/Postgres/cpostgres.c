@@ -54,7 +54,7 @@ static PGresult *await(PGconn *connection, int is_sent, int milliseconds) {
     }
     PGresult *next = PQgetResult(connection);
     if (!next) return last;
-    // Of several commands the first that fails is the last that is run.
+    // The first of several commands that fails is the last that is run.
     PQclear(last);
     last = next;
   }

@@ -58,7 +58,7 @@ final class AlarmLedger {
     return added != 1
   }
 
-  /// Of a beginning when its first station decided, of all else when it was.
+  /// When its first station decided, where it is a beginning; else when it was.
   private static func time(of step: AlarmStep) -> Int64 {
     (step.kind == .raised ? step.begun : step.at).nanoseconds
   }

@@ -13,7 +13,7 @@ final class AlarmReceiver: @unchecked Sendable {
   /// A second after the first failure, and up to a minute.
   private static let waits = 1.0...60.0
   private static let othersSeconds = 1.0
-  /// Of alarms that may still be told of; few are so at once.
+  /// Few alarms may still be told of at once.
   private static let namesMaximum = 256
 
   struct Delivery: Sendable {

@@ -48,7 +48,7 @@ final class MqttLink: @unchecked Sendable {
   // Guarded by the condition.
   /// Whoever publishes uses it; nil while nothing can be sent.
   private var connection: Connection?
-  /// Of how many connections this is the last.
+  /// How many connections there have been, this one with them.
   private var number = 0
   private var unacknowledged: Set<Int32> = []
   private var acknowledgedEarly: Set<Int32> = []

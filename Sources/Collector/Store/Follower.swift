@@ -14,7 +14,7 @@ import Uplink
 public final class Follower: Sendable {
   private static let lookMicroseconds: UInt32 = 300_000
   /// Collectors' clocks differ, and a commit may be late: this much is looked at again each time.
-  /// Of alerts, which are few, as much as an outage of the store may last.
+  /// Alerts are few: as many are looked at as an outage of the store may hold back.
   private static let overlapNanoseconds = 15 * nanosecondsPerSecond
   private static let alertNanoseconds = 3600 * nanosecondsPerSecond
   private static let alertsMaximum = 65_536

@@ -176,7 +176,7 @@ final class MessageTable<Message: Payload> {
         + "ON CONFLICT (station, epoch, boot, sequence) DO NOTHING")
   }
 
-  /// Of all columns, in the order in which a message is read from its row.
+  /// All columns' names, in the order in which a message is read from its row.
   static var names: [String] { Provenance.names + columns.names }
 
   private static var columns: Columns {

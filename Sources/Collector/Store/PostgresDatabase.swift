@@ -24,7 +24,8 @@ final class PostgresDatabase: Database {
   private let patienceMilliseconds: Int32
   private(set) var name = "PostgreSQL"
   fileprivate private(set) var connection: OpaquePointer?
-  /// Of how many connections this is the last; a statement is prepared once for each.
+  /// How many connections there have been, this one with them; a statement is prepared once for
+  /// each.
   fileprivate private(set) var generation = 0
   /// By their SQL, because the server keeps what is prepared for as long as the connection.
   private var statements: [String: PostgresStatement] = [:]

@@ -9,7 +9,7 @@ import Tools
 public enum StoreCopy {
   private static let patienceMilliseconds: Int32 = 60_000
 
-  /// Of one moment, whole, and on disk under its name when this returns.
+  /// The copy is of one moment, whole, and on disk under its name when this returns.
   public static func make(of location: String, to path: String) throws {
     guard !isShared(location) else {
       throw ToolError(

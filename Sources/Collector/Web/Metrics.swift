@@ -122,7 +122,7 @@ enum Metrics {
     ("clock_wrong", "clock_wrong", "gauge", "1 where this machine's clock is the wrong one"),
   ]
 
-  /// Of each receiver of alarms, by its keys in the report.
+  /// What is told of each receiver of alarms, by its keys in the report.
   private static let receivers: [(key: String, name: String, type: String, help: String)] = [
     ("raised", "raised", "gauge", "1 while an alarm of this receiver stands"),
     ("told", "told_total", "counter", "steps of alarms that it took"),
