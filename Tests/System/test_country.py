@@ -19,12 +19,14 @@ import selectors
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from servers import DEADLINE, Mosquitto, Nats, Postgres, free_port, program
@@ -243,6 +245,39 @@ class Country(unittest.TestCase):
         names = [headers["Idempotency-Key"] for _, headers, _ in siren.told]
         self.assertLessEqual(len(names) - len(set(names)), 2, "told twice only where a collector was killed as it told")
         self.assertEqual(states.count("raised") - (len(names) - len(set(names))) <= 1, True, names)
+
+    def alert(self, port, code, level, sequence):
+        """Sends one as a station signs it, until it is acknowledged."""
+        now = time.time_ns()
+        secret = hashlib.blake2b(b"onset station key" + code.encode().ljust(24, b"\0"), digest_size=32,
+                                 key=(self.folder / "master.key").read_bytes()).digest()
+        payload = struct.pack("<IIqqBBBBBBH", 1 + sequence // 2, 0, -2**63, now, level, 3, 2, 0, 0, 1, 0)
+        signed = struct.pack("<4sBBH24sQIIqBBHI", b"ONST", 2, 3, 80 + len(payload), code.encode(), 9, 7, sequence, now, 3, 2, 0,
+                             1000) + payload
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as station:
+            station.settimeout(DEADLINE)
+            station.sendto(signed + hashlib.blake2b(signed, key=secret, digest_size=16).digest(), ("127.0.0.1", port))
+            self.assertEqual(station.recv(400)[5], 7)
+
+    def test_two_collectors_hear_what_neither_heard_alone(self):
+        """A station each, and a siren that hears two; one of them shows both."""
+        postgres = self.started(Postgres(self.folder / "postgres"))
+        siren = self.receiver(self.folder / "receivers", "siren", 'level = "alarm"\nquorum = 2\nwithin_seconds = 60')
+        port = free_port()
+        collectors = [
+            self.collector(f"c{number}", "--database", postgres.url, "--receivers", self.folder / "receivers", *options)
+            for number, options in enumerate([("--http", f"127.0.0.1:{port}"), ()])]
+        codes = ["XX.A.00.HH", "XX.B.00.HH"]
+        for collector, code in zip(collectors, codes): self.alert(collector.port, code, 2, 0)
+        eventually("the siren is told", lambda: siren.told)
+        self.assertEqual([part["station"] for part in json.loads(siren.told[0][2])["stations"]], codes)
+        def shown():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/stations", timeout=DEADLINE) as answer:
+                return sorted(station["station"] for station in json.load(answer)["stations"])
+        eventually("one shows both", lambda: shown() == codes)
+        for collector, code in zip(collectors, codes): self.alert(collector.port, code, 3, 1)
+        eventually("the siren hears the end", lambda: len(siren.told) == 2)
+        self.assertEqual([json.loads(body)["state"] for _, _, body in siren.told], ["raised", "ended"])
 
     def test_a_database_that_hangs_keeps_no_alarm_waiting(self):
         """The stations notice nothing but slower acknowledgements; the siren is told in time."""
