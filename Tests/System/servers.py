@@ -4,6 +4,7 @@
 
 What is not installed is skipped with a message, except by CI.
 """
+import contextlib
 import glob
 import os
 import pathlib
@@ -91,6 +92,16 @@ class Postgres(Server):
     def answers(self):
         return super().answers() and subprocess.run(
             ["psql", self.url, "-c", "SELECT 1"], capture_output=True).returncode == 0
+
+    def hang(self, number=signal.SIGSTOP):
+        """All of it: each connection has a process of its own, and a group."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for process in [self.process.pid, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):  # A connection may end meanwhile.
+                os.kill(process, number)
+
+    def go_on(self):
+        self.hang(signal.SIGCONT)
 
     def rows(self, sql):
         """Each row as a text, columns between bars."""

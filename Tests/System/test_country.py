@@ -16,7 +16,6 @@ import pathlib
 import random
 import re
 import selectors
-import signal
 import socket
 import sqlite3
 import struct
@@ -162,6 +161,12 @@ class Country(unittest.TestCase):
         self.addCleanup(process.kill)
         return told
 
+    def report(self, name, fits):
+        """The newest that the collector has told of itself, where it fits."""
+        whole = (self.folder / f"{name}.jsonl").read_text().split("\n")[:-1]  # The last may still be written.
+        lines = [line for line in map(json.loads, whole) if line["type"] == "collector"]
+        return lines[-1] if lines and fits(lines[-1]) else None
+
     def receiver(self, folder, name, rule):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Told)
         server.told, server.status = [], 200
@@ -286,7 +291,8 @@ class Country(unittest.TestCase):
         collector = self.collector("c", "--database", postgres.url, "--receivers", self.folder / "receivers")
         fleet = self.fleet(collector.port, 100, "--seconds", "12", "--health", "2")
         eventually("health has come", lambda: int(postgres.rows("SELECT count(*) FROM health")[0]) > 10)
-        os.killpg(postgres.process.pid, signal.SIGSTOP)
+        postgres.hang()
+        self.addCleanup(lambda: postgres.process and postgres.go_on())
         eventually("the siren is told", lambda: siren.told)
         came, headers, body = siren.told[0]
         first = json.loads(body)
@@ -296,7 +302,9 @@ class Country(unittest.TestCase):
         second, seal = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", headers["Onset-Signature"]).groups()
         secret = b"a secret of the siren"
         self.assertEqual(hmac.new(secret, f"{second}.".encode() + body, hashlib.sha256).hexdigest(), seal)
-        os.killpg(postgres.process.pid, signal.SIGCONT)
+        report = eventually("it is said that messages wait", lambda: self.report("c", lambda line: line["oldest_waiting_s"] > 3))
+        self.assertEqual(report["lost"], 0)
+        postgres.go_on()
         self.finished(fleet)
         eventually("the siren hears that it is over", lambda: json.loads(siren.told[-1][2])["state"] == "ended")
         self.assertEqual(int(postgres.rows("SELECT count(*) FROM station")[0]), 100)

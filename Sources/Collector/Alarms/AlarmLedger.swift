@@ -13,8 +13,9 @@ import Tools
 
 /// For one thread.
 final class AlarmLedger {
-  /// Whoever looks waits no longer than that for a store that hangs.
-  private static let patienceMilliseconds: Int32 = 1000
+  /// An alarm waits no longer than that for a store that hangs, and then goes out twice rather than
+  /// late. A store that answers takes a hundredth of it.
+  private static let patienceMilliseconds: Int32 = 300
   /// After an attempt that failed, it is not asked again for so long.
   private static let restNanoseconds = 5 * nanosecondsPerSecond
   /// Whoever has claimed a step and not told it in this time has ended, or its receiver is away:
