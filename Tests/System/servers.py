@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
+import threading
 import unittest
 
 # When a test gives up on a server, seconds.
@@ -34,26 +34,37 @@ def program(name, package):
     raise unittest.SkipTest(f"{name} is not there: apt install {package}")
 
 
+# Some program has said something: who waits for what it leads to looks again.
+NEWS = threading.Event()
+
+
+def follow(pipe, path, seen=lambda line: None):
+    """Copies what a program says into a file, line by line, until it ends; the thread that does."""
+    def run():
+        with pipe, open(path, "ab", buffering=0) as out:
+            for line in pipe:
+                out.write(line)
+                seen(line)
+                NEWS.set()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
 class Server:
-    """A process that listens at a port of this machine."""
+    """A process of this machine, which says that it is ready."""
 
     def __init__(self, folder, port=None):
         self.folder, self.port, self.process = pathlib.Path(folder), port or free_port(), None
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def start(self):
-        with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, start_new_session=True)
-        late = time.monotonic() + DEADLINE
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > late:
-                raise AssertionError(f"{self.command()[0]} does not start: {(self.folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.05)
+        self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        ready = threading.Event()
+        follow(self.process.stdout, self.folder / "log", lambda line: self.ready in line and ready.set())
+        if not ready.wait(DEADLINE):
+            raise AssertionError(f"{self.command()[0]} does not start: {(self.folder / 'log').read_text()[-2000:]}")
         return self
-
-    def answers(self):
-        with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", self.port)) == 0
 
     def kill(self, number=signal.SIGKILL):
         """The process and whatever it has started."""
@@ -72,7 +83,9 @@ class Server:
 
 
 class Postgres(Server):
-    """A cluster with a database "onset", owned by whoever may run it: the server refuses root."""
+    """A cluster of a user's own who may run it: the server refuses root."""
+
+    ready = b"ready to accept connections"
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -88,10 +101,6 @@ class Postgres(Server):
 
     def command(self):
         return self.as_user + [self.server, "-D", self.folder / "data", "-p", str(self.port), "-h", "127.0.0.1", "-k", ""]
-
-    def answers(self):
-        return super().answers() and subprocess.run(
-            ["psql", self.url, "-c", "SELECT 1"], capture_output=True).returncode == 0
 
     def hang(self, number=signal.SIGSTOP):
         """All of it: each connection has a process of its own, and a group."""
@@ -110,6 +119,8 @@ class Postgres(Server):
 
 
 class Mosquitto(Server):
+    ready = b" running"
+
     def __init__(self, folder, port=None):
         super().__init__(folder, port)
         (self.folder / "conf").write_text(
@@ -122,6 +133,8 @@ class Mosquitto(Server):
 
 class Nats(Server):
     """One of a cluster that speaks MQTT and keeps what it has in as many copies as there are members."""
+
+    ready = b"Server is ready"
 
     def __init__(self, folder, number, ports):
         """`ports`: (client, route, MQTT) of each member."""

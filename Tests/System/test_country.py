@@ -28,7 +28,7 @@ import unittest
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from servers import DEADLINE, Mosquitto, Nats, Postgres, free_port, program
+from servers import DEADLINE, NEWS, Mosquitto, Nats, Postgres, follow, free_port, program
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 STATIONS = int(os.environ.get("ONSET_STATIONS", "1000"))
@@ -36,12 +36,12 @@ SEED = 20261130
 
 
 def eventually(what, fits, seconds=2 * DEADLINE):
-    """Waits for what is to become true, however long this machine takes."""
+    """Waits for what is to become true, however long this machine takes; collectors report every second."""
     late = time.monotonic() + seconds
-    while not (found := fits()):
-        if time.monotonic() > late: raise AssertionError(f"{what} did not come about")
-        time.sleep(0.1)
-    return found
+    while True:
+        NEWS.clear()
+        if found := fits(): return found
+        if not NEWS.wait(late - time.monotonic()): raise AssertionError(f"{what} did not come about")
 
 
 class Balancer(threading.Thread):
@@ -81,6 +81,7 @@ class Told(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.told.append((time.time(), dict(self.headers), body))
+        NEWS.set()
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -96,10 +97,11 @@ class Collector:
 
     def start(self):
         self.log = self.folder / f"{self.name}.log"
-        with open(self.log, "ab") as said, open(self.folder / f"{self.name}.jsonl", "ab") as told:
-            self.process = subprocess.Popen(
-                [BUILD / "onset-collector", "--master", self.folder / "master.key", "--port", str(self.port), "--report", "1",
-                 "--name", self.name, "--only", "alert", *self.options], stdout=told, stderr=said)
+        self.process = subprocess.Popen(
+            [BUILD / "onset-collector", "--master", self.folder / "master.key", "--port", str(self.port), "--report", "1",
+             "--name", self.name, "--only", "alert", *self.options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.log.touch()
+        self.followers = [follow(self.process.stdout, self.folder / f"{self.name}.jsonl"), follow(self.process.stderr, self.log)]
         eventually(f"{self.name} listens", lambda: "listens at" in self.said().rsplit("~", 1)[-1] or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
         return self
@@ -110,6 +112,7 @@ class Collector:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        for follower in self.followers: follower.join()
         with open(self.log, "a") as log: log.write("~")  # What follows is of the next one.
 
     def end(self):
@@ -153,10 +156,11 @@ class Country(unittest.TestCase):
     def listener(self, port, name="watcher"):
         """A subscriber that loses nothing; the file with what it gets, a topic and its message a line."""
         told = self.folder / f"{name}.txt"
-        with open(told, "wb") as out:
-            process = subprocess.Popen(
-                [program("mosquitto_sub", "mosquitto-clients"), "-p", str(port), "-i", name, "-c", "-q", "1", "-t", "onset/#",
-                 "-v"], stdout=out, stderr=subprocess.DEVNULL)
+        told.touch()
+        process = subprocess.Popen(
+            [program("mosquitto_sub", "mosquitto-clients"), "-p", str(port), "-i", name, "-c", "-q", "1", "-t", "onset/#", "-v"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        follow(process.stdout, told)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return told

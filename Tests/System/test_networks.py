@@ -126,13 +126,15 @@ class Networks(unittest.TestCase):
     def found(self, url, begin, event):
         """What the service makes of an event, when most of the file's picks are in it."""
         late = time.monotonic() + SECONDS + 60
-        while time.monotonic() < late:
-            with urllib.request.urlopen(f"{url}/api/origins", timeout=10) as answer:
-                events = json.load(answer)["origins"]
-            near = [one for one in events if abs(self.after(one, begin) - event["after"]) < 0.5]
-            self.assertLess(len(near), 2, near)
-            if near and len(near[0]["picks"]) >= 0.7 * len(event["picks"]): return near[0]
-            time.sleep(0.5)
+        # What is there is looked at whenever the collector tells of something.
+        with urllib.request.urlopen(f"{url}/api/live", timeout=SECONDS) as told:
+            while time.monotonic() < late:
+                with urllib.request.urlopen(f"{url}/api/origins", timeout=SECONDS) as answer:
+                    events = json.load(answer)["origins"]
+                near = [one for one in events if abs(self.after(one, begin) - event["after"]) < 0.5]
+                self.assertLess(len(near), 2, near)
+                if near and len(near[0]["picks"]) >= 0.7 * len(event["picks"]): return near[0]
+                while not told.readline().startswith((b"event: origin", b"event: collector")): pass
         raise AssertionError(f"{event} was not found; there are {events}")
 
     def from_file(self, folder):
