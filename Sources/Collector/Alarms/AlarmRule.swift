@@ -5,10 +5,11 @@
 //     rule.concerns("XX.ONST1.00.EH")
 
 import Core
+import Foundation
 import Uplink
 
 public struct AlarmRule: Equatable, Sendable {
-  /// Codes in which * stands for anything; of all stations where there is none.
+  /// Codes, and patterns of them as a shell has them for files; of all stations where there is none.
   var stations: [String] = []
   /// From this level on: a watch is lower than an alarm.
   var level = AlertLevel.alarm
@@ -22,31 +23,10 @@ public struct AlarmRule: Equatable, Sendable {
   var takesDrills = false
 
   public func concerns(_ station: String) -> Bool {
-    stations.isEmpty || stations.contains { AlarmRule.matches(station.utf8[...], $0.utf8[...]) }
+    stations.isEmpty || stations.contains { fnmatch($0, station, 0) == 0 }
   }
 
   func isReached(by level: AlertLevel) -> Bool {
     level == .alarm || (level == .watch && self.level == .watch)
-  }
-
-  /// The last * takes as much as it must; one before it is never asked again.
-  private static func matches(_ text: Substring.UTF8View, _ pattern: Substring.UTF8View) -> Bool {
-    let star = UInt8(ascii: "*")
-    var (text, pattern) = (text, pattern)
-    var retry: (text: Substring.UTF8View, pattern: Substring.UTF8View)?
-    while let byte = text.first {
-      if pattern.first == star {
-        pattern = pattern.dropFirst()
-        retry = (text, pattern)
-      } else if pattern.first == byte {
-        (text, pattern) = (text.dropFirst(), pattern.dropFirst())
-      } else if let last = retry {
-        (text, pattern) = (last.text.dropFirst(), last.pattern)
-        retry = (text, pattern)
-      } else {
-        return false
-      }
-    }
-    return pattern.allSatisfy { $0 == star }
   }
 }
