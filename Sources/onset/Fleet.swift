@@ -11,7 +11,9 @@ func fleet(_ parsed: CommandLineArguments) throws {
   let room = try FleetRoom(parsed.rest[0], tokenPath: parsed.values["--look-token"])
   let order = try fleetOrder(parsed)
   let forms = [
-    parsed.rest.count == 2 ? "STATION" : nil, parsed.flags.contains("--events") ? "--events" : nil,
+    parsed.rest.count == 2 ? "STATION" : nil,
+    parsed.flags.contains("--events") ? "--events" : nil,
+    parsed.flags.contains("--origins") ? "--origins" : nil,
     order == nil ? nil : parsed.values["--network"] == nil ? "--command" : "--network",
   ].compactMap { $0 }
   guard forms.count < 2 else {
@@ -25,14 +27,15 @@ func fleet(_ parsed: CommandLineArguments) throws {
     print(parsed.flags.contains("--json") ? page.json : page.text)
     if page.hasBad { exit(1) }
   } else if parsed.flags.contains("--events") {
-    try allow(["--look-token", "--events", "--json", "--stations"], parsed, with: "--events")
-    let choice = try parsed.values["--stations"].map { try FleetChoice($0) }
-    let isJson = parsed.flags.contains("--json")
-    var output = Output()
-    for event in try room.events() where choice?.chooses(event.station) ?? true {
-      output.line(isJson ? event.json : event.line)
+    try newest("--events", parsed) { choice in
+      try room.events().filter { choice?.chooses($0.station) ?? true }.map { ($0.line, $0.json) }
     }
-    output.flush()
+  } else if parsed.flags.contains("--origins") {
+    try newest("--origins", parsed) { choice in
+      try room.origins().filter { origin in
+        choice.map { origin.stations.contains(where: $0.chooses) } ?? true
+      }.map { ($0.line, $0.json) }
+    }
   } else {
     try fleetList(parsed, room)
   }
@@ -50,6 +53,18 @@ private func allow(
   if let other = given.subtracting(names).min() {
     throw UsageError("\(other) says nothing beside \(form): leave it out")
   }
+}
+
+private func newest(
+  _ form: String, _ parsed: CommandLineArguments,
+  _ list: (FleetChoice?) throws -> [(line: String, json: String)]
+) throws {
+  try allow(["--look-token", form, "--json", "--stations"], parsed, with: form)
+  let choice = try parsed.values["--stations"].map { try FleetChoice($0) }
+  let isJson = parsed.flags.contains("--json")
+  var output = Output()
+  for one in try list(choice) { output.line(isJson ? one.json : one.line) }
+  output.flush()
 }
 
 private func fleetList(_ parsed: CommandLineArguments, _ room: FleetRoom) throws {

@@ -100,6 +100,11 @@ class Association(unittest.TestCase):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=DEADLINE) as answer:
             return json.load(answer)
 
+    def fleet(self, *arguments):
+        """What an operator's command line has of the events."""
+        return subprocess.run([BUILD / "onset", "fleet", f"http://127.0.0.1:{self.http}", "--origins", *arguments],
+                              check=True, capture_output=True, text=True, timeout=DEADLINE).stdout.splitlines()
+
     def origins(self, fits):
         """The events that the collector has, once they are as wanted."""
         late = time.monotonic() + DEADLINE
@@ -163,6 +168,11 @@ class Association(unittest.TestCase):
         self.assertLess(abs(origin["latitude"] - LATITUDE), 1)
         self.assertLess(abs(origin["longitude"] - LONGITUDE), 1)
         self.assertEqual(origin["station_count"], STATIONS)
+        line, = self.fleet()
+        self.assertRegex(line, rf"^{origin['time']}  M 5.5 .* picks of {STATIONS} stations, within 0.\d+ s; {origin['id']}$")
+        self.assertEqual(json.loads(*self.fleet("--json")), origin)
+        code = origin["picks"][0]["station"]
+        self.assertEqual((len(self.fleet("--stations", code)), self.fleet("--stations", "YY.*")), (1, []))
 
     def test_picks_that_come_change_and_go_and_restarts_of_either(self):
         service = self.associate()

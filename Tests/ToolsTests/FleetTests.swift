@@ -183,6 +183,30 @@ import Testing
     #expect(silent.json.contains("\"wrong\":[{\"part\":\"silent\",\"verdict\":\"bad\",\"text\":"))
   }
 
+  // MARK: Located earthquakes
+
+  private func origins(_ members: String) throws -> [FleetOrigin] {
+    let text =
+      "{\"origins\":[{\"id\":\"a1\",\"time\":\"2026-11-30T10:00:00.250000Z\",\(members),"
+      + "\"latitude\":46.25,\"longitude\":-7.5,\"depth_km\":9.6,\"rms_s\":0.123}]}"
+    return try FleetOrigin.list(Array(text.utf8), from: "URL")
+  }
+
+  @Test func anOriginIsALine() throws {
+    let picks = "\"picks\":[{\"station\":\"XX.A\"},{\"station\":\"XX.B\"},{\"station\":\"XX.A\"}]"
+    let one = try #require(try origins("\"magnitude\":4.53,\(picks)").first)
+    #expect(
+      one.line
+        == "2026-11-30T10:00:00.250000Z  M 4.5  46.2500, -7.5000, 9.6 km deep; "
+        + "3 picks of 2 stations, within 0.12 s; a1")
+    #expect(one.stations == ["XX.A", "XX.B"])
+    #expect(one.json.hasPrefix("{\"id\":\"a1\"") && one.json.hasSuffix("\"rms_s\":0.123}"))
+    let unsized = try #require(try origins("\"magnitude\":null,\"picks\":[]").first)
+    #expect(unsized.line.contains("  M ?    46.2500, ") && unsized.stations == [])
+    let error = #expect(throws: ToolError.self) { try origins("\"magnitude\":null") }
+    #expect(error?.description.contains("no origins[0].picks") ?? false)
+  }
+
   // MARK: Which stations
 
   @Test func patternsChooseAsAShellHasThem() throws {

@@ -12,6 +12,7 @@ extension CommandTable {
         "Codes, and patterns of them with * and ? as a shell has them for files."),
       CommandOption("--wrong", "Only stations with which something is wrong."),
       CommandOption("--events", "The newest arrivals, with what was expected of them."),
+      CommandOption("--origins", "The newest earthquakes that were located, with whose picks."),
       CommandOption("--json", "Prints a JSON object a line."),
       CommandOption(
         "--silent", value: "SECONDS", in: .real(1...1e6), unit: "s",
@@ -57,7 +58,7 @@ extension CommandTable {
     CommandDescription(
       "fleet", .operate, "many stations: what is wrong first, and commands in waves",
       forms: [
-        "URL", "URL STATION", "URL --events",
+        "URL", "URL STATION", "URL --events", "URL --origins",
         "URL --stations PATTERN,… --command PARAMETER --audit FILE",
         "URL --stations PATTERN,… --network FILE.onet --audit FILE",
       ], options: lookOptions + waveOptions,

@@ -44,6 +44,11 @@ public struct FleetRoom {
     try FleetEvent.list(ask("/api/events")[...], from: base + "/api/events")
   }
 
+  /// The newest located earthquakes, newest first.
+  public func origins() throws -> [FleetOrigin] {
+    try FleetOrigin.list(ask("/api/origins"), from: base + "/api/origins")
+  }
+
   /// One station with its last day. `silentSeconds` as for FleetOverview.
   public func page(of code: String, silentSeconds: Double) throws -> FleetPage {
     let overview = FleetOverview(try list(), silentSeconds: silentSeconds)
