@@ -1,5 +1,7 @@
 // ClockReading: what a station knows of its own time, and says with everything that it tells.
 
+import Core
+
 public enum ClockState: UInt8, Sendable {
   /// No source has ever told the time.
   case unsynchronised
@@ -11,7 +13,17 @@ public enum ClockState: UInt8, Sendable {
   case locked
 }
 
-public enum ClockSource: UInt8, Sendable { case none, system, pulse, record }
+public enum ClockSource: UInt8, Sendable { case none, system, pulse, record, digitizer }
+
+/// What a digitizer with a clock of its own says of a frame.
+public struct StatedTime: Equatable, Sendable {
+  public var utc: UTC
+  public var uncertaintyNanoseconds: Int64
+  public init(utc: UTC, uncertaintyNanoseconds: Int64) {
+    self.utc = utc
+    self.uncertaintyNanoseconds = uncertaintyNanoseconds
+  }
+}
 
 /// What the station says about its time in every datagram.
 public struct ClockReading: Equatable, Sendable {

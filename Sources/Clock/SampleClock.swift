@@ -13,6 +13,10 @@
 // is counted and shown, and time runs on beside it until the source is back, or until the program
 // starts anew because the source insists (needsRestart).
 //
+// A digitizer with a clock of its own dates its frames itself. While it is heard that is the
+// target, whatever this machine's clock says; where the two contradict each other, the stamps are
+// as uncertain as they differ.
+//
 //     clock.observe(hostClock.systemClock())
 //     clock.observe(frame: taken, monotonicNanoseconds: stamp)
 //     let (first, nanosecondsPerFrame) = clock.time(ofBlockAt: frame, monotonicNow: stamp)
@@ -41,6 +45,10 @@ public struct SampleClock: ~Copyable {
   /// How long a source must insist on a time far behind before a restart follows it.
   private static let doubtNanoseconds: Int64 = 300 * nanosecondsPerSecond
   private static let firstDoubtNanoseconds: Int64 = 10 * nanosecondsPerSecond
+  /// Frames that a digitizer has dated are on their way for less than this.
+  private static let journeyNanoseconds: Int64 = 10 * nanosecondsPerSecond
+  /// Two clocks that are both right differ by less.
+  private static let aheadNanoseconds: Int64 = nanosecondsPerSecond
   /// Rate uncertainty in holdover: a crystal in a shelter moves by about 1 ppm over hours of
   /// temperature.
   private static let holdoverRateError = 1e-6
@@ -61,6 +69,9 @@ public struct SampleClock: ~Copyable {
   private var pulse = PulseLine()
   private var system: SystemClockReading?
   private var lastSynchronisedMonotonic: Int64?
+
+  // What the digitizer's own clock says: of which frame, and when that was heard.
+  private var stated: (frame: Int64, time: StatedTime, heardMonotonic: Int64)?
 
   // What is served.
   private var served: ServedLine?
@@ -125,11 +136,39 @@ public struct SampleClock: ~Copyable {
     guard frames.count > 0 else { return frame }
     let elapsed = Double(frames.x(at: now)) / nominalNanosecondsPerFrame
     let number = max(Int64(Elementary.nearestInteger(elapsed)), frame)
-    frames.restart()
+    skip()
     frames.add(x: nominalTime(number), y: now)
+    return number
+  }
+
+  /// The digitizer says when this frame was, of which it was heard by now.
+  public mutating func observe(frame: Int64, stated time: StatedTime, monotonicNow: Int64) {
+    let journey = journey(since: time.utc, monotonicNow)
+    var time = time
+    if let journey, journey < -SampleClock.aheadNanoseconds {
+      time.uncertaintyNanoseconds -= journey
+    }
+    if let journey, journey > SampleClock.journeyNanoseconds {
+      time.uncertaintyNanoseconds += journey
+    }
+    stated = (frame, time, monotonicNow)
+    observe(
+      frame: frame,
+      monotonicNanoseconds: monotonicNow
+        - min(max(journey ?? 0, 0), SampleClock.journeyNanoseconds))
+  }
+
+  /// How long ago that was by the system's clock, where somebody sets it.
+  private func journey(since time: UTC, _ monotonicNow: Int64) -> Int64? {
+    guard let system, lastSynchronisedMonotonic != nil else { return nil }
+    return (system.realtime + (monotonicNow - system.monotonicNanoseconds)) - time
+  }
+
+  /// Frames are missing, and it is known how many.
+  public mutating func skip() {
+    frames.restart()
     binEarliest = .max
     binStart = nil
-    return number
   }
 
   public mutating func observe(_ reading: SystemClockReading) {
@@ -235,6 +274,11 @@ public struct SampleClock: ~Copyable {
   }
 
   private func target(ofFrame frame: Int64) -> (time: UTC, nanosecondsPerFrame: Double) {
+    if reading.source == .digitizer, let stated {
+      let since = Double(frame - stated.frame) * nominalNanosecondsPerFrame
+      let time = stated.time.utc + (Int64(Elementary.nearestInteger(since)) - frameDelayNanoseconds)
+      return (time, nominalNanosecondsPerFrame)
+    }
     let monotonic = frames.y(at: nominalTime(frame)) - frameDelayNanoseconds
     var rate = nominalNanosecondsPerFrame * (1 + frames.slopeError)
     guard reading.source != .pulse else {
@@ -245,9 +289,15 @@ public struct SampleClock: ~Copyable {
     return (system.realtime + (monotonic - system.monotonicNanoseconds), rate)
   }
 
-  /// A pulse that is there, whatever the system's clock says of itself; else the source with the
-  /// smaller stated error. From it the state.
+  /// The digitizer's own clock; else a pulse that is there, whatever the system's clock says of
+  /// itself; else the source with the smaller stated error. From it the state.
   private mutating func chooseSource(_ now: Int64) {
+    if let stated, now - stated.heardMonotonic < SampleClock.lockedNanoseconds {
+      (reading.source, reading.state) = (.digitizer, .locked)
+      reading.uncertaintyNanoseconds = UInt32(clamping: stated.time.uncertaintyNanoseconds)
+      reading.rateErrorPartsPerBillion = 0
+      return
+    }
     let pulseAge = pulse.lastEdge.map { now - $0 } ?? .max
     let systemAge = lastSynchronisedMonotonic.map { now - $0 } ?? .max
     let pulseIsUsable = pulse.isUsable && pulse.lastEdge != nil

@@ -23,6 +23,11 @@ public struct Address: Equatable, Sendable {
   public var port: UInt16 { system.port }
   public var isNowhere: Bool { port == 0 }
 
+  /// From wherever it sends there.
+  public func isSameHost(as other: Address) -> Bool {
+    system.high == other.system.high && system.low == other.system.low
+  }
+
   public static func == (a: Address, b: Address) -> Bool {
     a.system.high == b.system.high && a.system.low == b.system.low
       && a.system.scope == b.system.scope && a.port == b.port

@@ -19,17 +19,6 @@ import CLinux
 import Core
 import Digitizer
 
-public enum CaptureResult {
-  /// `count` frames were read into the raw buffer; `stampedFrames` from the first of them on had
-  /// been taken at the kernel's time stamp, or by now where the device gives none.
-  case frames(count: Int, stampedFrames: Int, monotonicNanoseconds: Int64?)
-  case nothingYet
-  /// The stream begins anew; the next frames come after a gap.
-  case interrupted
-  /// The device is gone; `reopenIfDue` tries again when its time has come.
-  case lost
-}
-
 public struct AlsaCapture: ~Copyable {
   public private(set) var counters = DigitizerCounters()
   /// The sizes that the card granted, which may be others than were asked for.
@@ -145,9 +134,11 @@ public struct AlsaCapture: ~Copyable {
     lastDelivery = monotonicNow
     retryDelayNanoseconds = 0
     let isStamped = stamp > 0 && stamp <= monotonicNow
+    // A buffer that was filled may have left some behind; one that was not is worth no second look.
     return .frames(
-      count: got, stampedFrames: isStamped ? available : got,
-      monotonicNanoseconds: isStamped ? stamp : nil)
+      Delivery(
+        count: got, stampedFrames: isStamped ? available : got, stamp: isStamped ? stamp : nil,
+        hasMore: got == raw.count / bytesPerFrame))
   }
 
   /// Nothing came, as is usual between periods, unless it has been so for too long.

@@ -18,21 +18,25 @@ public struct UdpEndpoint: ~Copyable {
     try self.init(at: Address(ipv4: 0, port: UInt16(listenPort)))
   }
 
-  public init(at address: Address) throws(Diagnostic) {
+  /// `what`: whose port it is, for whoever reads why it cannot be had.
+  public init(at address: Address, for what: StaticString = "uplink") throws(Diagnostic) {
     // From elsewhere, because Swift 6.3 also runs `deinit` when an initialiser throws that has set
     // every member.
-    descriptor = try UdpEndpoint.open(address)
+    descriptor = try UdpEndpoint.open(address, what)
     isIPv4 = clinux_udp_is_ipv4(descriptor) != 0
   }
 
-  private static func open(_ address: Address) throws(Diagnostic) -> Int32 {
+  private static func open(
+    _ address: Address, _ what: StaticString
+  ) throws(Diagnostic) -> Int32 {
     let descriptor = withUnsafePointer(to: address.system) { clinux_udp_open($0) }
     guard descriptor >= 0 else {
-      var diagnostic = Diagnostic("uplink: UDP port ")
+      var diagnostic = Diagnostic(what)
+      diagnostic.text.append(": UDP port ")
       diagnostic.text.append(Int(address.port))
       diagnostic.text.append(" cannot be listened on (")
       diagnostic.text.append(cString: UnsafePointer(strerror(clinux_errno())))
-      diagnostic.text.append("): choose another listen_port, or stop the program that has it")
+      diagnostic.text.append("): choose another port, or stop the program that has it")
       throw diagnostic
     }
     return descriptor

@@ -1,7 +1,19 @@
-// [digitizer] of a board file: the card, its stream, and which channel is which component.
+// [digitizer] of a board file: what delivers frames, its stream, and which channel is which
+// component.
 
 import Core
 import Settings
+
+/// What a digitizer is to the machine. A new one begins here, and in `Capture` of Devices.
+public enum DigitizerKind: UInt8, Sendable {
+  /// A sound card, through libasound.
+  case alsa
+  /// A Raspberry Shake's data cast, over UDP.
+  case shake
+
+  /// What it delivers is dated by a clock of its own.
+  public var hasClock: Bool { self == .shake }
+}
 
 /// How a sample lies in the digitizer's stream, little-endian.
 public enum SampleFormat: UInt8, Sendable {
@@ -39,6 +51,7 @@ public struct ChannelAssignment: Sendable {
 }
 
 public struct DigitizerSettings: Sendable {
+  public var kind = DigitizerKind.alsa
   public var device = Text<128>()
   public var format = SampleFormat.signed32
   public var sampleRateMillihertz = 0
@@ -52,11 +65,39 @@ public struct DigitizerSettings: Sendable {
   public var lanes = InlineArray<4, ChannelAssignment>(repeating: ChannelAssignment())
   /// The auxiliary lane carries a second sensor: where it is still, no shaking is believed.
   public var hasSecondSensor = false
+  public var shake = ShakeSettings()
   public init() {}
 }
 
 extension DigitizerSettings {
   public init(_ file: inout ConfigurationFile) {
+    if file.has("digitizer", "kind") {
+      kind = DigitizerKind(
+        rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "", ""])))!
+    }
+    if kind == .alsa || file.isReference { readCard(&file) }
+    if kind == .shake || file.isReference { readShake(&file) }
+    clipCounts = file.integer(
+      "digitizer", "clip_counts", in: 1...format.maximumCounts, default: usualClipCounts)
+    delayMicroseconds = file.integer(
+      "digitizer", "delay_microseconds", in: 0...1_000_000, default: 0)
+    readLane(0, &file, "vertical_channel", "vertical_polarity", "vertical_gain")
+    readLane(1, &file, "north_channel", "north_polarity", "north_gain")
+    readLane(2, &file, "east_channel", "east_polarity", "east_gain")
+    readLane(3, &file, "auxiliary_channel", "auxiliary_polarity", "auxiliary_gain")
+    hasSecondSensor = file.flag("digitizer", "auxiliary_must_agree")
+    file.demand(
+      !hasSecondSensor || lanes[3].channel >= 0, "digitizer", "auxiliary_must_agree",
+      "needs an auxiliary_channel beside it: that of the second sensor")
+    checkLanes(&file)
+  }
+
+  /// The largest count that its converter gives.
+  private var usualClipCounts: Int {
+    kind == .shake ? ShakeSettings.maximumCounts : format.maximumCounts
+  }
+
+  private mutating func readCard(_ file: inout ConfigurationFile) {
     device = file.text("digitizer", "device", Text<128>.self)
     let word = file.choice("digitizer", "sample_format", ["S16", "S24_3", "S24_4", "S32"])
     format = SampleFormat(rawValue: UInt8(word))!
@@ -76,19 +117,15 @@ extension DigitizerSettings {
     file.demand(
       bufferFrames >= 2 * periodFrames, "digitizer", "buffer_frames",
       "must be at least twice period_frames")
-    clipCounts = file.integer(
-      "digitizer", "clip_counts", in: 1...format.maximumCounts, default: format.maximumCounts)
-    delayMicroseconds = file.integer(
-      "digitizer", "delay_microseconds", in: 0...1_000_000, default: 0)
-    readLane(0, &file, "vertical_channel", "vertical_polarity", "vertical_gain")
-    readLane(1, &file, "north_channel", "north_polarity", "north_gain")
-    readLane(2, &file, "east_channel", "east_polarity", "east_gain")
-    readLane(3, &file, "auxiliary_channel", "auxiliary_polarity", "auxiliary_gain")
-    hasSecondSensor = file.flag("digitizer", "auxiliary_must_agree")
-    file.demand(
-      !hasSecondSensor || lanes[3].channel >= 0, "digitizer", "auxiliary_must_agree",
-      "needs an auxiliary_channel beside it: that of the second sensor")
-    checkLanes(&file)
+  }
+
+  private mutating func readShake(_ file: inout ConfigurationFile) {
+    shake = ShakeSettings(&file)
+    format = .signed32
+    sampleRateMillihertz = shake.sampleRateMillihertz
+    channelCount = shake.channelCount
+    periodFrames = shake.usualFramesPerDatagram
+    bufferFrames = FrameJoiner.frameCount
   }
 
   @inline(never)
@@ -116,7 +153,8 @@ extension DigitizerSettings {
 
   private func checkLanes(_ file: inout ConfigurationFile) {
     file.demand(
-      lanes[0].channel >= 0, "digitizer", "channels",
+      lanes[0].channel >= 0, "digitizer",
+      file.stated("digitizer", "channels", or: "channel_names"),
       "needs a vertical_channel beside it: the picker listens to it")
     for a in 0..<Component.count {
       for b in 0..<a where lanes[a].channel >= 0 && lanes[a].channel == lanes[b].channel {

@@ -9,16 +9,37 @@
 import Clock
 import Core
 
+/// What was lost before a delivery.
+public enum Gap: Equatable, Sendable {
+  case none
+  case frames(Int64)
+  /// How long it was is for the clock to tell.
+  case unknown
+}
+
 /// `count` frames lie in the feeder's buffer; `stampedFrames` from the first of them on had been
-/// taken at `stamp`, on the monotonic clock.
+/// taken at `stamp`, on the monotonic clock, or by now where there is none.
 public struct Delivery {
   public var count: Int
   public var stampedFrames: Int
-  public var stamp: Int64
-  public init(count: Int, stampedFrames: Int, stamp: Int64) {
+  public var stamp: Int64?
+  /// What lies between the frames before and these.
+  public var gap: Gap
+  /// The first frame's time, where the digitizer has a clock of its own.
+  public var stated: StatedTime?
+  /// It may be worth to ask again at once.
+  public var hasMore: Bool
+
+  public init(
+    count: Int, stampedFrames: Int, stamp: Int64?, gap: Gap = .none,
+    stated: StatedTime? = nil, hasMore: Bool = false
+  ) {
     self.count = count
     self.stampedFrames = stampedFrames
     self.stamp = stamp
+    self.gap = gap
+    self.stated = stated
+    self.hasMore = hasMore
   }
 }
 
@@ -53,12 +74,20 @@ public struct FrameFeeder {
   /// The stream has stopped: what comes next comes after a gap.
   public mutating func interrupt() { hasGap = true }
 
-  /// How many frames nobody received before this delivery; nil where the stream was not
-  /// interrupted.
-  public mutating func resume(_ delivery: Delivery, _ clock: inout SampleClock) -> Int64? {
-    guard hasGap else { return nil }
+  /// How many frames nobody received before this delivery; nil where there was no gap.
+  public mutating func resume(
+    _ delivery: Delivery, _ clock: inout SampleClock, monotonicNow: Int64
+  ) -> Int64? {
+    if case .frames(let count) = delivery.gap, !hasGap {
+      clock.skip()
+      nextFrame += count
+      return count
+    }
+    guard hasGap || delivery.gap == .unknown else { return nil }
     hasGap = false
-    let first = delivery.stamp - Int64(Double(delivery.stampedFrames) * nanosecondsPerFrame)
+    let first =
+      (delivery.stamp ?? monotonicNow)
+      - Int64(Double(delivery.stampedFrames) * nanosecondsPerFrame)
     let number = clock.resume(atMonotonicNanoseconds: first, after: nextFrame)
     defer { nextFrame = number }
     return number - nextFrame
@@ -68,10 +97,14 @@ public struct FrameFeeder {
   public mutating func block(
     _ delivery: Delivery, _ clock: inout SampleClock, monotonicNow: Int64
   ) -> Block {
-    let stamped = nextFrame + Int64(delivery.stampedFrames)
-    clock.observe(frame: stamped, monotonicNanoseconds: delivery.stamp)
-    let (start, nanosecondsPerFrame) = clock.time(
-      ofBlockAt: nextFrame, monotonicNow: delivery.stamp)
+    let stamp = delivery.stamp ?? monotonicNow
+    if let stated = delivery.stated {
+      clock.observe(frame: nextFrame, stated: stated, monotonicNow: stamp)
+    } else {
+      let stamped = nextFrame + Int64(delivery.stampedFrames)
+      clock.observe(frame: stamped, monotonicNanoseconds: stamp)
+    }
+    let (start, nanosecondsPerFrame) = clock.time(ofBlockAt: nextFrame, monotonicNow: stamp)
     let block = Block(
       frames: unpack(delivery.count), firstFrame: nextFrame, firstFrameTime: start,
       nanosecondsPerFrame: nanosecondsPerFrame, clock: clock.reading,

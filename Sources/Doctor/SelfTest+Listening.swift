@@ -28,7 +28,7 @@ extension SelfTest {
     }
     var edges = EdgeStatistics()
     do throws(Diagnostic) {
-      var capture = try AlsaCapture(board.digitizer)
+      var capture = try Capture(board.digitizer)
       var levels = LevelStatistics(board.digitizer)
       let stays = hear(&capture, &pulse, &levels, &edges, board.digitizer, clock)
       if !stays { waitForEdges(&pulse, &edges, clock) }
@@ -64,7 +64,7 @@ extension SelfTest {
 
   /// False when the card went away.
   private func hear(
-    _ capture: inout AlsaCapture, _ pulse: inout PulseInput?, _ levels: inout LevelStatistics,
+    _ capture: inout Capture, _ pulse: inout PulseInput?, _ levels: inout LevelStatistics,
     _ edges: inout EdgeStatistics, _ settings: DigitizerSettings, _ clock: MachineClock
   ) -> Bool {
     let chunk = settings.periodFrames
@@ -81,10 +81,11 @@ extension SelfTest {
         feeder.raw, bytesPerFrame: feeder.bytesPerFrame,
         monotonicNow: clock.monotonicNanoseconds())
       switch result {
-      case .frames(let count, let stampedFrames, let stamp):
+      case .frames(let delivery):
         levels.note(
-          stamp: stamp ?? clock.monotonicNanoseconds(), frames: levels.frames + stampedFrames)
-        for frame in feeder.unpack(count) { levels.add(frame) }
+          stamp: delivery.stamp ?? clock.monotonicNanoseconds(),
+          frames: levels.frames + delivery.stampedFrames)
+        for frame in feeder.unpack(delivery.count) { levels.add(frame) }
       case .interrupted: levels.forgetRate()
       case .lost: return false
       case .nothingYet: break
@@ -93,7 +94,7 @@ extension SelfTest {
     return true
   }
 
-  private func wait(_ capture: borrowing AlsaCapture) {
+  private func wait(_ capture: borrowing Capture) {
     withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 4) { descriptors in
       memset(descriptors.baseAddress!, 0, 4 * MemoryLayout<pollfd>.stride)
       let count = capture.pollDescriptors(descriptors)

@@ -54,7 +54,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   public var station: Station
   public private(set) var clock: SampleClock
   var hostClock: Clock
-  private var capture: AlsaCapture
+  private var capture: Capture
   private var feeder: FrameFeeder
   private var pulse: PulseInput?
   private var relay: RelayLines?
@@ -106,7 +106,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     let uplink = configuration.station.uplink
     let socket = try UdpEndpoint(
       at: listenAt ?? Address(ipv4: 0, port: UInt16(uplink.listenPort)))
-    let capture = try AlsaCapture(digitizer, definition: deviceDefinition)
+    let capture = try Capture(digitizer, definition: deviceDefinition)
     let pulse = try Self.openPulse(configuration.board.pulse)
     let chunk = min(digitizer.bufferFrames, 4 * digitizer.periodFrames)
     let arenaBytes =
@@ -314,17 +314,12 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       let result = capture.read(
         feeder.raw, bytesPerFrame: feeder.bytesPerFrame, monotonicNow: now)
       switch result {
-      case .frames(let count, let stampedFrames, let stamp):
-        hostClock.delivered(frames: count)
-        accept(
-          Delivery(
-            count: count, stampedFrames: stampedFrames,
-            stamp: stamp ?? hostClock.monotonicNanoseconds()))
+      case .frames(let delivery):
+        hostClock.delivered(frames: delivery.count)
+        accept(delivery)
         hasFrames = true
         act()
-        // A buffer that was filled may have left some behind; one that was not is worth no second
-        // look.
-        if count == feeder.capacity { continue }
+        if delivery.hasMore { continue }
       case .interrupted:
         feeder.interrupt()
       case .lost:
@@ -351,8 +346,13 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   }
 
   private mutating func accept(_ delivery: Delivery) {
-    if let missing = feeder.resume(delivery, &clock) { capture.countGap(frames: missing) }
-    lastFramesMonotonic = delivery.stamp
+    var delivery = delivery
+    let stamp = delivery.stamp ?? hostClock.monotonicNanoseconds()
+    delivery.stamp = stamp
+    if let missing = feeder.resume(delivery, &clock, monotonicNow: stamp) {
+      capture.countGap(frames: missing)
+    }
+    lastFramesMonotonic = stamp
     let fill = min(delivery.stampedFrames * 1000 / max(capture.bufferFrames, 1), 1000)
     ringFillPerMille = max(ringFillPerMille, UInt16(fill))
     station.note(.digitizer(capture.counters))

@@ -283,7 +283,7 @@ public struct OpenedDatagram {
     let clockSource = reader.read(UInt8.self)
     let reserved = reader.read(UInt16.self)
     let uncertainty = reader.read(UInt32.self)
-    guard clockState <= 3, clockSource <= 3, reserved == 0 else { throw .malformed }
+    guard clockState <= 3, clockSource <= 4, reserved == 0 else { throw .malformed }
     header = Header(
       type: type, station: station, epoch: epoch, bootCounter: bootCounter, sequence: sequence,
       emitted: emitted, clockState: clockState, clockSource: clockSource,

@@ -92,13 +92,13 @@ func digitizer(
           capture.read($0, bytesPerFrame: unpacker.bytesPerFrame, monotonicNow: now)
         }
         switch result {
-        case .frames(let count, let stamped, _):
-          #expect(stamped >= count)
-          let bytes = raw[0..<(count * unpacker.bytesPerFrame)]
+        case .frames(let delivery):
+          #expect(delivery.stampedFrames >= delivery.count)
+          let bytes = raw[0..<(delivery.count * unpacker.bytesPerFrame)]
           let got = bytes.withUnsafeBytes { from in
             block.withUnsafeMutableBufferPointer { unpacker.unpack(from, into: $0) }
           }
-          #expect(got == count)
+          #expect(got == delivery.count)
           frames += block[0..<got]
           idle = 0
         case .interrupted: interruptions.append(frames.count)

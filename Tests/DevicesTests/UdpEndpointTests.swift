@@ -26,7 +26,7 @@ import Uplink
     let (diagnostic, number) = Self.refusal(of: port)
     let sentence = try #require(diagnostic).description
     #expect(sentence.contains("UDP port \(port) cannot be listened on"))
-    #expect(sentence.contains("choose another listen_port"))
+    #expect(sentence.contains("choose another port"))
     #expect(number == EADDRINUSE, "closed twice")
     let after = try UdpEndpoint(at: Address(ipv4: Self.loopback, port: 0))
     #expect(after.boundPort > 0)

@@ -28,7 +28,7 @@ UNKNOWN = {name: value for value, names in {
     -2**31: "latitude longitude elevation_cm depth_cm", -2**15: "temperature_centidegrees magnitude jma observed_jma", 2**15 - 1: "calibration_days",
     -2**63: "last_pick_ns value pick_time_ns", 2**32 - 1: "loop_median_ns loop_999_ns loop_maximum_ns resident_kib memory_available_mib disk_free_mib distance_m",
 }.items() for name in names.split()}
-RANGES = {"clock_state": (0, 3), "clock_source": (0, 3), "reserved": (0, 0), "none": (0, 0), "status": (1, 3), "phase": (1, 2),
+RANGES = {"clock_state": (0, 3), "clock_source": (0, 4), "reserved": (0, 0), "none": (0, 0), "status": (1, 3), "phase": (1, 2),
           "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000), "first_motion_probability": (0, 10_000),
           "class_probability": (0, 10_000), "picker": (1, 2), "pick_flags": (0, 1), "fingerprint": (0, 2**63 - 1), "state": (0, 15),
           "issued_us": (0, 2**63 - 1), "life_ms": (1, 600_000), "result": (1, 7), "event_class": (0, 6), "estimate_flags": (0, 15),

@@ -164,7 +164,7 @@ public enum JsonLine {
   }
 
   private static func health(_ health: HealthMessage, _ header: Header) -> [Field] {
-    let source = ["none", "system", "pps", "record"][Int(header.clockSource)]
+    let source = ["none", "system", "pps", "record", "digitizer"][Int(header.clockSource)]
     return [
       ("station", quoted(header.station)),
       ("armed", health.incapacity.isEmpty ? "true" : "false"),

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""test_inputs.py ONSETD TOOLS: digitizers that are no sound card, each through the interface that it really has.
+
+What a station makes of an earthquake over one of them is compared with what it makes of the same frames from a card.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import numpy as np
+from scipy.signal import resample_poly
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from live_station import LiveStation, free_udp_port
+from receiver import message
+from shake import Shake
+
+ONSETD, TOOLS = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+NAMES, RATE, CARD_RATE = ("EHZ", "EHN", "EHE"), 100, 8000
+PACKET = RATE // 4
+# Seconds from 2026-01-01, which a recording begins at.
+RECORDING_BEGIN_NS = 1_767_225_600 * 10**9
+BOARD = """
+[board]
+format = 1
+name = "test"
+description = "an input under test"
+
+[digitizer]
+{0}
+sample_rate_millihertz = 100000
+clip_counts = 2147483647
+vertical_channel = 0
+north_channel = 1
+east_channel = 2
+"""
+CARD = 'device = "none"\nsample_format = "S32"\nchannels = 3\nperiod_frames = 25\nbuffer_frames = 100'
+
+
+class Inputs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.temporary.cleanup)
+        folder = pathlib.Path(cls.temporary.name)
+        raw = folder / "demo.raw"
+        subprocess.run([TOOLS / "onset", "demo", "--raw", raw], check=True, capture_output=True)
+        # From 7 s before P on, as a converter with 100 samples a second would have it.
+        fast = np.fromfile(raw, "<i4").reshape(-1, 3)[8 * CARD_RATE:32 * CARD_RATE].astype(float)
+        cls.frames = np.clip(np.round(resample_poly(fast, RATE, CARD_RATE)), -2**31, 2**31 - 1).astype("<i4")
+        cls.expected = cls.record(folder, cls.frames)
+
+    @staticmethod
+    def record(folder, frames):
+        """The picks of these frames from a card: phase, status, and nanoseconds after the first frame."""
+        station = LiveStation(ONSETD, TOOLS, folder / "card")
+        (station.host / "board.toml").write_text(BOARD.format(CARD))
+        raw, wire = folder / "frames.raw", folder / "out.bin"
+        raw.write_bytes(frames.tobytes())
+        subprocess.run([*station.arguments(), "--recording", raw, "--wire", wire], check=True)
+        station.socket.close()
+        rest, found = wire.read_bytes(), []
+        while rest:
+            one, length = message(rest, station.key)
+            rest = rest[length:]
+            if one["type"] == "pick": found.append((one["phase"], one["status"], one["time_ns"] - RECORDING_BEGIN_NS))
+        return found
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.folder = pathlib.Path(place.name)
+
+    def station(self, digitizer):
+        station = LiveStation(ONSETD, TOOLS, self.folder)
+        (station.host / "board.toml").write_text(BOARD.format(digitizer))
+        station.start()
+        self.addCleanup(station.__exit__)
+        return station
+
+    def assert_as_from_a_card(self, picks, begin_ns, uncertainty_ns):
+        """The first of each phase and status, within 2 ms and what the input states."""
+        def first(of):
+            return {key: next(t for *k, t in of if tuple(k) == key) for key in sorted({tuple(k) for *k, _ in of})}
+        expected, found = first(self.expected), first([(p, s, t - begin_ns) for p, s, t in picks])
+        self.assertEqual(found.keys(), expected.keys())
+        for key, at in expected.items():
+            self.assertLessEqual(abs(found[key] - at), 2_000_000 + uncertainty_ns, key)
+
+
+class ShakeTest(Inputs):
+    def cast(self, station_port, frames):
+        return Shake(frames, RATE, NAMES, ("127.0.0.1", station_port))
+
+    def test_an_earthquake_a_pulled_cable_and_a_clock_that_is_set(self):
+        port = free_udp_port()
+        station = self.station(
+            f'kind = "shake"\nsource = "127.0.0.1"\nport = {port}\nchannel_names = "{",".join(NAMES)}"')
+        shake = self.cast(port, self.frames)
+        quiet = self.cast(port, self.frames[:6 * RATE])
+        begin = round(time.time(), 3)
+
+        def play():
+            shake.play(begin)
+            # The cable is off for two seconds; then the Shake's clock is set forward by a minute.
+            quiet.play(begin + 26)
+            quiet.play(begin + 32, until=lambda packet: packet == 1)
+            late = begin + 33
+            for packet in range(4, quiet.packets):
+                time.sleep(max(late + (packet + 1) / 4 - time.time(), 0))
+                quiet.send(packet, late + 60)
+        player = threading.Thread(target=play, daemon=True)
+        player.start()
+        health = station.receive(lambda m: m["type"] == "health" and m["frames"] > 0)
+        self.assertEqual((health["clock_source"], health["clock_state"]), (4, 3))
+        self.assertEqual(health["clock_uncertainty_ns"], 10_000_000)
+        away = station.receive(lambda m: m["type"] == "health" and m["gaps"] == 1)
+        self.assertEqual(away["gap_frames"], 2 * RATE)
+        picks = [(m["phase"], m["status"], m["time_ns"]) for m in station.messages if m["type"] == "pick"]
+        self.assert_as_from_a_card(picks, round(begin * 1e9), 10_000_000)
+        announced = next(m for m in station.messages if m["type"] == "pick")
+        self.assertLess((announced["emitted_ns"] - announced["time_ns"]) * 1e-9, 0.75)
+        step = station.receive(lambda m: m["type"] == "health" and m["gaps"] == 2)
+        self.assertGreater(step["emitted_ns"], (begin + 90) * 1e9)
+        player.join()
+        self.assertEqual(station.stop(), 0)
+        self.assertEqual([m["sequence"] for m in station.messages], list(range(len(station.messages))))
+
+
+if __name__ == "__main__":
+    sys.argv = sys.argv[:1] + ["-v"]
+    unittest.main()
