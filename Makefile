@@ -40,7 +40,7 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-long test-swift test-firmware test-collector test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+.PHONY: demo test test-long test-swift test-firmware test-inputs test-collector test-aarch64 test-training board-test soak fuzz firmware bench format lint \
   packages packages-test packages-board packages-room packages-country packages-association packages-soak clean
 
 demo: packages
@@ -51,7 +51,7 @@ demo: packages
 
 test: packages-test lint test-swift test-firmware test-training
 
-test-long: packages-test test-collector test-aarch64 fuzz board-test
+test-long: packages-test test-inputs test-collector test-aarch64 fuzz board-test
 
 test-swift:
 	swift build --build-tests
@@ -71,6 +71,13 @@ test-firmware: firmware
 	python3 Tests/System/test_tools.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release
+
+# Digitizers that are no card, each through the interface that it really has: most of the time they wait.
+test-inputs: firmware
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	/usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release AnyShakeTest & line=$$!; \
+	  /usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release ShakeTest; wait $$line
 
 # The collector with real servers, a browser and an association service, each where it is installed.
 test-collector: firmware

@@ -20,18 +20,18 @@ public struct BoardFile: Sendable {
     digitizer = DigitizerSettings(&file)
     if file.has(section: "pps") { pulse = PulseSettings(&file) }
     if file.has(section: "relay") { relay = RelaySettings(&file) }
-    if digitizer.kind.hasClock {
-      file.demand(
-        pulse == nil, "pps", "chip",
-        "says nothing beside a digitizer that dates its samples by a clock of its own: drop [pps]")
-    }
-    if digitizer.kind == .shake && relay != nil {
-      // Whoever reaches its port could send an earthquake.
-      file.demand(
-        digitizer.shake.isTrusted, "digitizer", "source",
-        "is believed by its address alone, and the relay would close by it: give both a wire of their own and say link_is_private = true, or drop [relay]"
-      )
-    }
+    if digitizer.kind == .shake { demandsOfShake(&file) }
     try file.finish()
+  }
+
+  private func demandsOfShake(_ file: inout ConfigurationFile) {
+    file.demand(
+      pulse == nil, "pps", "chip",
+      "says nothing beside a Shake, which dates its samples by a clock of its own: drop [pps]")
+    // Whoever reaches its port could send an earthquake.
+    file.demand(
+      relay == nil || digitizer.shake.isTrusted, "digitizer", "source",
+      "is believed by its address alone, and the relay would close by it: give both a wire of their own and say link_is_private = true, or drop [relay]"
+    )
   }
 }

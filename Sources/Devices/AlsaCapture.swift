@@ -27,14 +27,10 @@ public struct AlsaCapture: ~Copyable {
   private var handle: OpaquePointer?
   private let settings: DigitizerSettings
   private let definition: UnsafePointer<CChar>?
-  private var retryMonotonicNanoseconds: Int64 = 0
-  private var retryDelayNanoseconds: Int64 = 0
+  private var backOff = BackOff()
   private var isSuspended = false
   private var lastDelivery: Int64?
   private let stallNanoseconds: Int64
-
-  private static let firstRetryNanoseconds: Int64 = 100_000_000
-  private static let longestRetryNanoseconds: Int64 = 10_000_000_000
 
   /// Opens the device; refuses with a sentence what it cannot do. `definition` is libasound
   /// configuration text that defines the device, for one that the system's files do not know; it
@@ -132,7 +128,7 @@ public struct AlsaCapture: ~Copyable {
     if got < wanted { counters.shortReads &+= 1 }
     counters.frames &+= UInt64(got)
     lastDelivery = monotonicNow
-    retryDelayNanoseconds = 0
+    backOff.reset()
     let isStamped = stamp > 0 && stamp <= monotonicNow
     // A buffer that was filled may have left some behind; one that was not is worth no second look.
     return .frames(
@@ -172,31 +168,21 @@ public struct AlsaCapture: ~Copyable {
     handle = nil
     isSuspended = false
     lastDelivery = nil
-    // A device that delivered is tried again soon; one that only opens is no better than an absent
-    // one.
-    backOff()
-    retryMonotonicNanoseconds = now + retryDelayNanoseconds
+    backOff.wait(from: now)
     return .lost
   }
 
   /// While the device is lost: tries to open it when the back-off has passed. True when it is there
   /// again.
   public mutating func reopenIfDue(monotonicNow: Int64) -> Bool {
-    guard handle == nil, monotonicNow >= retryMonotonicNanoseconds else { return false }
+    guard handle == nil, backOff.isDue(monotonicNow) else { return false }
     var step: UnsafePointer<CChar>?
     if open(&step) >= 0 {
       counters.reopenings &+= 1
       return true
     }
-    backOff()
-    retryMonotonicNanoseconds = monotonicNow + retryDelayNanoseconds
+    backOff.wait(from: monotonicNow)
     return false
-  }
-
-  private mutating func backOff() {
-    retryDelayNanoseconds = min(
-      max(2 * retryDelayNanoseconds, AlsaCapture.firstRetryNanoseconds),
-      AlsaCapture.longestRetryNanoseconds)
   }
 
   public var isLost: Bool { handle == nil }

@@ -28,6 +28,7 @@ public struct Capture: ~Copyable {
   // One of them is there. A kind is no generic parameter of the loop: that would be a loop a kind.
   private var card: AlsaCapture?
   private var shake: ShakeCapture?
+  private var anyShake: AnyShakeCapture?
   /// The sizes that were granted, which may be others than were asked for.
   public let periodFrames: Int
   public let bufferFrames: Int
@@ -44,17 +45,24 @@ public struct Capture: ~Copyable {
     case .shake:
       shake = try ShakeCapture(settings)
       (periodFrames, bufferFrames) = (settings.periodFrames, settings.bufferFrames)
+    case .anyshake:
+      anyShake = try AnyShakeCapture(settings)
+      (periodFrames, bufferFrames) = (settings.periodFrames, settings.bufferFrames)
     }
   }
 
   public var counters: DigitizerCounters {
     switch card {
-    case .some(let card): card.counters
-    case .none:
-      switch shake {
-      case .some(let shake): shake.counters
-      case .none: DigitizerCounters()
-      }
+    case .some(let card): return card.counters
+    case .none: break
+    }
+    switch shake {
+    case .some(let shake): return shake.counters
+    case .none: break
+    }
+    switch anyShake {
+    case .some(let line): return line.counters
+    case .none: return DigitizerCounters()
     }
   }
 
@@ -64,11 +72,17 @@ public struct Capture: ~Copyable {
     case .some(let card): return card.pollDescriptors(buffer)
     case .none: break
     }
-    buffer[0].events = Int16(POLLIN)
+    var descriptor: Int32 = -1
     switch shake {
-    case .some(let shake): buffer[0].fd = shake.descriptor
-    case .none: return 0
+    case .some(let shake): descriptor = shake.descriptor
+    case .none: break
     }
+    switch anyShake {
+    case .some(let line): descriptor = line.descriptor
+    case .none: break
+    }
+    guard descriptor >= 0 else { return 0 }
+    (buffer[0].fd, buffer[0].events) = (descriptor, Int16(POLLIN))
     return 1
   }
 
@@ -83,8 +97,20 @@ public struct Capture: ~Copyable {
   /// The device has to be asked again by and by, because nothing will say when it is ready.
   public var needsRetry: Bool {
     switch card {
-    case .some(let card): card.needsRetry
-    case .none: false
+    case .some(let card): return card.needsRetry
+    case .none: break
+    }
+    switch anyShake {
+    case .some(let line): return line.needsRetry
+    case .none: return false
+    }
+  }
+
+  /// What the device says of its rate, where the board file says another.
+  public var otherRateHertz: Int? {
+    switch anyShake {
+    case .some(let line): line.otherRateHertz
+    case .none: nil
     }
   }
 
@@ -93,17 +119,20 @@ public struct Capture: ~Copyable {
     _ raw: UnsafeMutableRawBufferPointer, bytesPerFrame: Int, monotonicNow: Int64
   ) -> CaptureResult {
     card?.read(raw, bytesPerFrame: bytesPerFrame, monotonicNow: monotonicNow)
-      ?? shake?.read(raw, monotonicNow: monotonicNow) ?? .nothingYet
+      ?? shake?.read(raw, monotonicNow: monotonicNow)
+      ?? anyShake?.read(raw, monotonicNow: monotonicNow) ?? .nothingYet
   }
 
   /// While the device is lost: tries to open it when the back-off has passed. True when it is there
   /// again.
   public mutating func reopenIfDue(monotonicNow: Int64) -> Bool {
-    card?.reopenIfDue(monotonicNow: monotonicNow) ?? true
+    card?.reopenIfDue(monotonicNow: monotonicNow)
+      ?? anyShake?.reopenIfDue(monotonicNow: monotonicNow) ?? true
   }
 
   public mutating func countGap(frames: Int64) {
     card?.countGap(frames: frames)
     shake?.countGap(frames: frames)
+    anyShake?.countGap(frames: frames)
   }
 }

@@ -10,9 +10,8 @@ public enum DigitizerKind: UInt8, Sendable {
   case alsa
   /// A Raspberry Shake's data cast, over UDP.
   case shake
-
-  /// What it delivers is dated by a clock of its own.
-  public var hasClock: Bool { self == .shake }
+  /// An AnyShake Explorer, on a serial line.
+  case anyshake
 }
 
 /// How a sample lies in the digitizer's stream, little-endian.
@@ -66,6 +65,7 @@ public struct DigitizerSettings: Sendable {
   /// The auxiliary lane carries a second sensor: where it is still, no shaking is believed.
   public var hasSecondSensor = false
   public var shake = ShakeSettings()
+  public var anyShake = AnyShakeSettings()
   public init() {}
 }
 
@@ -73,10 +73,11 @@ extension DigitizerSettings {
   public init(_ file: inout ConfigurationFile) {
     if file.has("digitizer", "kind") {
       kind = DigitizerKind(
-        rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "", ""])))!
+        rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "anyshake", ""])))!
     }
     if kind == .alsa || file.isReference { readCard(&file) }
     if kind == .shake || file.isReference { readShake(&file) }
+    if kind == .anyshake || file.isReference { readAnyShake(&file) }
     clipCounts = file.integer(
       "digitizer", "clip_counts", in: 1...format.maximumCounts, default: usualClipCounts)
     delayMicroseconds = file.integer(
@@ -117,6 +118,18 @@ extension DigitizerSettings {
     file.demand(
       bufferFrames >= 2 * periodFrames, "digitizer", "buffer_frames",
       "must be at least twice period_frames")
+  }
+
+  private mutating func readAnyShake(_ file: inout ConfigurationFile) {
+    device = file.text("digitizer", "device", Text<128>.self)
+    anyShake = AnyShakeSettings(&file)
+    format = .signed32
+    sampleRateMillihertz = file.integer(
+      "digitizer", "sample_rate_millihertz", in: 20_000...1_000_000)
+    channelCount = file.integer("digitizer", "channels", in: 1...8, default: 3)
+    // The longest packet is of a second.
+    periodFrames = sampleRateMillihertz / 1000
+    bufferFrames = 2 * periodFrames
   }
 
   private mutating func readShake(_ file: inout ConfigurationFile) {

@@ -34,7 +34,7 @@ extension SelfTest {
       if !stays { waitForEdges(&pulse, &edges, clock) }
       note(
         stays
-          ? digitizer(capture.counters, levels, board.digitizer)
+          ? digitizer(capture.counters, levels, board.digitizer, capture.otherRateHertz)
           : Finding(
             "digitizer", .bad, "the card went away while it was listened to: see its plug and dmesg"
           ),
@@ -117,13 +117,17 @@ extension SelfTest {
   // MARK: What was heard
 
   private func digitizer(
-    _ counters: DigitizerCounters, _ levels: LevelStatistics, _ settings: DigitizerSettings
+    _ counters: DigitizerCounters, _ levels: LevelStatistics, _ settings: DigitizerSettings,
+    _ otherRateHertz: Int?
   ) -> Finding {
+    if let otherRateHertz {
+      var text = Text<320>("it sends ")
+      text.append(otherRateHertz)
+      text.append(" samples a second: set the device or sample_rate_millihertz")
+      return Finding("digitizer", .bad, text)
+    }
     guard levels.frames > 0 else {
-      return Finding(
-        "digitizer", .bad,
-        "the device opens and gives no frame: is its clock running (I2S master), is the overlay the right one?"
-      )
+      return Finding("digitizer", .bad, SelfTest.silence(settings.kind, counters))
     }
     var text = Text<320>()
     text.append(settings.channelCount)
@@ -146,6 +150,24 @@ extension SelfTest {
       return Finding("digitizer", .doubtful, text)
     }
     return Finding("digitizer", .good, text)
+  }
+
+  /// Why a device that could be opened gives no frame.
+  private static func silence(
+    _ kind: DigitizerKind, _ counters: DigitizerCounters
+  ) -> StaticString {
+    switch kind {
+    case .alsa:
+      "the device opens and gives no frame: is its clock running (I2S master), is the overlay the right one?"
+    case .shake where counters.shortReads > 0:
+      "datagrams come, and none of them can be taken: is source the Shake's address, are channel_names its channels?"
+    case .shake:
+      "no datagram comes: does the Shake's data cast go to this machine and port, does a firewall let it in?"
+    case .anyshake where counters.shortReads > 0:
+      "bytes come, and no packet: is baud_rate the device's, channels the number of those that are on?"
+    case .anyshake:
+      "nothing comes on the line: is it the right device, does the Explorer have power?"
+    }
   }
 
   private func level(

@@ -78,7 +78,7 @@ private let relay = "[relay]\nchip = \"gpiochip0\"\nline = 17\nfail_safe = \"rel
     #expect(
       refused(good.without("vertical_channel").text).contains("channel_names needs a vertical"))
     let pulse = good.text + "\n[pps]\nchip = \"gpiochip0\"\nline = 18\nedge = \"rising\""
-    #expect(refused(pulse).contains("chip says nothing beside a digitizer that dates its samples"))
+    #expect(refused(pulse).contains("chip says nothing beside a Shake"))
   }
 
   /// Anybody who reaches the port could close the relay.

@@ -8,6 +8,7 @@
 //   table      comma-separated values, and the picks in them
 //   import     descriptions and arrays of networks, and the quantizing of what was accepted
 //   clock      what happens to a sample clock: pulses, steps, leap seconds, gaps
+//   input      datagrams of a Shake, and the serial line of an AnyShake Explorer
 //   station    what happens to a station, from frames to the line of its relay
 //   stored     the files of the state directory, and a start with them
 //
@@ -20,8 +21,8 @@ import Tools
 let usage = """
   onset-fuzz TARGET|all [--iterations N] [--seed S]
   onset-fuzz TARGET --input FILE                     one input again, unchanged
-  TARGET: config, datagram, collector, room, mseed, table, onet, import, clock, station or stored
-  "all" divides N by 8 for collector and room, by 32 for table, onet, import, clock and stored, whose
+  TARGET: config, datagram, collector, room, mseed, table, onet, import, clock, input, station or stored
+  "all" divides N by 8 for collector and room, by 32 for table, onet, import, clock, input and stored, whose
   inputs are dearer, and by 2048 for station
   """
 
@@ -35,7 +36,7 @@ func run(_ arguments: [String]) throws {
     ])
   let known = [
     "config", "datagram", "collector", "room", "mseed", "table", "onet", "import", "clock",
-    "station", "stored",
+    "input", "station", "stored",
   ]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
@@ -78,6 +79,9 @@ func run(_ arguments: [String]) throws {
       try campaign.run(&target, iterations: isAll ? iterations / 2048 : iterations, input: input)
     case "stored":
       var target = try StoredTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
+    case "input":
+      var target = InputTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     case "clock":
       var target = ClockTarget()

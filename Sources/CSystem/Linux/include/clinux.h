@@ -44,6 +44,11 @@ static inline int64_t clinux_file_size(int file) {
 static inline int clinux_open_directory(const char *path) {
   return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
+// A serial line of 8 bits without parity, for this process alone; -1 with errno.
+int clinux_serial_open(const char *path, int baud);
+// Bytes that have come; 0: none yet; -1: the line is gone.
+ssize_t clinux_serial_read(int line, void *bytes, size_t count);
+
 static inline int clinux_errno(void) { return errno; }
 static inline int clinux_mode_is_regular(mode_t mode) { return S_ISREG(mode); }
 /// Zeros, all of them there: no page is still to come when the loop is under way.
