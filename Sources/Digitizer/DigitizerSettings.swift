@@ -50,6 +50,9 @@ public struct ChannelAssignment: Sendable {
 }
 
 public struct DigitizerSettings: Sendable {
+  /// Audio interfaces have up to so many.
+  static var channelMaximum: Int { 32 }
+
   public var kind = DigitizerKind.alsa
   public var device = Text<128>()
   public var format = SampleFormat.signed32
@@ -75,9 +78,13 @@ extension DigitizerSettings {
       kind = DigitizerKind(
         rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "anyshake", ""])))!
     }
-    if kind == .alsa || file.isReference { readCard(&file) }
+    // A card's keys come last: of those that several kinds have, the reference tells the card's.
     if kind == .shake || file.isReference { readShake(&file) }
     if kind == .anyshake || file.isReference { readAnyShake(&file) }
+    if kind == .alsa || file.isReference { readCard(&file) }
+    file.demand(
+      sampleRateMillihertz % 1000 == 0, "digitizer", "sample_rate_millihertz",
+      "must be a multiple of 1000: digitizers run at whole hertz")
     clipCounts = file.integer(
       "digitizer", "clip_counts", in: 1...format.maximumCounts, default: usualClipCounts)
     delayMicroseconds = file.integer(
@@ -104,10 +111,7 @@ extension DigitizerSettings {
     format = SampleFormat(rawValue: UInt8(word))!
     sampleRateMillihertz = file.integer(
       "digitizer", "sample_rate_millihertz", in: 100_000...192_000_000)
-    file.demand(
-      sampleRateMillihertz % 1000 == 0, "digitizer", "sample_rate_millihertz",
-      "must be a multiple of 1000: sound cards run at whole hertz")
-    channelCount = file.integer("digitizer", "channels", in: 1...8)
+    channelCount = file.integer("digitizer", "channels", in: 1...DigitizerSettings.channelMaximum)
     periodFrames = file.integer("digitizer", "period_frames", in: 1...19_200)
     // An alarm waits for the end of a period, and the outbox holds what one period can give rise
     // to.
@@ -153,7 +157,8 @@ extension DigitizerSettings {
         "is given for a component without a channel: name the channel or drop the line")
       return
     }
-    lanes[lane].channel = file.integer("digitizer", channelKey, in: 0...7)
+    lanes[lane].channel = file.integer(
+      "digitizer", channelKey, in: 0...DigitizerSettings.channelMaximum - 1)
     file.demand(
       lanes[lane].channel < channelCount, "digitizer", channelKey,
       "must be below channels: they are numbered from 0")

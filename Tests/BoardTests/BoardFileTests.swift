@@ -134,15 +134,15 @@ private let good = Lines(
     ("sample_rate_millihertz", "8000500", "a multiple of 1000"),
     ("sample_rate_millihertz", "99000", "from 100000 to 192000000"),
     ("sample_rate_millihertz", "192001000", "from 100000 to 192000000"),
-    ("channels", "0", "from 1 to 8"),
-    ("channels", "9", "from 1 to 8"),
+    ("channels", "0", "from 1 to 32"),
+    ("channels", "33", "from 1 to 32"),
     ("period_frames", "0", "from 1 to 19200"),
     ("period_frames", "8001", "at most one second of frames"),
     ("buffer_frames", "159", "at least twice period_frames"),
     ("buffer_frames", "768001", "from 2 to 768000"),
     ("clip_counts", "0", "from 1 to 8388607"),
     ("delay_microseconds", "-1", "from 0 to 1000000"),
-    ("vertical_channel", "8", "from 0 to 7"),
+    ("vertical_channel", "32", "from 0 to 31"),
     ("vertical_channel", "4", "below channels"),
     ("auxiliary_channel", "7", "below channels"),
     ("vertical_polarity", "0", "must be 1 or -1"),
@@ -161,8 +161,8 @@ private let good = Lines(
 
   @Test func theLimitsThemselvesAreFine() throws {
     #expect(try read(good.with("buffer_frames", "160")).digitizer.bufferFrames == 160)
-    let channels = good.with("channels", "8").with("auxiliary_channel", "7")
-    #expect(try read(channels).digitizer.lanes[3].channel == 7)
+    let channels = good.with("channels", "32").with("auxiliary_channel", "31")
+    #expect(try read(channels).digitizer.lanes[3].channel == 31)
     #expect(try read(good.with("edge", "\"rising\"")).pulse?.isFallingEdge == false)
   }
 

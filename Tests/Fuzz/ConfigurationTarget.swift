@@ -23,7 +23,8 @@ struct ConfigurationTarget: Target {
       "=", "[", "]", "\"", "\n", "\r\n", "#", "-", "+", ".", "e", "e99", "e-22", "0", "00", "true",
       "false", "\\", "\t", "\u{0}", "é", "[board]\n", "[station]\n", "[instrument]\n",
       "[response]\n", "[relations]\n", "[relay]\n", "[alarm]\n", "active_low = true\n",
-      "[pps]\n", "[picker]\n", "[store]\n", "[rule]\n", "url = ", "kind = \"mqtt\"\n", "*",
+      "[pps]\n", "kind = \"shake\"\n", "kind = \"anyshake\"\n", "link_is_private = true\n",
+      "[picker]\n", "[store]\n", "[rule]\n", "url = ", "kind = \"mqtt\"\n", "*",
       "format = 1\n", "999999999999999", "9223372036854775807",
       "9223372036854775808", "-9223372036854775808", "0.000000000000001", "1e22", "\"\"", "/",
       "2026-02-29", "0000-00-00", "9999-12-31", "\"S24_3\"", "\"acceleration\"", "_",
@@ -36,7 +37,8 @@ struct ConfigurationTarget: Target {
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     let paths = [
       "boards/host/board.toml", "boards/host/station.toml", "boards/raspberry-pi-4-hat/board.toml",
-      "boards/raspberry-pi-5-hat/board.toml", "calibration/instruments/broadband-velocity.toml",
+      "boards/raspberry-pi-5-hat/board.toml", "boards/raspberry-shake/board.toml",
+      "boards/anyshake-explorer/board.toml", "calibration/instruments/broadband-velocity.toml",
       "calibration/instruments/geophone-4.5hz.toml",
       "calibration/instruments/mems-accelerometer.toml", "calibration/relations/on-site.toml",
       "Sources/onset-collector/collector.toml",
@@ -181,11 +183,14 @@ struct ConfigurationTarget: Target {
 
   private static func check(_ board: BoardFile) throws {
     let digitizer = board.digitizer
-    try require(!board.name.isEmpty && !digitizer.device.isEmpty, "the board has no name")
+    try require(!board.name.isEmpty, "the board has no name")
     try require(
       digitizer.bufferFrames >= 2 * digitizer.periodFrames && digitizer.periodFrames > 0
         && (1...digitizer.format.maximumCounts).contains(digitizer.clipCounts)
         && (0...1_000_000).contains(digitizer.delayMicroseconds), "the digitizer is impossible")
+    try require(
+      digitizer.kind == .shake ? !digitizer.shake.source.isEmpty : !digitizer.device.isEmpty,
+      "frames from nowhere")
     try require(digitizer.lanes[0].channel >= 0, "there is no vertical")
     for lane in 0..<Component.count {
       let assignment = digitizer.lanes[lane]

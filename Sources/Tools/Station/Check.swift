@@ -96,9 +96,18 @@ public enum Check {
     let delay = RateConverter(rateMillihertz: digitizer.sampleRateMillihertz).groupDelaySeconds
     return "board \(board.name.string): \(decimal(rate, 0)) Hz, \(lanes.joined(separator: ", ")); "
       + "\(decimal(delay * 1000, 1)) ms of filter delay; "
-      + (board.pulse == nil
-        ? "time from the system clock"
-        : "a pulse a second on \(board.pulse!.chip.string) line \(board.pulse!.line)")
+      + time(board)
+  }
+
+  private static func time(_ board: BoardFile) -> String {
+    if let pulse = board.pulse {
+      return "a pulse a second on \(pulse.chip.string) line \(pulse.line)"
+    }
+    return switch board.digitizer.kind {
+    case .alsa: "time from the system clock"
+    case .shake: "time from the Shake at \(board.digitizer.shake.source.string)"
+    case .anyshake: "time from its GNSS receiver, and from the system clock without one"
+    }
   }
 
   private static func station(_ station: StationFile) throws(Diagnostic) -> String {

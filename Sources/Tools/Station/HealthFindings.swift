@@ -91,6 +91,9 @@ public enum HealthFindings {
       return wantsBetterTime + ", and chrony where it is "
         + "systemd-timesyncd that keeps the clock"
     }
+    if header.clockSource == ClockSource.digitizer.rawValue {
+      return "the digitizer's own clock says no better, or contradicts this machine's"
+    }
     return wantsBetterTime
   }
 
