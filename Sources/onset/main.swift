@@ -419,7 +419,7 @@ func completion(_ parsed: CommandLineArguments) throws {
 func run(_ arguments: [String]) throws {
   let functions: [String: (CommandLineArguments) throws -> Void] = [
     "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
-    "bench": bench, "check": check, "keys": keys, "key new": keyNew,
+    "bench": bench, "check": check, "keys": keys, "setup": setup, "key new": keyNew,
     "key station": keyStation, "key operator": keyOperator, "key public": keyPublic,
     "rekey": keyRoll,
     "doctor": doctor, "ping": ping,

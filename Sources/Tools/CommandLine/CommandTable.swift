@@ -239,6 +239,7 @@ public enum CommandTable {
   // MARK: Run and operate
 
   private static let preparing: [CommandDescription] = [
+    setup,
     CommandDescription(
       "check", .run, "whether boards, calibrations, relations and station files are right",
       forms: ["FILE…"], example: "onset check board.toml station.toml",

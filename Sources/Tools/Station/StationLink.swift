@@ -108,6 +108,9 @@ extension UdpEndpoint {
 }
 
 extension Address {
+  /// Without the port.
+  var host: String { string.prefix(upTo: string.lastIndex(of: ":")!).filter { !"[]".contains($0) } }
+
   /// As people write it.
   public var string: String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CLINUX_ADDRESS_TEXT)) {

@@ -1,0 +1,107 @@
+// Setup: writes a board and a station file of the answers, checks them, and puts them in place.
+//
+//     let setup = try Setup(folder: "/etc/onset", share: "/usr/share/onset", state: "/var/lib/onset")
+//     try setup.write(answers, replaces: false)
+
+import Core
+import Foundation
+
+public struct Setup {
+  public let folder: String
+  /// Shipped boards, networks and instruments.
+  public let boards: String
+  private let models: String
+  public let instruments: String
+  private let state: String
+
+  /// `share`: what the package has installed, or a source tree.
+  public init(folder: String, share: String, state: String) throws {
+    func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+    let isTree = FileManager.default.fileExists(atPath: "\(share)/calibration/models")
+    let data = isTree ? "\(share)/calibration" : share
+    self.folder = absolute(folder)
+    boards = absolute("\(share)/boards")
+    models = absolute("\(data)/models")
+    instruments = absolute("\(data)/instruments")
+    self.state = absolute(state)
+    for path in [boards, models] where !FileManager.default.fileExists(atPath: path) {
+      throw ToolError(
+        "\(path) is not there: install the package onset-station, or name a source tree with --share"
+      )
+    }
+  }
+
+  /// Those that a station can have: no simulation.
+  public var boardNames: [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: boards)) ?? []
+    return names.sorted().filter {
+      !["host", "emulated"].contains($0)
+        && FileManager.default.fileExists(atPath: "\(boards)/\($0)/board.toml")
+    }
+  }
+
+  public var instrumentNames: [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: instruments)) ?? []
+    return names.filter { $0.hasSuffix(".toml") }.map { String($0.dropLast(5)) }.sorted()
+  }
+
+  public var boardPath: String { "\(folder)/board.toml" }
+  public var stationPath: String { "\(folder)/station.toml" }
+  public var keyPath: String { "\(folder)/station.key" }
+
+  /// Both files, checked together before either is put in its place; and a key where there is none.
+  /// What was there is kept beside them. Returns what is to be known of them.
+  public func write(_ answers: SetupAnswers, replaces: Bool) throws -> [String] {
+    let present = [boardPath, stationPath].filter { FileManager.default.fileExists(atPath: $0) }
+    guard replaces || present.isEmpty else {
+      throw ToolError("\(present[0]) is there already: --replace keeps it as \(present[0]).before")
+    }
+    guard let shipped = try? String(contentsOfFile: shippedBoard(answers), encoding: .utf8) else {
+      throw ToolError("\(shippedBoard(answers)): cannot be read")
+    }
+    var board = BoardText(shipped)
+    for change in answers.device.changes { board.set(change.key, to: change.value) }
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+    if !FileManager.default.fileExists(atPath: keyPath) { try KeyFiles.make(keyPath) }
+    let text = StationText(answers: answers, models: models, state: state).text
+    let files = [(boardPath, board.text), (stationPath, text)]
+    var said: [String] = []
+    do {
+      for (path, text) in files {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".new"))
+        said.append(try Check.file(path + ".new"))
+      }
+      said += try Check.together(files.map { $0.0 + ".new" })
+    } catch {
+      for (path, _) in files { unlink(path + ".new") }
+      throw error
+    }
+    for (path, _) in files {
+      if FileManager.default.fileExists(atPath: path) {
+        guard rename(path, path + ".before") == 0 else {
+          throw ToolError("\(path): cannot be moved")
+        }
+      }
+      guard rename(path + ".new", path) == 0 else { throw ToolError("\(path): cannot be written") }
+    }
+    giveToStation([boardPath, stationPath, keyPath, state])
+    return said
+  }
+
+  private func shippedBoard(_ answers: SetupAnswers) -> String {
+    "\(boards)/\(answers.device.board)/board.toml"
+  }
+
+  /// For the service's group alone, where the machine has it; the state is the service's own.
+  private func giveToStation(_ paths: [String]) {
+    guard getuid() == 0, let entry = getpwnam("onset") else { return }
+    let (user, group) = (entry.pointee.pw_uid, entry.pointee.pw_gid)
+    for path in paths {
+      let isState = path == state
+      _ = chown(path, isState ? user : 0, group)
+      _ = chmod(path, isState ? 0o750 : 0o640)
+    }
+  }
+}
