@@ -53,6 +53,8 @@ import Testing
     let corner = try #require(instrument.corner)
     #expect(abs(corner.cornerHertz - 0.007 * 2.0.squareRoot()) < 1e-12)
     #expect(abs(corner.damping - 0.5.squareRoot()) < 1e-9)
+    // What is left is a filter without a phase.
+    #expect(instrument.deviation.degrees < 1e-6)
     // (0.5 + 0.5) / 200 Hz is half a sample late, and the file takes nothing off.
     #expect(instrument.report.contains("delays by 0.0025 s, of which the file takes 0 s off"))
     #expect(instrument.report.contains("samples are 0.0025 s late"))
@@ -73,6 +75,7 @@ import Testing
     text = changed(text, "B053F15-18    0", "B053F10-13 2 0 0 0 0\nB053F15-18    0")
     let displacement = try HandWritten.imported(text).instruments[0]
     #expect(displacement.quantity == .velocity && displacement.corner == velocity.corner)
+    #expect(!displacement.report.contains("states a sensitivity"))
     // 750 V/nm at 5 Hz are 750e9 V/m, and 1 m/s at 5 Hz is 1 / (10 pi) m.
     let ratio = displacement.countsPerUnit / velocity.countsPerUnit
     #expect(abs(ratio / (1e9 / (10 * Double.pi)) - 1) < 1e-9)
@@ -154,6 +157,10 @@ import Testing
     let both = HandWritten.xml(HandWritten.channel("EHZ", dip: "90", negative))
     #expect(try HandWritten.imported(both).instruments[0].polarity == 1)
     #expect(try HandWritten.imported(one(negative)).instruments[0].polarity == -1)
+    let normalised = changed(HandWritten.response, ">1.00225<", ">-1.00225<")
+    #expect(try HandWritten.imported(one(normalised)).instruments[0].polarity == -1)
+    let filter = changed(changed(HandWritten.response, ">0.25<", ">-0.25<"), ">0.5<", ">-0.5<")
+    #expect(try HandWritten.imported(one(filter)).instruments[0].polarity == -1)
     #expect(try HandWritten.imported(one(negative)).instruments[0].deviation.degrees < 1e-6)
     let inclined = HandWritten.xml(HandWritten.channel("EHZ", dip: "-54.7"))
     #expect(try HandWritten.imported(inclined).report.contains("it is inclined by -54.7 degrees"))

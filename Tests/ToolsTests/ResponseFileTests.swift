@@ -52,6 +52,8 @@ import Testing
     let prefixed = plain.replacing("</", with: "\u{1}").replacing("<", with: "<f:")
       .replacing("\u{1}", with: "</f:").replacing("<f:?", with: "<?")
     #expect(try read(prefixed) == read(plain))
+    let without = changed(prefixed, "<f:SampleRate>", "<Azimuth>7</Azimuth><f:SampleRate>")
+    #expect(try read(without) == read(plain))
   }
 
   @Test func everyFieldOfRespArrives() throws {
@@ -78,6 +80,18 @@ import Testing
     for ending in ["\r\n", "\r"] {
       #expect(try read(HandWritten.resp.replacing("\n", with: ending)) == plain)
     }
+    // And a line has its number in each.
+    let wrong = changed(HandWritten.resp, "B053F15-18    1 -0.007", "B053F15-18    1 x")
+    for ending in ["\n", "\r\n", "\r"] {
+      let problem = try read(wrong.replacing("\n", with: ending))[0].problem
+      #expect(problem?.hasPrefix("line 19: ") == true, "\(problem ?? "none")")
+    }
+  }
+
+  @Test(arguments: ["No Ending Time", "2599,365,23:59:59", "2999,001"])
+  func anEndThatIsNone(_ end: String) throws {
+    let channel = try read(changed(HandWritten.resp, "2030,060", end))[0]
+    #expect(channel.end == nil && channel.problem == nil && channel.epoch == "2020-01-01 to now")
   }
 
   /// rdseed's other spelling: stages in blockettes 60, and their entries of the dictionary.

@@ -1,7 +1,7 @@
 // CalibrationImport: a file of responses becomes instrument files, one a component, which the
 // station's own parser has read before they are written (`onset calibration import`).
 //
-//     let imported = try CalibrationImport(path: "station.xml", station: "AM.R1234.00.EH?", time: nil)
+//     let imported = try CalibrationImport(path: "station.xml", station: "AM.R1234", time: nil)
 //     print(try imported.write(folder: "."))
 
 import Conditioning
