@@ -29,7 +29,7 @@ DATA = pathlib.Path(obspy.__file__).parent
 # Of the error that the command states: a share in amplitude, and degrees.
 SHARE, DEGREES = 0.01, 1.0
 
-# Sensor and maker, the file, the channels, a time, and for how much of an error in dB and degrees the file says why.
+# Sensor and maker, the file, the channels, a time of their epoch.
 STATIONS = [
     ("CMG-40T, Guralp", "core/tests/data/AU.MEEK.xml", "AU.MEEK..SHE", None),
     ("CMG-3T, Guralp", "core/tests/data/IRIS_single_channel_with_response.xml", "IU.ANMO.10.BHZ", None),
@@ -96,6 +96,26 @@ B058F03     Stage sequence number:                 0
 B058F04     Sensitivity:                           -800
 B058F05     Frequency of sensitivity:              5 HZ
 """
+# A geophone that its electronics extend, as Raspberry Shakes have it: three zeros at the origin, and poles at 1, 3.03,
+# 3.03 and 667 rad/s. A station has one corner of two poles.
+SHAKE = """<?xml version="1.0" encoding="UTF-8"?>
+<FDSNStationXML xmlns="http://www.fdsn.org/xml/station/1" schemaVersion="1.0">
+<Source>none</Source><Created>2026-01-01T00:00:00</Created>
+<Network code="AM"><Station code="R1234"><Latitude>47</Latitude><Longitude>8</Longitude><Elevation>400</Elevation>
+<Site><Name>none</Name></Site><CreationDate>2020-01-01T00:00:00</CreationDate>
+<Channel code="EHZ" locationCode="00" startDate="2020-01-01T00:00:00">
+<Latitude>47</Latitude><Longitude>8</Longitude><Elevation>400</Elevation><Depth>0</Depth>
+<Azimuth>0</Azimuth><Dip>-90</Dip><SampleRate>100</SampleRate>
+<Response><InstrumentSensitivity><Value>4e8</Value><Frequency>5</Frequency>
+<InputUnits><Name>M/S</Name></InputUnits><OutputUnits><Name>COUNTS</Name></OutputUnits></InstrumentSensitivity>
+<Stage number="1"><PolesZeros><InputUnits><Name>M/S</Name></InputUnits><OutputUnits><Name>COUNTS</Name></OutputUnits>
+<PzTransferFunctionType>LAPLACE (RADIANS/SECOND)</PzTransferFunctionType>
+<NormalizationFactor>673.7</NormalizationFactor><NormalizationFrequency>5</NormalizationFrequency>
+""" + "".join(f"<Zero number='{n}'><Real>0</Real><Imaginary>0</Imaginary></Zero>" for n in range(3)) + "".join(
+    f"<Pole number='{n}'><Real>{real}</Real><Imaginary>0</Imaginary></Pole>"
+    for n, real in enumerate((-1, -3.03, -3.03, -666.67))) + """</PolesZeros>
+<StageGain><Value>4e8</Value><Frequency>5</Frequency></StageGain></Stage></Response></Channel></Station></Network>
+</FDSNStationXML>"""
 # What a file must be refused for, with the words that say it.
 REFUSED = [
     ("core/tests/data/DK.BSD..BHZ.xml", None, "stage 9 is digital poles and zeros"),
@@ -141,6 +161,14 @@ class Imported(unittest.TestCase):
             file.flush()
             told = self.compare(file.name, None, None)
         self.assertIn("board.toml, [digitizer]:\n  vertical_polarity = -1", told)
+
+    def test_extended_geophone(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+            file.write(SHAKE)
+            file.flush()
+            told = self.compare(file.name, None, None)
+        self.assertIn("corner 0.4822 Hz, damping 1,", told)
+        self.assertIn("2 poles and 1 zero have no place", told)
 
     def compare(self, path, station, time):
         with tempfile.TemporaryDirectory() as folder:

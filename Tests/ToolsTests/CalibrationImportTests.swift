@@ -243,6 +243,15 @@ import Testing
       abs(other.deviation.highHertz - 20) < 1e-9 && abs(other.deviation.lowHertz - 0.1) < 1e-9)
   }
 
+  /// Where the corner still bends the response, the file's frequency is no place to compare at.
+  @Test func theFrequencyOfReference() throws {
+    #expect(try HandWritten.imported(one()).instruments[0].referenceHertz == 15)
+    for hertz in ["6", "0.02", "25"] {
+      let text = one().replacing("<Frequency>15<", with: "<Frequency>\(hertz)<")
+      #expect(try HandWritten.imported(text).instruments[0].referenceHertz == 5)
+    }
+  }
+
   @Test func filesAreWrittenOnce() throws {
     let folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("onset-import-\(UUID().uuidString)")

@@ -113,6 +113,9 @@ import Testing
       let moved = field == 3 ? 5 : field + 1
       lines[index] = String(format: "B%03dF%02d", number, moved) + line.dropFirst(7)
     }
+    // An entry's key and name are no fields of what it stands for.
+    let first = lines.firstIndex { $0.hasPrefix("B043F05") }!
+    lines.insert(contentsOf: ["B043F03 Key: 7", "B043F04 Name: PZ"], at: first)
     #expect(try read(lines.joined(separator: "\n")) == read(HandWritten.resp))
   }
 
