@@ -245,7 +245,8 @@ public struct ResponseCurve: Sendable {
     remarks.append(
       "\(filters) by \(brief(delay)) s, of which the file takes \(brief(correction)) s off the times: "
         + (abs(lateSeconds) < ResponseCurve.lateTolerance
-          ? "they are right" : "by that samples are \(brief(abs(lateSeconds))) s \(side), and so are picks")
+          ? "they are right"
+          : "by that samples are \(brief(abs(lateSeconds))) s \(side), and so are picks")
     )
   }
 
