@@ -5,9 +5,9 @@
 //     try instrument.text(from: "station.xml").write(…)
 //
 // The problem: a file has any number of poles, zeros and filters. A station has one second-order
-// corner, counts for a unit above it, and nothing else. The idea: each pair of poles is tried as the
-// corner, and so is no corner at all. The one with which the station errs least from 0.1 to 20 Hz is
-// written, and by how much it still errs is told.
+// corner, counts for a unit above it, and nothing else. The idea: each pair of poles is tried as
+// the corner, and so is no corner at all. The one with which the station errs least from 0.1 to
+// 20 Hz is written, and by how much it still errs is told.
 
 import Conditioning
 import Core

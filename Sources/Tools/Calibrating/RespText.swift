@@ -7,8 +7,8 @@
 //     B053F15-18    0 -3.700000e-02 -3.700000e-02  0.000000E+00  0.000000E+00
 //
 // A line names blockette and field. A header's value follows its colon. A row's first number counts
-// the rows. Blockettes 41 to 48 say what 61 and 53 to 58 say, with the stage's number in the 60 before
-// them and the other fields one place later.
+// the rows. Blockettes 41 to 48 say what 61 and 53 to 58 say, with the stage's number in the 60
+// before them and the other fields one place later.
 
 import Core
 

@@ -6,8 +6,8 @@
 //
 // A stage's gain holds at the gain's own frequency, and its poles and zeros or its filter give the
 // shape. A0 is checked; where all frequencies of the file agree it is believed, as the SEED manual
-// has it, and otherwise it is not needed. A symmetric filter delays all frequencies alike, and such a
-// delay is a matter of time stamps (`lateSeconds`): its phase is taken as zero. Another FIR filter
+// has it, and otherwise it is not needed. A symmetric filter delays all frequencies alike. Such a
+// delay is a matter of time stamps (`lateSeconds`), and its phase is taken as zero. Another FIR filter
 // has its own phase after the correction that the file states, and a recursive one its own phase.
 // All three are as in evalresp (EarthScope), against which it is tested through ObsPy.
 

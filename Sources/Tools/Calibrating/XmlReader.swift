@@ -4,8 +4,8 @@
 //     try XmlReader(bytes).read(into: &follower)
 //
 // The problem: Foundation's XMLParser ends the program at some damaged documents, and its libxml2
-// would have to be there on every machine. What StationXML needs is small. There is no document type
-// and so there are no entities of its own, nothing is fetched, the depth is bounded, and the time
+// would have to be there on every machine. What StationXML needs is small. There is no document
+// type and so there are no entities of its own, nothing is fetched, the depth is bounded, and the time
 // grows with the length alone.
 
 protocol XmlFollower {
