@@ -40,7 +40,7 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-long test-swift test-firmware test-inputs test-collector test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+.PHONY: demo test test-long test-swift test-firmware test-inputs test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
   packages packages-test packages-board packages-room packages-country packages-association packages-soak clean
 
 demo: packages
@@ -51,7 +51,7 @@ demo: packages
 
 test: packages-test lint test-swift test-firmware test-training
 
-test-long: packages-test test-inputs test-collector test-aarch64 fuzz board-test
+test-long: packages-test test-inputs test-collector test-calibration test-aarch64 fuzz board-test
 
 test-swift:
 	swift build --build-tests
@@ -92,6 +92,11 @@ test-collector: firmware
 	  $(PYTHON) calibration/association/test_associate.py; \
 	  $(PYTHON) Tests/System/test_association.py .build/release; wait $$fleet
 	$(PYTHON) Tests/System/test_networks.py .build/release $(FIRMWARE)/release/onsetd
+
+# Instrument files of published stations against ObsPy's responses, where it is installed.
+test-calibration:
+	swift build -c release --product onset
+	$(PYTHON) Tests/System/test_calibration.py .build/release
 
 # The same datagrams from Embedded and ordinary Swift, on x86-64 and AArch64.
 test-aarch64: firmware

@@ -421,7 +421,7 @@ func run(_ arguments: [String]) throws {
     "demo": demo, "replay": replay, "decode": decode, "listen": listen, "evaluate": evaluate,
     "bench": bench, "check": check, "keys": keys, "setup": setup, "key new": keyNew,
     "key station": keyStation, "key operator": keyOperator, "key public": keyPublic,
-    "rekey": keyRoll,
+    "rekey": keyRoll, "calibration import": calibrationImport,
     "doctor": doctor, "ping": ping,
     "command": command, "network": network, "simulate": simulate,
     "fleet": fleet,

@@ -6,6 +6,7 @@
 //   mseed      records of ground motion, and the replay of what was read
 //   onet       network files, and the running of what was accepted
 //   table      comma-separated values, and the picks in them
+//   response   StationXML and RESP, and the instrument files that are made of them
 //   import     descriptions and arrays of networks, and the quantizing of what was accepted
 //   clock      what happens to a sample clock: pulses, steps, leap seconds, gaps
 //   input      datagrams of a Shake, and the serial line of an AnyShake Explorer
@@ -21,9 +22,10 @@ import Tools
 let usage = """
   onset-fuzz TARGET|all [--iterations N] [--seed S]
   onset-fuzz TARGET --input FILE                     one input again, unchanged
-  TARGET: config, datagram, collector, room, mseed, table, onet, import, clock, input, station or stored
-  "all" divides N by 8 for collector and room, by 32 for table, onet, import, clock, input and stored, whose
-  inputs are dearer, and by 2048 for station
+  TARGET: config, datagram, collector, room, mseed, table, response, onet, import, clock, input,
+  station or stored
+  "all" divides N by 8 for collector and room, by 32 for table, onet, import, clock, input and
+  stored, whose inputs are dearer, by 128 for response, and by 2048 for station
   """
 
 func run(_ arguments: [String]) throws {
@@ -35,8 +37,8 @@ func run(_ arguments: [String]) throws {
       CommandOption("--input", value: "FILE", "One input instead."),
     ])
   let known = [
-    "config", "datagram", "collector", "room", "mseed", "table", "onet", "import", "clock",
-    "input", "station", "stored",
+    "config", "datagram", "collector", "room", "mseed", "table", "response", "onet", "import",
+    "clock", "input", "station", "stored",
   ]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
@@ -71,6 +73,9 @@ func run(_ arguments: [String]) throws {
     case "table":
       var target = TableTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
+    case "response":
+      var target = ResponseTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 128 : iterations, input: input)
     case "onet":
       var target = try NetworkTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)

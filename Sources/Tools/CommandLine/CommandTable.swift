@@ -254,6 +254,7 @@ public enum CommandTable {
         What is needed is needed where its section is there. [response] has either corner_hertz and
         damping, or poles, zeros_at_origin and so many pole_N_real and pole_N_imaginary.
         """),
+    calibrationImport,
     CommandDescription(
       "key new", .run, "a new key of 32 random bytes", forms: ["FILE"],
       example: "onset key new master.key",
