@@ -77,7 +77,7 @@ test-inputs: firmware
 	swift build -c release --product onset
 	swift build -c release --product asound_module_pcm_onset
 	/usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release AnyShakeTest & line=$$!; \
-	  /usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release ShakeTest; wait $$line
+	  /usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release ShakeTest SetupTest; wait $$line
 
 # The collector with real servers, a browser and an association service, each where it is installed.
 test-collector: firmware

@@ -150,7 +150,8 @@ public struct AlsaCapture: ~Copyable {
     var restarted = false
     if code == -EPIPE {
       counters.overruns &+= 1
-      restarted = snd_pcm_prepare(handle) >= 0 && snd_pcm_start(handle) >= 0
+      restarted =
+        !settings.reopensAfterOverrun && snd_pcm_prepare(handle) >= 0 && snd_pcm_start(handle) >= 0
     } else if code == -ESTRPIPE {
       if !isSuspended { counters.suspends &+= 1 }
       let resumed = snd_pcm_resume(handle)

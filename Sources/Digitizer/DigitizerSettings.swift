@@ -60,6 +60,8 @@ public struct DigitizerSettings: Sendable {
   public var channelCount = 0
   public var periodFrames = 0
   public var bufferFrames = 0
+  /// A card whose lanes may change places when its stream is started again: it is opened anew.
+  public var reopensAfterOverrun = false
   /// Counts at and beyond which a sample is clipped.
   public var clipCounts = 0
   /// From the sensor's terminal to the frame's time stamp: the converter's own filter delay.
@@ -122,6 +124,7 @@ extension DigitizerSettings {
     file.demand(
       bufferFrames >= 2 * periodFrames, "digitizer", "buffer_frames",
       "must be at least twice period_frames")
+    reopensAfterOverrun = file.flag("digitizer", "reopen_after_overrun")
   }
 
   private mutating func readAnyShake(_ file: inout ConfigurationFile) {

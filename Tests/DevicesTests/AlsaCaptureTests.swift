@@ -169,6 +169,22 @@ func digitizer(
       "the lost frames are missing, not moved")
   }
 
+  /// A card whose lanes may change places when it is only started again.
+  @Test func anOverrunClosesACardThatIsToBeOpenedAnew() throws {
+    let fixture = try CardFixture(ramp(frames: 3000, channels: 2, format: .signed32))
+    var settings = digitizer(channels: 2, format: .signed32)
+    settings.reopensAfterOverrun = true
+    let card = try fixture.card(
+      channels: 2, extra: "speed 0 overrun_at 1000 overrun_frames 250")
+    var capture = try AlsaCapture(settings, definition: card)
+    var listener = Listener()
+    let isLost = listener.listen(&capture, settings)
+    #expect(isLost && listener.interruptions.isEmpty)
+    let isThere = capture.reopenIfDue(monotonicNow: listener.now + 100_000_000)
+    let counters = capture.counters
+    #expect(isThere && counters.overruns == 1 && counters.reopenings == 1)
+  }
+
   @Test func vanishedCardIsReopenedWithBackOff() throws {
     let fixture = try CardFixture(ramp(frames: 400, channels: 2, format: .signed32))
     let settings = digitizer(channels: 2, format: .signed32)

@@ -3,7 +3,10 @@
 
 What a station makes of an earthquake over one of them is compared with what it makes of the same frames from a card.
 """
+import os
 import pathlib
+import pty
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +19,7 @@ from scipy.signal import resample_poly
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from explorer import Explorer
-from live_station import LiveStation, free_udp_port
+from live_station import ROOT, LiveStation, free_udp_port
 from receiver import message
 from shake import Shake
 
@@ -130,6 +133,76 @@ class ShakeTest(Inputs):
         player.join()
         self.assertEqual(station.stop(), 0)
         self.assertEqual([m["sequence"] for m in station.messages], list(range(len(station.messages))))
+
+
+class SetupTest(Inputs):
+    """From a machine that has the packages' files to one that reports a P: as a script does it, and as somebody who is asked."""
+
+    def begin(self, *options, **more):
+        """The program, and a Shake that casts to it all the while."""
+        self.port, place = free_udp_port(), self.folder / "etc"
+        shake = Shake(np.tile(self.frames[:6 * RATE], (20, 1)), RATE, NAMES, ("127.0.0.1", self.port))
+        over = threading.Event()
+        player = threading.Thread(target=shake.play, kwargs={"until": lambda packet: over.is_set()}, daemon=True)
+        player.start()
+        self.addCleanup(player.join)
+        self.addCleanup(over.set)
+        self.end_of_cast = lambda: (over.set(), player.join())
+        process = subprocess.Popen(
+            [TOOLS / "onset", "setup", "--shake-port", str(self.port), "--folder", place, "--state", self.folder / "state",
+             "--share", ROOT, "--onsetd", ONSETD, "--no-start", *options], text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, **more)
+        watch = threading.Timer(60, process.kill)
+        watch.start()
+        self.addCleanup(watch.cancel)
+        return process, place
+
+    def test_four_answers_and_the_station_reports(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as upstream:
+            upstream.bind(("127.0.0.1", 0))
+            upstream.settimeout(60)
+            listen = free_udp_port()
+            master, slave = pty.openpty()
+            process, place = self.begin(stdin=slave)
+            os.close(slave)
+            answers = [b"1\n", b"nonsense\n", b"XX.ONST1.00.EH\n", f"127.0.0.1:{upstream.getsockname()[1]}\n".encode(),
+                       b"geophone-4.5hz\n"]
+            for answer in answers: os.write(master, answer)
+            said, _ = process.communicate()
+            os.close(master)
+            self.assertEqual(process.returncode, 0, said)
+            self.assertIn("  1  Raspberry Shake at 127.0.0.1, EHZ EHN EHE, 100 a second: board raspberry-shake", said)
+            self.assertIn("nonsense is no code", said)
+            self.assertRegex(said, r"good +digitizer +3 channels, \d+ frames")
+            self.end_of_cast()
+            station_file = place / "station.toml"
+            station_file.write_text(station_file.read_text().replace("listen_port = 6465", f"listen_port = {listen}"))
+            station = subprocess.Popen([ONSETD, "--board", place / "board.toml", "--station", station_file])
+            self.addCleanup(station.wait)
+            self.addCleanup(station.kill)
+            shake = Shake(self.frames[:12 * RATE], RATE, NAMES, ("127.0.0.1", self.port))
+            player = threading.Thread(target=shake.play, daemon=True)
+            player.start()
+            key = (place / "station.key").read_bytes()
+            while (told := message(upstream.recv(401), key)[0])["type"] != "pick": pass
+            self.assertEqual((told["station"], told["phase"]), ("XX.ONST1.00.EH", 1))
+            player.join()
+
+    def test_ten_stations_are_ten_times_the_same_line(self):
+        line = ["--upstream", "collector.example.org", "--sensor", "none"]
+        process, place = self.begin(*line, "--code", "XX.ONST2.00.EH", stdin=subprocess.DEVNULL)
+        said, _ = process.communicate()
+        self.assertEqual(process.returncode, 0, said)
+        self.assertIn('host = "collector.example.org"', (place / "station.toml").read_text())
+        # What is there is left alone, and what nobody answers is named.
+        process, _ = self.begin(*line, "--code", "XX.ONST3.00.EH", stdin=subprocess.DEVNULL)
+        said, _ = process.communicate()
+        self.assertEqual(process.returncode, 1, said)
+        self.assertIn("board.toml is there already: --replace keeps it as", said)
+        process, _ = self.begin(*line, stdin=subprocess.DEVNULL)
+        said, _ = process.communicate()
+        self.assertEqual(process.returncode, 2, said)
+        self.assertIn("--code is needed where nobody can be asked", said)
 
 
 class AnyShakeTest(Inputs):
