@@ -102,7 +102,11 @@ station() {
 }
 
 tools() {
-  put 755 "$programs/onset" usr/bin/onset
+  # Beside the program lies the sound card that `onset demo` plays on.
+  put 755 "$programs/onset" usr/lib/onset/onset
+  put 644 "$programs/libasound_module_pcm_onset.so" usr/lib/onset/libasound_module_pcm_onset.so
+  mkdir -p "$tree/usr/bin"
+  ln -s ../lib/onset/onset "$tree/usr/bin/onset"
   put 644 "$programs/onset.bash" usr/share/bash-completion/completions/onset
   compressed usr/share/man/man1/onset.1.gz < "$programs/onset.1"
 }
@@ -140,7 +144,7 @@ package() {  # KIND PROGRAM
   find "$tree" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
   rm -f "$out/${name}_"*"~deb${release}_$arch.deb"
   # One thread: with more of them the bytes would depend on the machine.
-  dpkg-deb --root-owner-group --threads-max=1 -Zxz --build "$tree" \
+  dpkg-deb --root-owner-group --threads-max=1 -Zxz -z3 --build "$tree" \
     "$out/${name}_${version}_$arch.deb" > /dev/null
   made+=("$out/${name}_${version}_$arch.deb")
 }
@@ -156,5 +160,5 @@ if [ "$arch" = "$native" ]; then
   package collector onset-collector
 fi
 # Lintian runs as root too; its own warning of that is no finding.
-lintian --no-tag-display-limit --fail-on error,warning "${made[@]}" 2> >(grep -v 'root privileges' >&2)
+lintian --tag-display-limit 0 --fail-on error,warning "${made[@]}" 2> >(grep -v 'root privileges' >&2)
 ls -l "${made[@]}"

@@ -8,7 +8,8 @@ mkdir -p "$1" "$2"
 build=$(realpath "$1") out=$(realpath "$2")
 
 # The folder that the sources lie in is in no program.
-nameless=(-Xswiftc -file-prefix-map -Xswiftc "$PWD=/onset" -Xcc "-ffile-prefix-map=$PWD=/onset")
+nameless=(-Xswiftc -file-prefix-map -Xswiftc "$PWD=/onset" -Xcc "-ffile-prefix-map=$PWD=/onset"
+  -Xlinker -z -Xlinker relro)
 ordinary=(-c release --static-swift-stdlib --disable-local-rpath --scratch-path "$build/ordinary" "${nameless[@]}")
 ONSET_FIRMWARE=1 swift build -c release --disable-local-rpath --scratch-path "$build/firmware" "${nameless[@]}" \
   --product onsetd
@@ -17,6 +18,11 @@ swift build "${ordinary[@]}" --product onset-collector
 strip --remove-section=.comment -o "$out/onsetd" "$build/firmware/release/onsetd"
 strip --remove-section=.comment -o "$out/onset" "$build/ordinary/release/onset"
 strip --remove-section=.comment -o "$out/onset-collector" "$build/ordinary/release/onset-collector"
+card=libasound_module_pcm_onset.so
+# Swift's package manager would leave the toolchain's folder in it as a search path.
+gcc -O2 -fPIC -shared -Wl,-z,relro -I Sources/CSystem/SimulatedCard/include -o "$out/$card" \
+  Sources/CSystem/SimulatedCard/*.c -lasound
+strip --strip-unneeded --remove-section=.comment "$out/$card"
 
 # dpkg-shlibdeps wants to stand in a source package.
 work=$(mktemp -d)
