@@ -359,6 +359,13 @@ class Station(Case):
         pid = self.system.do("systemctl show -p MainPID --value onsetd")
         self.assertEqual(self.system.do(f"stat -c %U /proc/{pid}"), "onset")
 
+    def test_starts_without_the_partition_of_its_state(self):
+        self.system.do("systemctl stop onsetd && cp -a /etc/fstab /etc/fstab.before")
+        self.system.do("echo 'none /var/lib/onset nothing nofail,x-systemd.before=onsetd.service 0 0' >> /etc/fstab")
+        self.system.do("systemctl daemon-reload && systemctl start onsetd")
+        self.assertEqual(self.state(), "active")
+        self.system.do("mv /etc/fstab.before /etc/fstab && systemctl daemon-reload")
+
     def test_upgrade_keeps_and_restarts(self):
         self.system.do("echo '# mine' >> /etc/onset/instruments/geophone-4.5hz.toml")
         before, run = self.kept(), self.started()
