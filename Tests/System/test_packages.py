@@ -26,6 +26,7 @@ PACKAGES, CACHE = (pathlib.Path(a).resolve() for a in sys.argv[3:5])
 SOURCES = pathlib.Path(__file__).resolve().parents[2]
 NATIVE = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip() == ARCH
 NAMES = ["onset-station", "onset-tools", "onset-collector"] if NATIVE else ["onset-station"]
+EXAMPLE = "/usr/share/doc/onset-station/examples/station.toml"
 # When a test gives up on what it waits for, seconds.
 DEADLINE = 120
 
@@ -248,12 +249,12 @@ class Installed(Case):
         self.assertEqual(self.system.do("systemd-analyze verify /usr/lib/systemd/system/onsetd.service"), "")
 
     def test_shipped_boards_and_networks_are_right(self):
-        station = SOURCES.joinpath("boards/host/station.toml").read_text()
-        self.system.put("/tmp/check/station.toml", configured(station))
+        self.system.do(f"cp {EXAMPLE} /etc/onset/station.toml")
+        self.addCleanup(self.system.do, "rm /etc/onset/station.toml")
         boards = self.system.do("ls /usr/share/onset/boards").split()
         self.assertEqual(boards, sorted(p.parent.name for p in SOURCES.glob("boards/*/board.toml")))
         for board in boards:
-            self.system.do(f"onset check /usr/share/onset/boards/{board}/board.toml /tmp/check/station.toml")
+            self.system.do(f"onset check /usr/share/onset/boards/{board}/board.toml /etc/onset/station.toml")
         self.system.do("onset check /etc/onset/instruments/*.toml /etc/onset/relations/*.toml")
         for network in ("picker", "estimator"):
             self.system.do(f"onset model info /usr/share/onset/models/onset-{network}.onet")
@@ -292,13 +293,6 @@ class Unbooted(Case):
         self.assertFalse(system.has("/var/lib/onset"))
 
 
-def configured(text, key="/etc/onset/station.key"):
-    """The host's station file with the places that the package has."""
-    text = text.replace("../../calibration/instruments/", "/usr/share/onset/instruments/")
-    text = text.replace("../../calibration/models/", "/usr/share/onset/models/")
-    return text.replace('"station.key"', f'"{key}"').replace('directory = "state"', 'directory = "/var/lib/onset"')
-
-
 def noise():
     """Some minutes of frames of three components."""
     random.seed(17)
@@ -321,8 +315,7 @@ class Station(Case):
         system.put("/srv/frames.raw", noise())
         # As a sound card's device is: nobody's but a group's, also inside the unit's sandbox.
         system.do("chown root:audio /srv/frames.raw && chmod 640 /srv/frames.raw")
-        system.put("/etc/onset/board.toml", SOURCES.joinpath("boards/host/board.toml").read_text())
-        system.put("/etc/onset/station.toml", configured(SOURCES.joinpath("boards/host/station.toml").read_text()))
+        system.do(f"cp /usr/share/onset/boards/host/board.toml {EXAMPLE} /etc/onset")
         system.do("systemctl enable --now onsetd")
         cls.version = system.do("dpkg-query -W -f '${Version}' onset-station")
 
@@ -516,6 +509,52 @@ class Contents(unittest.TestCase):
             said = subprocess.check_output(["qemu-aarch64-static", "-L", CACHE / f"aarch64-{RELEASE}/root",
                                             pathlib.Path(folder, "usr/bin/onsetd"), "--version"], text=True)
         self.assertEqual(said.strip(), "onsetd " + re.match(r"[0-9.]+", field(package("onset-station"), "Version"))[0])
+
+
+class Versions(unittest.TestCase):
+    """version.sh in a repository of its own."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for part in ("boards/packages", "Sources/Station"): (self.folder / part).mkdir(parents=True)
+        shutil.copy(SOURCES / "boards/packages/version.sh", self.folder / "boards/packages")
+        self.git("init", "--quiet")
+        self.state("0.2.0")
+
+    def git(self, *words):
+        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a", *words], cwd=self.folder, check=True)
+
+    def state(self, version):
+        (self.folder / "Sources/Station/Station.swift").write_text(f'public let softwareVersion: StaticString = "{version}"\n')
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--allow-empty", "-m", version)
+
+    def version(self, **settings):
+        environment = {k: v for k, v in os.environ.items() if k != "ONSET_VERSION"} | settings
+        return subprocess.run([self.folder / "boards/packages/version.sh"], env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_versions_sort_as_they_were_made(self):
+        made = [self.version().stdout.strip()]
+        for version, tag in (("0.2.0", None), ("0.2.0", "v0.2.0"), ("0.2.0", None), ("0.3.0", None), ("0.3.0", "v0.3.0")):
+            self.state(version)
+            if tag: self.git("tag", tag)
+            made.append(self.version().stdout.strip())
+        self.assertEqual([made[2], made[5]], ["0.2.0", "0.3.0"])
+        for before, after in zip(made, made[1:]):
+            subprocess.run(["dpkg", "--compare-versions", f"{before}~deb13", "lt", f"{after}~deb12"], check=True)
+        subprocess.run(["dpkg", "--compare-versions", f"{made[2]}~deb12", "lt", f"{made[2]}~deb13"], check=True)
+
+    def test_tag_and_program_must_agree(self):
+        self.git("tag", "v0.2.1")
+        self.assertNotEqual(self.version().returncode, 0)
+        self.assertIn("tagged v0.2.1", self.version().stderr)
+
+    def test_changed_files_show(self):
+        self.assertNotIn("changed", self.version().stdout)
+        (self.folder / "boards/packages/version.sh").open("a").write("# a comment\n")
+        self.assertTrue(self.version().stdout.endswith(".changed\n"))
+        self.assertEqual(self.version(ONSET_VERSION="9").stdout, "9\n")
 
 
 if __name__ == "__main__":

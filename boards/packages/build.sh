@@ -92,7 +92,11 @@ station() {
       put 644 "$file" "usr/share/onset/$file"
     done
   done
-  put 644 boards/host/station.toml usr/share/doc/onset-station/examples/station.toml
+  # With the places that the package has, for /etc/onset.
+  sed -e 's|"\.\./\.\./calibration/models/|"/usr/share/onset/models/|' -e 's|"\.\./\.\./calibration/|"|' \
+    -e 's|calibration/relations/|relations/|' -e 's|^directory = .*|directory = "/var/lib/onset"|' \
+    boards/host/station.toml > "$build/station.toml"
+  put 644 "$build/station.toml" usr/share/doc/onset-station/examples/station.toml
   put 644 "$here/station/network.conf" usr/share/doc/onset-station/examples/network.conf
   put 644 "$here/station/onsetd.service" usr/lib/systemd/system/onsetd.service
   put 644 "$here/station/sysusers.conf" usr/lib/sysusers.d/onset-station.conf
