@@ -552,7 +552,8 @@ class Versions(unittest.TestCase):
 
     def test_changed_files_show(self):
         self.assertNotIn("changed", self.version().stdout)
-        (self.folder / "boards/packages/version.sh").open("a").write("# a comment\n")
+        script = self.folder / "boards/packages/version.sh"
+        script.write_text(script.read_text() + "# a comment\n")
         self.assertTrue(self.version().stdout.endswith(".changed\n"))
         self.assertEqual(self.version(ONSET_VERSION="9").stdout, "9\n")
 
