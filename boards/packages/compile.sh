@@ -10,9 +10,12 @@ build=$(realpath "$1") out=$(realpath "$2")
 # The folder that the sources lie in is in no program.
 nameless=(-Xswiftc -file-prefix-map -Xswiftc "$PWD=/onset" -Xcc "-ffile-prefix-map=$PWD=/onset"
   -Xlinker -z -Xlinker relro)
-ordinary=(-c release --static-swift-stdlib --disable-local-rpath --scratch-path "$build/ordinary" "${nameless[@]}")
+# No object brings a hash of itself for the next build, and the program none of what is stripped from it: both differ
+# from folder to folder. Swift's own linker is the same on every Debian.
+ordinary=(-c release --static-swift-stdlib --disable-local-rpath --scratch-path "$build/ordinary" "${nameless[@]}"
+  -Xswiftc -Xfrontend -Xswiftc -disable-incremental-llvm-codegen -Xswiftc -use-ld=lld -Xlinker --build-id=none)
 ONSET_FIRMWARE=1 swift build -c release --disable-local-rpath --scratch-path "$build/firmware" "${nameless[@]}" \
-  --product onsetd
+  -Xlinker --build-id=none --product onsetd
 swift build "${ordinary[@]}" --product onset
 swift build "${ordinary[@]}" --product onset-collector
 strip --remove-section=.comment -o "$out/onsetd" "$build/firmware/release/onsetd"
@@ -20,7 +23,7 @@ strip --remove-section=.comment -o "$out/onset" "$build/ordinary/release/onset"
 strip --remove-section=.comment -o "$out/onset-collector" "$build/ordinary/release/onset-collector"
 card=libasound_module_pcm_onset.so
 # Swift's package manager would leave the toolchain's folder in it as a search path.
-gcc -O2 -fPIC -shared -Wl,-z,relro -I Sources/CSystem/SimulatedCard/include -o "$out/$card" \
+gcc -O2 -fPIC -shared -Wl,-z,relro,--build-id=none -I Sources/CSystem/SimulatedCard/include -o "$out/$card" \
   Sources/CSystem/SimulatedCard/*.c -lasound
 strip --strip-unneeded --remove-section=.comment "$out/$card"
 
