@@ -4,10 +4,12 @@
 # make firmware   onsetd as Embedded Swift, proved allocation-free
 # make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
 # make soak       a day of the firmware in a quarter of an hour, in virtual time
+# make package    Debian packages of station, tools and collector, in .build/packages; RELEASE=13, ARCH=arm64
+# make package-test  the same, installed, upgraded, rolled back and removed in a system of that release
 # make bench      what the loop, the kernels and networks cost on this machine
 # make format     rewrites the sources in house style; make lint complains instead
 #
-# demo, test, test-long and board-test install the Debian packages that are missing; the rest expects them.
+# demo, test, test-long, board-test and package install the Debian packages that are missing; the rest expects them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,11 +21,16 @@ TEST_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev python3 python3-numpy python3-sc
 ROOM_PACKAGES := chromium
 COUNTRY_PACKAGES := postgresql nats-server mosquitto mosquitto-clients
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
+PACKAGE_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev dpkg-dev debootstrap lintian mount gcc-aarch64-linux-gnu
+PACKAGE_TEST_PACKAGES := $(PACKAGE_PACKAGES) python3 systemd-container qemu-user-static man-db
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
 SOAK_HOURS ?= 24
 # Of the digitizer, in frames; 80 as on a board makes it four times slower.
 SOAK_PERIOD ?= 800
 FIRMWARE := .build/firmware
+# Of the packages: the Debian release and the processor that they are for.
+RELEASE ?= 12
+ARCH ?= $(shell dpkg --print-architecture)
 AARCH64 := .build/aarch64/onsetd
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000
@@ -41,6 +48,7 @@ define install
 endef
 
 .PHONY: demo test test-long test-swift test-firmware test-inputs test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+  package package-test packages-package packages-package-test \
   packages packages-test packages-board packages-room packages-country packages-association packages-soak clean
 
 demo: packages
@@ -125,6 +133,13 @@ soak: packages-soak firmware
 	  $(SOAK_HOURS) $(SOAK_PERIOD)
 	python3 Tests/System/soak/soak.py .build/soak/root/out $(SOAK_HOURS)
 
+package: packages-package
+	boards/packages/build.sh $(RELEASE) $(ARCH) .build/packages .cache/packages
+
+# In Debian systems of their own, which systemd-nspawn boots: as root.
+package-test: packages-package-test package
+	/usr/bin/python3 Tests/System/test_packages.py $(RELEASE) $(ARCH) .build/packages .cache/packages
+
 # The file format and the integer reference; what needs PyTorch, ObsPy or the data is skipped without. By Debian's
 # interpreter, the one that its NumPy is for.
 test-training:
@@ -173,6 +188,12 @@ packages-association:
 
 packages-soak:
 	@$(call install,$(SOAK_PACKAGES))
+
+packages-package:
+	@$(call install,$(PACKAGE_PACKAGES))
+
+packages-package-test:
+	@$(call install,$(PACKAGE_TEST_PACKAGES))
 
 packages-board:
 	@$(call install,$(BOARD_PACKAGES))

@@ -4,7 +4,7 @@
 # Raspberry Pi 4 (Cortex-A72) and 5 (Cortex-A76): for the same frames the datagrams must be the same bytes as those of
 # ONSETD, the x86-64 firmware, and as those of the ordinary build in TOOLS. The kernels of these processors are checked
 # in the same way, by kernel-check. Needs gcc-aarch64-linux-gnu and qemu-user-static; writes to CACHE (Debian's arm64
-# libraries) and OUT.
+# libraries, with what dpkg-shlibdeps wants to know of them) and OUT. RELEASE=13 builds for another Debian than this one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . Tests/System/private-apt.sh
@@ -17,26 +17,39 @@ MODULES="Core Kernels Network Settings Clock Digitizer Conditioning Picker Estim
 MODULES="$MODULES Devices Board Runtime Doctor onsetd"
 # Only -dev packages: apt resolves the runtime ones, whose names differ between Debian releases.
 PACKAGES="libc6-dev linux-libc-dev libasound2-dev libgpiod-dev libsodium-dev"
+CONTENTS="$S $PACKAGES ${RELEASE:-}"
+
+register() {  # DEB: what dpkg knows of an installed package, as far as dpkg-shlibdeps asks
+  local info=$S/var/lib/dpkg/info name file
+  name=$(dpkg-deb --field "$1" Package)
+  [ "$(dpkg-deb --field "$1" Multi-Arch)" != same ] || name=$name:arm64
+  mkdir -p "$info"
+  echo 1 > "$info/format"
+  for file in symbols shlibs; do dpkg-deb --info "$1" $file > "$info/$name.$file" 2> /dev/null || rm "$info/$name.$file"; done
+  dpkg-deb --fsys-tarfile "$1" | tar t | sed -e "s|^\.|$S|" -e 's|/$||' > "$info/$name.list"
+  { dpkg-deb --field "$1"; printf 'Status: install ok installed\n\n'; } >> "$S/var/lib/dpkg/status"
+}
 
 sysroot() {  # Debian's arm64 packages
   local A=$CACHE/apt
   rm -rf "$S"
   mkdir -p "$S/usr/lib"
-  private_apt "$A"
+  private_apt "$A" "${RELEASE:-}"
   apt-get -qq --yes --download-only install $PACKAGES > /dev/null
   ln -s usr/lib "$S/lib"  # merged /usr, as on a real system; from Debian 13 on no package creates this link
   for deb in "$A"/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" |
       tar x -C "$S" --keep-directory-symlink --no-same-owner --exclude='./usr/share/'{doc,man,locale}
+    register "$deb"
   done
   find "$S" -type l -lname '/*' | while read -r link; do
     ln -sfn "$(realpath -m --relative-to="$(dirname "$link")" "$S$(readlink "$link")")" "$link"
   done
   unset APT_CONFIG
   rm -rf "$A"
-  echo "$PACKAGES" > "$CACHE/complete"  # last: an interrupted fetch starts again
+  echo "$CONTENTS" > "$CACHE/complete"  # last: an interrupted fetch starts again
 }
-[ "$(cat "$CACHE/complete" 2> /dev/null)" = "$PACKAGES" ] || sysroot
+[ "$(cat "$CACHE/complete" 2> /dev/null)" = "$CONTENTS" ] || sysroot
 
 INCLUDES=()
 for c in $C_TARGETS; do INCLUDES+=(-I "Sources/$c/include"); done

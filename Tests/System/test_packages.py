@@ -1,0 +1,571 @@
+"""The packages in Debian systems of their own: installed, started, upgraded, broken on purpose, rolled back, removed and
+purged, by apt and with systemd, in containers of systemd-nspawn. Needs root.
+
+    /usr/bin/python3 Tests/System/test_packages.py RELEASE ARCH PACKAGES CACHE [TEST…]
+
+A station runs in them on the board "host", whose sound card plays noise. For another processor than this machine's the
+package is looked at, and its program runs under QEMU.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+RELEASE, ARCH = sys.argv[1:3]
+PACKAGES, CACHE = (pathlib.Path(a).resolve() for a in sys.argv[3:5])
+SOURCES = pathlib.Path(__file__).resolve().parents[2]
+NATIVE = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip() == ARCH
+NAMES = ["onset-station", "onset-tools", "onset-collector"] if NATIVE else ["onset-station"]
+EXAMPLE = "/usr/share/doc/onset-station/examples/station.toml"
+# When a test gives up on what it waits for, seconds.
+DEADLINE = 120
+
+
+def package(name):
+    found = sorted(PACKAGES.glob(f"{name}_*~deb{RELEASE}_{ARCH}.deb"))
+    assert len(found) == 1, f"{len(found)} packages {name} for Debian {RELEASE} and {ARCH} in {PACKAGES}"
+    return found[0]
+
+
+def field(deb, name):
+    return subprocess.check_output(["dpkg-deb", "--field", deb, name], text=True).strip()
+
+
+def variant(deb, folder, suffix, change=lambda tree: None):
+    """A later version of a package, with its files changed."""
+    version = field(deb, "Version") + suffix
+    with tempfile.TemporaryDirectory(dir=folder) as tree:
+        tree = pathlib.Path(tree)
+        subprocess.run(["dpkg-deb", "--raw-extract", deb, tree / "t"], check=True)
+        for name in ("control", "postinst"):
+            path = tree / "t/DEBIAN" / name
+            path.write_text(path.read_text().replace(field(deb, "Version"), version))
+        change(tree / "t")
+        result = folder / f"{field(deb, 'Package')}{suffix}.deb"
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree / "t", result], check=True,
+                       stdout=subprocess.DEVNULL)
+    return result
+
+
+def wrapped(script):
+    """Makes `onsetd` a script, beside which the real one is `$real`."""
+    def change(tree):
+        os.rename(tree / "usr/bin/onsetd", tree / "usr/share/onset/real")
+        (tree / "usr/bin/onsetd").write_text(f"#!/bin/sh\nreal=/usr/share/onset/real\n{script}\n")
+        (tree / "usr/bin/onsetd").chmod(0o755)
+    return change
+
+
+def base():
+    """The folder of a Debian with systemd and, in apt's cache, what the packages depend on."""
+    folder = CACHE / f"test-{RELEASE}"
+    subprocess.run([SOURCES / "boards/packages/root.sh", RELEASE, folder, "systemd", "systemd-sysv", "dbus", "udev",
+                    "man-db"], check=True)
+    debs = [package(name) for name in NAMES]
+    wanted = "\n".join(field(deb, "Depends") for deb in debs)
+    if not (folder / "wanted").exists() or (folder / "wanted").read_text() != wanted:
+        copies = folder / "packages"
+        shutil.rmtree(copies, ignore_errors=True)
+        copies.mkdir()
+        for deb in debs: shutil.copy(deb, copies)
+        subprocess.run(["chroot", folder, "sh", "-ec", "apt-get -qq update; apt-get -qq --yes --no-install-recommends "
+                        "--download-only install /packages/*.deb"], check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(copies)
+        (folder / "wanted").write_text(wanted)
+    return folder
+
+
+class Result:
+    def __init__(self, status, said):
+        self.status, self.said = status, said
+
+
+class System:
+    """A Debian of its own, thrown away at the end. Without `boot` a chroot, in which systemd does not run."""
+
+    def __init__(self, boot=True):
+        self.boots, self.stack = boot, contextlib.ExitStack()
+
+    def __enter__(self):
+        try:
+            self.begin()
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def begin(self):
+        self.work = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="onset-package-")))
+        # Overlays do not lie on overlays, which a container's disk may be.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "onset", self.work], check=True)
+        self.stack.callback(subprocess.run, ["umount", "--lazy", self.work])
+        for name in ("upper", "overlay", "root", "debs"): (self.work / name).mkdir()
+        self.root, self.debs = self.work / "root", self.work / "debs"
+        subprocess.run(["mount", "-t", "overlay", "onset", "-o", f"lowerdir={base()},upperdir={self.work}/upper,"
+                        f"workdir={self.work}/overlay", self.root], check=True)
+        self.stack.callback(subprocess.run, ["umount", "--lazy", self.root])
+        (self.root / "debs").mkdir()
+        if not self.boots: return
+        self.nspawn = subprocess.Popen(
+            ["systemd-nspawn", "--quiet", "--directory", self.root, "--boot", "--register=no", "--keep-unit",
+             "--console=pipe", "--resolv-conf=bind-host"], stdin=subprocess.DEVNULL,
+            stdout=self.stack.enter_context(open(self.work / "console", "wb")), stderr=subprocess.STDOUT,
+            start_new_session=True)
+        self.stack.callback(self.end)
+        self.wait(self.find_leader, "a container")
+        self.wait(lambda: self.run("systemctl is-system-running").said.split()[-1:] in (["running"], ["degraded"]),
+                  "a started system")
+
+    def find_leader(self):
+        children = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
+        self.leader = children[0] if children else None
+        # Before that it is still nspawn's own child, which has not gone into the container.
+        return self.leader and pathlib.Path(f"/proc/{self.leader}/comm").read_text().strip() == "systemd"
+
+    def end(self):
+        if getattr(self, "leader", None): os.kill(int(self.leader), signal.SIGKILL)
+        self.nspawn.wait()
+
+    def wait(self, happens, what):
+        end = time.monotonic() + DEADLINE
+        while not happens():
+            if time.monotonic() > end or self.boots and self.nspawn.poll() is not None:
+                raise AssertionError(f"{what} did not come: " + (self.work / "console").read_text(errors="replace")[-2000:])
+            time.sleep(0.05)
+
+    def run(self, command):
+        into = ["nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--pid", "--root"] \
+            if self.boots else ["chroot", str(self.root)]
+        done = subprocess.run(
+            [*into, "env", "-i", "-C", "/", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
+             "HOME=/root", "sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True)
+        return Result(done.returncode, done.stdout)
+
+    def do(self, command):
+        result = self.run(command)
+        assert result.status == 0, f"{command}: status {result.status}\n{result.said}"
+        return result.said.strip()
+
+    def install(self, *debs):
+        """By apt, from a folder; the result."""
+        for deb in debs: self.put(f"/debs/{deb.name}", deb.read_bytes())
+        return self.run("apt-get -q --yes --no-install-recommends install " + " ".join(f"/debs/{d.name}" for d in debs))
+
+    def put(self, path, content):
+        target = pathlib.Path(f"/proc/{self.leader}/root" if self.boots else self.root) / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def read(self, path):
+        return self.do(f"cat {path}")
+
+    def has(self, path):
+        return self.run(f"test -e {path}").status == 0
+
+    def mode(self, path):
+        return self.do(f"stat -c '%a %U:%G' {path}")
+
+
+class Case(unittest.TestCase):
+    boots, wants = True, []
+
+    @classmethod
+    def setUpClass(cls):
+        if not NATIVE: raise unittest.SkipTest(f"programs for {ARCH} cannot be installed here")
+        cls.system = cls.enterClassContext(System(cls.boots))
+        cls.keys = []
+        if cls.wants: cls.must(cls.system.install(*(package(name) for name in cls.wants)))
+
+    @classmethod
+    def must(cls, result, status=0):
+        assert result.status == status, f"status {result.status}: {result.said}"
+        return result.said
+
+
+class Installed(Case):
+    """All three, just installed."""
+    wants = NAMES
+
+    def test_programs_run_without_a_toolchain(self):
+        stated = re.match(r"[0-9.]+", field(package("onset-station"), "Version"))[0]
+        for program in ("onsetd", "onset"):
+            self.assertEqual(self.system.do(f"{program} --version"), f"{program} {stated}")
+        self.assertIn("receives, verifies", self.system.do("onset-collector --help"))
+        for program in ("onsetd", "onset", "onset-collector"):
+            self.assertNotRegex(self.system.do(f"ldd /usr/bin/{program}"), "not found|libswift|libFoundation")
+
+    def test_demonstration(self):
+        said = self.system.do("cd /tmp && onset demo --collector /usr/bin/onset-collector")
+        self.assertIn("before the S wave", said)
+
+    def test_owners_and_modes(self):
+        expected = {
+            "/usr/bin/onsetd": "755 root:root", "/etc/onset": "755 root:root", "/etc/onset/station.key": "640 root:onset",
+            "/var/lib/onset": "750 onset:onset", "/etc/onset/collector.toml": "644 root:root",
+            "/usr/share/onset/models/onset-picker.onet": "644 root:root",
+            "/etc/onset/instruments/geophone-4.5hz.toml": "644 root:root"}
+        self.assertEqual({path: self.system.mode(path) for path in expected}, expected)
+
+    def test_key_is_one_that_programs_take(self):
+        self.assertEqual(self.system.do("stat -c %s /etc/onset/station.key"), "32")
+        self.system.do("onset key public /etc/onset/station.key && rm /etc/onset/station.key.pub")
+
+    def test_users_and_groups(self):
+        groups = set(self.system.do("id -nG onset").split())
+        self.assertLessEqual({"onset", "audio", "gpio", "dialout", "spi"}, groups)
+        self.assertIn("nologin", self.system.do("getent passwd onset"))
+        self.assertIn("/var/lib/onset-collector", self.system.do("getent passwd onset-collector"))
+
+    def test_nothing_was_started_or_enabled(self):
+        for unit in ("onsetd", "onset-collector"):
+            self.assertEqual(self.system.run(f"systemctl is-enabled {unit}").said.strip(), "disabled")
+            self.assertEqual(self.system.run(f"systemctl is-active {unit}").said.strip(), "inactive")
+
+    def test_unconfigured_station_is_not_started_by_hand(self):
+        self.system.do("systemctl start onsetd")
+        self.assertEqual(self.system.do("systemctl show -p ConditionResult --value onsetd"), "no")
+        self.assertEqual(self.system.run("systemctl is-active onsetd").said.strip(), "inactive")
+
+    def test_units(self):
+        for unit in ("onsetd", "onset-collector"):
+            path = f"/usr/lib/systemd/system/{unit}.service"
+            self.assertEqual(self.system.do(f"systemd-analyze verify {path}"), "")
+            self.system.do(f"systemd-analyze security --offline=true --threshold=20 {path}")
+            self.assertRegex(self.system.do(f"systemctl cat {unit}"), r"\nLimitCORE=0\n")
+        self.assertEqual(self.system.do("systemd-analyze verify /usr/lib/systemd/system/onsetd.service"), "")
+
+    def test_shipped_boards_and_networks_are_right(self):
+        self.system.do(f"cp {EXAMPLE} /etc/onset/station.toml")
+        self.addCleanup(self.system.do, "rm /etc/onset/station.toml")
+        boards = self.system.do("ls /usr/share/onset/boards").split()
+        self.assertEqual(boards, sorted(p.parent.name for p in SOURCES.glob("boards/*/board.toml")))
+        for board in boards:
+            self.system.do(f"onset check /usr/share/onset/boards/{board}/board.toml /etc/onset/station.toml")
+        self.system.do("onset check /etc/onset/instruments/*.toml /etc/onset/relations/*.toml")
+        for network in ("picker", "estimator"):
+            self.system.do(f"onset model info /usr/share/onset/models/onset-{network}.onet")
+
+    def test_manual_pages(self):
+        for section, page in ((8, "onsetd"), (1, "onset"), (8, "onset-collector")):
+            self.assertEqual(self.system.do(f"man --warnings {section} {page} 2>&1 > /dev/null"), "")
+        self.assertIn("onset replay FILE.mseed", self.system.do("man 1 onset"))
+
+    def test_completion(self):
+        file = "/usr/share/bash-completion/completions/onset"
+        said = self.system.do(f"bash -c '. {file}; COMP_WORDS=(onset rep); COMP_CWORD=1; _onset; echo ${{COMPREPLY[@]}}'")
+        self.assertEqual(said, "replay")
+
+    def test_files_are_as_they_were_packed(self):
+        for name in NAMES: self.assertEqual(self.system.do(f"dpkg --verify {name}"), "")
+
+    def test_udev_takes_the_rules(self):
+        # Only from 13 on can udev be asked whether a file is right.
+        if RELEASE == "12": self.skipTest("udevadm verify is not in Debian 12")
+        self.system.do("udevadm verify /usr/lib/udev/rules.d/45-onset-station.rules")
+
+
+class Unbooted(Case):
+    """In a chroot, as an image is built, where no service manager runs."""
+    boots, wants = False, NAMES
+
+    def test_life_without_systemd(self):
+        system = self.system
+        self.assertEqual(system.mode("/etc/onset/station.key"), "640 root:onset")
+        before = system.do("sha256sum /etc/onset/station.key")
+        self.must(system.install(variant(package("onset-station"), system.debs, "+1")))
+        self.assertEqual(system.do("sha256sum /etc/onset/station.key"), before)
+        system.do("apt-get -q --yes purge onset-station onset-tools onset-collector")
+        self.assertFalse(system.has("/etc/onset"))
+        self.assertFalse(system.has("/var/lib/onset"))
+
+
+def noise():
+    """Some minutes of frames of three components."""
+    random.seed(17)
+    second = b"".join(struct.pack("<3i", *(random.randrange(-90000, 90000) for _ in range(3))) for _ in range(8000))
+    return second * 600
+
+
+class Station(Case):
+    """A station that runs. Each test leaves one that runs."""
+    wants = ["onset-station", "onset-tools"]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        system = cls.system
+        # The simulated sound card comes with the tools.
+        sound = SOURCES.joinpath("boards/host/asound.conf").read_text()
+        sound = sound.replace('"synthetic.raw"', '"/srv/frames.raw"').replace('lib "', 'lib "/usr/lib/onset/')
+        system.put("/etc/asound.conf", sound)
+        system.put("/srv/frames.raw", noise())
+        # As a sound card's device is: nobody's but a group's, also inside the unit's sandbox.
+        system.do("chown root:audio /srv/frames.raw && chmod 640 /srv/frames.raw")
+        system.do(f"cp /usr/share/onset/boards/host/board.toml {EXAMPLE} /etc/onset")
+        system.do("systemctl enable --now onsetd")
+        cls.version = system.do("dpkg-query -W -f '${Version}' onset-station")
+
+    def setUp(self):
+        self.assertEqual(self.state(), "active")
+
+    def state(self):
+        return self.system.run("systemctl is-active onsetd").said.strip()
+
+    def started(self):
+        """What tells one run of the program from another."""
+        return self.system.do("systemctl show -p InvocationID --value onsetd")
+
+    def kept(self):
+        """What an upgrade must not touch."""
+        return self.system.do("sha256sum /etc/onset/*.toml /etc/onset/*.key /var/lib/onset/epoch")
+
+    def program(self):
+        return self.system.do("sha256sum /usr/bin/onsetd /usr/share/onset/models/*.onet")
+
+    def upgrade(self, suffix, change=lambda tree: None):
+        return self.system.install(variant(package("onset-station"), self.system.debs, suffix, change))
+
+    def back(self):
+        """The version as it was built; dpkg goes down when it is told to. A station that does not run is not on trial."""
+        deb = package("onset-station")
+        self.system.put(f"/debs/{deb.name}", deb.read_bytes())
+        self.system.do(f"systemctl stop onsetd && dpkg --install --force-downgrade /debs/{deb.name} && systemctl start onsetd")
+
+    def test_a_running_station(self):
+        said = self.system.do("journalctl -u onsetd -o cat")
+        self.assertNotIn("cannot", said)
+        self.assertEqual(self.system.do("stat -c %a /var/lib/onset"), "750")
+        pid = self.system.do("systemctl show -p MainPID --value onsetd")
+        self.assertEqual(self.system.do(f"stat -c %U /proc/{pid}"), "onset")
+
+    def test_starts_without_the_partition_of_its_state(self):
+        self.system.do("systemctl stop onsetd && cp -a /etc/fstab /etc/fstab.before")
+        self.system.do("echo 'none /var/lib/onset nothing nofail,x-systemd.before=onsetd.service 0 0' >> /etc/fstab")
+        self.system.do("systemctl daemon-reload && systemctl start onsetd")
+        self.assertEqual(self.state(), "active")
+        self.system.do("mv /etc/fstab.before /etc/fstab && systemctl daemon-reload")
+
+    def test_upgrade_keeps_and_restarts(self):
+        self.system.do("echo '# mine' >> /etc/onset/instruments/geophone-4.5hz.toml")
+        before, run = self.kept(), self.started()
+        # The clock of the machine may be nobody's; what the version before finds as well is no reason.
+        self.must(self.upgrade("+1"))
+        self.assertEqual(self.kept(), before)
+        self.assertIn("# mine", self.system.read("/etc/onset/instruments/geophone-4.5hz.toml"))
+        self.assertEqual(self.state(), "active")
+        self.assertNotEqual(self.started(), run)
+        self.assertEqual(self.system.do("dpkg-query -W -f '${Status} ${Version}' onset-station"),
+                         f"install ok installed {self.version}+1")
+        self.assertFalse(self.system.has("/usr/lib/onset/refused"))
+        self.assertEqual(self.system.read("/usr/lib/onset/previous/version"), self.version)
+        self.back()
+
+    def test_new_version_that_passes(self):
+        self.must(self.upgrade("+2", wrapped(
+            'case "$*" in *--self-test*) echo "good     all"; exit 0;; esac; exec $real "$@"')))
+        self.assertEqual(self.state(), "active")
+        self.assertIn("self-test", self.system.read("/usr/bin/onsetd"))
+        self.back()
+
+    def test_what_is_bad_once_is_no_reason(self):
+        """A machine that is busy makes the self-test of a good version fail now and then."""
+        self.must(self.upgrade("+8", wrapped(
+            'case "$*" in *--self-test*) [ -e /tmp/tested ] && echo "good     all" && exit 0\n'
+            'touch /tmp/tested; echo "BAD      digitizer   late"; exit 1;; esac; exec $real "$@"')))
+        self.assertEqual(self.state(), "active")
+        self.assertIn("tested", self.system.read("/usr/bin/onsetd"))
+        self.back()
+
+    def refused(self, result, because):
+        self.assertNotEqual(result.status, 0, result.said)
+        self.assertIn("IS REFUSED", result.said)
+        self.assertIn(because, result.said)
+        self.assertEqual(self.system.do("dpkg-query -W -f '${db:Status-Abbrev}' onset-station"), "iF")
+        self.assertEqual(self.state(), "active")
+
+    def test_broken_network_is_rolled_back_and_can_be_tried_again(self):
+        before, program = self.kept(), self.program()
+
+        def damage(tree):
+            path = tree / "usr/share/onset/models/onset-picker.onet"
+            path.write_bytes(path.read_bytes()[:-100] + bytes(100))
+        self.refused(self.upgrade("+3", damage), "BAD      picker")
+        self.assertEqual(self.program(), program)
+        self.assertEqual(self.kept(), before)
+        self.assertIn("IS REFUSED", self.system.do("journalctl -t onset-station -o cat"))
+        # Trying it again ends as before, and loses neither version.
+        self.refused(self.system.run("dpkg --configure onset-station"), "BAD      picker")
+        self.assertEqual(self.program(), program)
+        self.back()
+        self.assertEqual(self.program(), program)
+        self.assertFalse(self.system.has("/usr/lib/onset/refused"))
+        self.assertEqual(self.system.do("dpkg --audit"), "")
+
+    def test_program_that_crashes_is_rolled_back(self):
+        program = self.program()
+        self.refused(self.upgrade("+4", wrapped("kill -SEGV $$")), "self-test fails")
+        self.assertEqual(self.program(), program)
+        self.back()
+
+    def test_program_that_does_not_start_is_rolled_back(self):
+        program = self.program()
+        self.refused(self.upgrade("+5", wrapped(
+            'case "$*" in *--self-test*) echo "good     all"; exit 0;; *--rest*) exit 0;; esac; exit 1')), "does not start")
+        self.assertEqual(self.program(), program)
+        self.back()
+
+    def test_pulled_cable_is_not_held_against_it(self):
+        self.system.do("mv /srv/frames.raw /srv/pulled")
+        try:
+            said = self.must(self.upgrade("+6"))
+            self.assertIn("BAD      digitizer", said)
+            self.assertIn("with what was wrong here before", said)
+            self.assertFalse(self.system.has("/usr/lib/onset/refused"))
+        finally:
+            self.system.do("mv /srv/pulled /srv/frames.raw")
+        self.system.wait(lambda: self.state() == "active", "a station with its cable")
+        self.back()
+
+    def test_stopped_station_is_upgraded_and_stays_stopped(self):
+        self.system.do("systemctl stop onsetd")
+        self.must(self.upgrade("+7", wrapped("exit 1")))
+        self.assertEqual(self.state(), "inactive")
+        self.back()
+
+    def test_z_remove_and_purge(self):
+        """The last: nothing is there afterwards."""
+        before = self.kept()
+        self.system.do("apt-get -q --yes remove onset-station")
+        self.assertEqual(self.kept(), before)
+        self.assertEqual(self.state(), "inactive")
+        self.assertFalse(self.system.has("/usr/bin/onsetd"))
+        self.assertFalse(self.system.has("/usr/lib/onset/previous"))
+        self.must(self.system.install(package("onset-station")))
+        self.assertEqual(self.kept(), before)
+        self.system.do("apt-get -q --yes purge onset-station")
+        for path in ("/etc/onset", "/var/lib/onset", "/usr/share/onset", "/usr/lib/onset/previous",
+                     "/etc/systemd/system/multi-user.target.wants/onsetd.service"):
+            self.assertFalse(self.system.has(path), path)
+        self.assertIn("onset", self.system.do("getent passwd onset"))
+
+
+class Collector(Case):
+    wants = ["onset-collector"]
+
+    def test_life(self):
+        system, store = self.system, "/var/lib/onset-collector/onset.sqlite"
+        system.put("/etc/onset/master.key", os.urandom(32))
+        system.do("chown root:onset-collector /etc/onset/master.key && chmod 640 /etc/onset/master.key")
+        system.do("sed -i 's/^port = .*/port = 0/; s/^listen = .*/listen = \"127.0.0.1:0\"/' /etc/onset/collector.toml")
+        system.do("systemctl enable --now onset-collector")
+        system.wait(lambda: system.has(store), "a store")
+        file, run = system.do("sha256sum /etc/onset/collector.toml"), "systemctl show -p InvocationID --value onset-collector"
+        before = system.do(run)
+        self.must(system.install(variant(package("onset-collector"), system.debs, "+1")))
+        self.assertEqual(system.do("sha256sum /etc/onset/collector.toml"), file)
+        self.assertNotEqual(system.do(run), before)
+        self.assertEqual(system.run("systemctl is-active onset-collector").said.strip(), "active")
+        system.do("apt-get -q --yes remove onset-collector")
+        self.assertTrue(system.has(store) and system.has("/etc/onset/collector.toml"))
+        self.assertEqual(system.run("systemctl is-active onset-collector").said.strip(), "inactive")
+        system.do("apt-get -q --yes purge onset-collector")
+        self.assertFalse(system.has(store) or system.has("/etc/onset/collector.toml"))
+        self.assertTrue(system.has("/etc/onset/master.key"))
+
+
+class Contents(unittest.TestCase):
+    """What can be seen without installing."""
+
+    def test_files_are_of_root_and_of_one_time(self):
+        for name in NAMES:
+            listing = subprocess.check_output(["dpkg-deb", "--contents", package(name)], text=True).splitlines()
+            self.assertEqual({line.split()[1] for line in listing}, {"root/root"})
+            self.assertEqual(len({tuple(line.split()[3:5]) for line in listing}), 1)
+
+    def test_programs_name_no_folder_of_the_build(self):
+        for name in NAMES:
+            with tempfile.TemporaryDirectory() as folder:
+                subprocess.run(["dpkg-deb", "--extract", package(name), folder], check=True)
+                for program in [*pathlib.Path(folder, "usr/bin").iterdir(), *pathlib.Path(folder).glob("usr/lib/onset/*")]:
+                    content = program.read_bytes()
+                    for place in (str(SOURCES), "/onset/Sources", ".build/"):
+                        self.assertNotIn(place.encode(), content, program.name)
+                    self.assertNotIn(b"RUNPATH", subprocess.check_output(["readelf", "--dynamic", program]))
+
+    def test_dependencies_are_this_release_s(self):
+        depends = field(package("onset-station"), "Depends")
+        for name in {"12": ("libgpiod2 ", "libasound2 "), "13": ("libgpiod3 ", "libasound2t64 ")}[RELEASE]:
+            self.assertIn(name, depends)
+
+    def test_another_processor_s_program_runs(self):
+        if NATIVE: self.skipTest("the programs run in containers")
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["dpkg-deb", "--extract", package("onset-station"), folder], check=True)
+            said = subprocess.check_output(["qemu-aarch64-static", "-L", CACHE / f"aarch64-{RELEASE}/root",
+                                            pathlib.Path(folder, "usr/bin/onsetd"), "--version"], text=True)
+        self.assertEqual(said.strip(), "onsetd " + re.match(r"[0-9.]+", field(package("onset-station"), "Version"))[0])
+
+
+class Versions(unittest.TestCase):
+    """version.sh in a repository of its own."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for part in ("boards/packages", "Sources/Station"): (self.folder / part).mkdir(parents=True)
+        shutil.copy(SOURCES / "boards/packages/version.sh", self.folder / "boards/packages")
+        self.git("init", "--quiet")
+        self.state("0.2.0")
+
+    def git(self, *words):
+        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a", *words], cwd=self.folder, check=True)
+
+    def state(self, version):
+        (self.folder / "Sources/Station/Station.swift").write_text(f'public let softwareVersion: StaticString = "{version}"\n')
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--allow-empty", "-m", version)
+
+    def version(self, **settings):
+        environment = {k: v for k, v in os.environ.items() if k != "ONSET_VERSION"} | settings
+        return subprocess.run([self.folder / "boards/packages/version.sh"], env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_versions_sort_as_they_were_made(self):
+        made = [self.version().stdout.strip()]
+        for version, tag in (("0.2.0", None), ("0.2.0", "v0.2.0"), ("0.2.0", None), ("0.3.0", None), ("0.3.0", "v0.3.0")):
+            self.state(version)
+            if tag: self.git("tag", tag)
+            made.append(self.version().stdout.strip())
+        self.assertEqual([made[2], made[5]], ["0.2.0", "0.3.0"])
+        for before, after in zip(made, made[1:]):
+            subprocess.run(["dpkg", "--compare-versions", f"{before}~deb13", "lt", f"{after}~deb12"], check=True)
+        subprocess.run(["dpkg", "--compare-versions", f"{made[2]}~deb12", "lt", f"{made[2]}~deb13"], check=True)
+
+    def test_tag_and_program_must_agree(self):
+        self.git("tag", "v0.2.1")
+        self.assertNotEqual(self.version().returncode, 0)
+        self.assertIn("tagged v0.2.1", self.version().stderr)
+
+    def test_changed_files_show(self):
+        self.assertNotIn("changed", self.version().stdout)
+        script = self.folder / "boards/packages/version.sh"
+        script.write_text(script.read_text() + "# a comment\n")
+        self.assertTrue(self.version().stdout.endswith(".changed\n"))
+        self.assertEqual(self.version(ONSET_VERSION="9").stdout, "9\n")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[5:]], verbosity=2)
