@@ -14,8 +14,8 @@
 // starts anew because the source insists (needsRestart).
 //
 // A digitizer with a clock of its own dates its frames itself. While it is heard that is the
-// target, whatever this machine's clock says; where the two contradict each other, the stamps are
-// as uncertain as they differ.
+// target, unless this machine's clock is set by somebody and contradicts it by more than frames can
+// be on their way: then frames are dated by when they come, and uncertain by a second more.
 //
 //     clock.observe(hostClock.systemClock())
 //     clock.observe(frame: taken, monotonicNanoseconds: stamp)
@@ -72,6 +72,8 @@ public struct SampleClock: ~Copyable {
 
   // What the digitizer's own clock says: of which frame, and when that was heard.
   private var stated: (frame: Int64, time: StatedTime, heardMonotonic: Int64)?
+  /// Frames come that say a time which this machine contradicts.
+  private var isContradicted = false
 
   // What is served.
   private var served: ServedLine?
@@ -143,19 +145,12 @@ public struct SampleClock: ~Copyable {
 
   /// The digitizer says when this frame was, of which it was heard by now.
   public mutating func observe(frame: Int64, stated time: StatedTime, monotonicNow: Int64) {
-    let journey = journey(since: time.utc, monotonicNow)
-    var time = time
-    if let journey, journey < -SampleClock.aheadNanoseconds {
-      time.uncertaintyNanoseconds -= journey
-    }
-    if let journey, journey > SampleClock.journeyNanoseconds {
-      time.uncertaintyNanoseconds += journey
-    }
-    stated = (frame, time, monotonicNow)
+    let journey = journey(since: time.utc, monotonicNow) ?? 0
+    isContradicted =
+      journey < -SampleClock.aheadNanoseconds || journey > SampleClock.journeyNanoseconds
+    stated = isContradicted ? nil : (frame, time, monotonicNow)
     observe(
-      frame: frame,
-      monotonicNanoseconds: monotonicNow
-        - min(max(journey ?? 0, 0), SampleClock.journeyNanoseconds))
+      frame: frame, monotonicNanoseconds: monotonicNow - (isContradicted ? 0 : max(journey, 0)))
   }
 
   /// How long ago that was by the system's clock, where somebody sets it.
@@ -325,7 +320,9 @@ public struct SampleClock: ~Copyable {
     } else {
       reading.state = age < SampleClock.holdoverLimitNanoseconds ? .holdover : .freeRunning
     }
-    let error = (usesPulse ? pulseError : systemError) + Double(pulse.doubtNanoseconds)
+    let error =
+      (usesPulse ? pulseError : systemError) + Double(pulse.doubtNanoseconds)
+      + (isContradicted ? Double(SampleClock.aheadNanoseconds) : 0)
     reading.uncertaintyNanoseconds = error < 4e9 ? UInt32(error) : .max
     let composite = (1 + frames.slopeError) * (usesPulse ? 1 + pulse.slopeError : 1)
     reading.rateErrorPartsPerBillion = Int32(

@@ -81,9 +81,9 @@ extension DigitizerSettings {
         rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "anyshake", ""])))!
     }
     // A card's keys come last: of those that several kinds have, the reference tells the card's.
-    if kind == .shake || file.isReference { readShake(&file) }
-    if kind == .anyshake || file.isReference { readAnyShake(&file) }
-    if kind == .alsa || file.isReference { readCard(&file) }
+    if kind == .shake || file.wantsAllKeys { readShake(&file) }
+    if kind == .anyshake || file.wantsAllKeys { readAnyShake(&file) }
+    if kind == .alsa || file.wantsAllKeys { readCard(&file) }
     file.demand(
       sampleRateMillihertz % 1000 == 0, "digitizer", "sample_rate_millihertz",
       "must be a multiple of 1000: digitizers run at whole hertz")

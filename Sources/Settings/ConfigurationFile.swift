@@ -58,8 +58,12 @@ public struct ConfigurationFile: ~Copyable {
   /// A line cannot be read, or a word that others depend on: what seems to be missing or
   /// contradicted may follow from that.
   private var isUncertain = false
-  /// Asked for its keys alone: for all of them, also for those that exclude each other.
-  public let isReference: Bool
+  /// Asked for its keys alone.
+  private let isReference: Bool
+
+  /// Keys that exclude each other are all to be read: it is asked for its keys alone, or the word
+  /// that chooses among them is wrong.
+  public var wantsAllKeys: Bool { isReference || isUncertain }
 
   /// Parses `bytes`, which must outlive the file.
   public init(path: Path, bytes: UnsafeBufferPointer<UInt8>) throws(Diagnostic) {

@@ -155,7 +155,10 @@ extension HealthMessage {
     v.number(&gapFrames, "gap_frames", "", "frames that the digitizer made and nobody received")
     v.number(&gaps, "gaps", "", "interruptions of the stream")
     v.number(&overruns, "overruns", "", "interruptions because the capture buffer was full")
-    v.number(&shortReads, "short_reads", "", "reads that gave fewer frames than were there")
+    v.number(
+      &shortReads, "short_reads", "",
+      "reads that gave fewer frames than were there; of a digitizer that sends packets, those that were not taken"
+    )
     v.number(&suspends, "suspends", "", "interruptions because the machine or device slept")
     v.number(&reopenings, "reopenings", "", "times that the digitizer was opened again after it was lost")
     v.number(&clippedFrames, "clipped_frames", "", "frames with a lane at the converter's full scale")

@@ -92,7 +92,7 @@ public enum HealthFindings {
         + "systemd-timesyncd that keeps the clock"
     }
     if header.clockSource == ClockSource.digitizer.rawValue {
-      return "the digitizer's own clock says no better, or contradicts this machine's"
+      return "the digitizer's own clock says no better"
     }
     return wantsBetterTime
   }
