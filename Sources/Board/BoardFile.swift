@@ -31,7 +31,7 @@ public struct BoardFile: Sendable {
     // Whoever reaches its port could send an earthquake.
     file.demand(
       relay == nil || digitizer.shake.isTrusted, "digitizer", "source",
-      "is believed by its address alone, and the relay would close by it: give both a wire of their own and say link_is_private = true, or drop [relay]"
+      "is believed by its address alone, and the relay would close by it: name the interface that only the Shake is on (private_interface), or drop [relay]"
     )
   }
 }

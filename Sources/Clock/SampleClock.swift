@@ -15,7 +15,8 @@
 //
 // A digitizer with a clock of its own dates its frames itself. While it is heard that is the
 // target, unless this machine's clock is set by somebody and contradicts it by more than frames can
-// be on their way: then frames are dated by when they come, and uncertain by a second more.
+// be on their way: then frames are dated by when they come, and uncertain by a second more. Where
+// they seem to have been on their way for longer than is usual, stamps are that uncertain.
 //
 //     clock.observe(hostClock.systemClock())
 //     clock.observe(frame: taken, monotonicNanoseconds: stamp)
@@ -45,7 +46,10 @@ public struct SampleClock: ~Copyable {
   /// How long a source must insist on a time far behind before a restart follows it.
   private static let doubtNanoseconds: Int64 = 300 * nanosecondsPerSecond
   private static let firstDoubtNanoseconds: Int64 = 10 * nanosecondsPerSecond
-  /// Frames that a digitizer has dated are on their way for less than this.
+  /// Frames that a digitizer has dated are usually on their way for less than this: a second in its
+  /// own buffers, and one in the network's.
+  private static let usualJourneyNanoseconds: Int64 = 2 * nanosecondsPerSecond
+  /// And always for less than this.
   private static let journeyNanoseconds: Int64 = 10 * nanosecondsPerSecond
   /// Two clocks that are both right differ by less.
   private static let aheadNanoseconds: Int64 = nanosecondsPerSecond
@@ -72,8 +76,8 @@ public struct SampleClock: ~Copyable {
 
   // What the digitizer's own clock says: of which frame, and when that was heard.
   private var stated: (frame: Int64, time: StatedTime, heardMonotonic: Int64)?
-  /// Frames come that say a time which this machine contradicts.
-  private var isContradicted = false
+  /// When frames came last that say a time which this machine contradicts.
+  private var contradictedMonotonic: Int64?
 
   // What is served.
   private var served: ServedLine?
@@ -146,11 +150,24 @@ public struct SampleClock: ~Copyable {
   /// The digitizer says when this frame was, of which it was heard by now.
   public mutating func observe(frame: Int64, stated time: StatedTime, monotonicNow: Int64) {
     let journey = journey(since: time.utc, monotonicNow) ?? 0
-    isContradicted =
-      journey < -SampleClock.aheadNanoseconds || journey > SampleClock.journeyNanoseconds
-    stated = isContradicted ? nil : (frame, time, monotonicNow)
-    observe(
-      frame: frame, monotonicNanoseconds: monotonicNow - (isContradicted ? 0 : max(journey, 0)))
+    guard
+      (-SampleClock.aheadNanoseconds...SampleClock.journeyNanoseconds).contains(journey)
+    else {
+      (stated, contradictedMonotonic) = (nil, monotonicNow)
+      return observe(frame: frame, monotonicNanoseconds: monotonicNow)
+    }
+    var time = time
+    time.uncertaintyNanoseconds += max(
+      max(-journey, journey - SampleClock.usualJourneyNanoseconds), 0)
+    (stated, contradictedMonotonic) = ((frame, time, monotonicNow), nil)
+    observe(frame: frame, monotonicNanoseconds: monotonicNow - max(journey, 0))
+  }
+
+  /// When on the monotonic clock that was, of which it was heard by now.
+  public func monotonic(of time: StatedTime, monotonicNow: Int64) -> Int64 {
+    let journey = journey(since: time.utc, monotonicNow) ?? 0
+    return (0...SampleClock.journeyNanoseconds).contains(journey)
+      ? monotonicNow - journey : monotonicNow
   }
 
   /// How long ago that was by the system's clock, where somebody sets it.
@@ -320,9 +337,11 @@ public struct SampleClock: ~Copyable {
     } else {
       reading.state = age < SampleClock.holdoverLimitNanoseconds ? .holdover : .freeRunning
     }
+    let contradictedAge = contradictedMonotonic.map { now - $0 } ?? .max
     let error =
       (usesPulse ? pulseError : systemError) + Double(pulse.doubtNanoseconds)
-      + (isContradicted ? Double(SampleClock.aheadNanoseconds) : 0)
+      + (contradictedAge < SampleClock.lockedNanoseconds
+        ? Double(SampleClock.aheadNanoseconds) : 0)
     reading.uncertaintyNanoseconds = error < 4e9 ? UInt32(error) : .max
     let composite = (1 + frames.slopeError) * (usesPulse ? 1 + pulse.slopeError : 1)
     reading.rateErrorPartsPerBillion = Int32(

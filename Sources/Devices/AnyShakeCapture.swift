@@ -56,8 +56,23 @@ public struct AnyShakeCapture: ~Copyable {
   }
 
   var needsRetry: Bool { descriptor < 0 }
-  /// What the device says of its rate, where the board file says another.
-  var otherRateHertz: Int? { decoder.otherRateHertz }
+  /// Why no frame comes, as far as it is known.
+  var complaint: Text<320> {
+    var text = Text<320>()
+    if let rate = decoder.otherRateHertz {
+      text.append("it sends ")
+      text.append(rate)
+      text.append(" samples a second: set the device or sample_rate_millihertz")
+    } else if decoder.total > 0 {
+      text.append(
+        "bytes come, and no packet: is baud_rate the device's, channels the number of those that are on?"
+      )
+    } else {
+      text.append(
+        "nothing comes on the line: is it the right device, does the Explorer have power?")
+    }
+    return text
+  }
 
   mutating func read(
     _ raw: UnsafeMutableRawBufferPointer, monotonicNow now: Int64

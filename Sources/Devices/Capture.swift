@@ -106,11 +106,18 @@ public struct Capture: ~Copyable {
     }
   }
 
-  /// What the device says of its rate, where the board file says another.
-  public var otherRateHertz: Int? {
+  /// Why no frame comes, for whoever has opened the device and hears nothing.
+  public var complaint: Text<320> {
+    switch shake {
+    case .some(let shake): return shake.complaint
+    case .none: break
+    }
     switch anyShake {
-    case .some(let line): line.otherRateHertz
-    case .none: nil
+    case .some(let line): return line.complaint
+    case .none:
+      return Text<320>(
+        "the device opens and gives no frame: is its clock running (I2S master), is the overlay the right one?"
+      )
     }
   }
 

@@ -44,6 +44,11 @@ public struct UdpEndpoint: ~Copyable {
 
   deinit { close(descriptor) }
 
+  /// What comes over other interfaces is not heard any more. False where there is no such one.
+  func hears(only interface: Text<16>) -> Bool {
+    interface.withCString { clinux_udp_bind_interface(descriptor, $0) } == 0
+  }
+
   public var boundPort: Int { Int(clinux_udp_port(descriptor)) }
 
   /// Hands a datagram to the kernel, without waiting. False when it would not take it.

@@ -25,7 +25,7 @@ public struct AnyShakeDecoder {
   private let buffer: UnsafeMutableRawBufferPointer
   private var count = 0
   /// Bytes since the beginning, and when the newest pieces of them came.
-  private var total: Int64 = 0
+  public private(set) var total: Int64 = 0
   private var pieces = InlineArray<32, (end: Int64, time: Int64)>(repeating: (0, .min))
   private var nextPiece = 0
   /// What is spoken, and how long a packet is.

@@ -25,7 +25,9 @@ extension AnyShakeSettings {
   }
 
   private static func isRate(_ rate: Int) -> Bool {
-    rate == 57_600 || (rate % 9600 == 0 && (rate / 9600).nonzeroBitCount == 1)
-      || (rate % 57_600 == 0 && (rate / 57_600).nonzeroBitCount == 1)
+    switch rate {
+    case 9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600: true
+    default: false
+    }
   }
 }

@@ -102,9 +102,14 @@ extension DigitizerSettings {
     checkLanes(&file)
   }
 
-  /// The largest count that its converter gives.
-  private var usualClipCounts: Int {
-    kind == .shake ? ShakeSettings.maximumCounts : format.maximumCounts
+  /// The largest count that its converter gives, where that is known.
+  private var usualClipCounts: Int? {
+    switch kind {
+    case .alsa: format.maximumCounts
+    case .shake: ShakeSettings.maximumCounts
+    // It has samples of 16, 24 or 32 bits, and which is not known before it is heard.
+    case .anyshake: nil
+    }
   }
 
   private mutating func readCard(_ file: inout ConfigurationFile) {

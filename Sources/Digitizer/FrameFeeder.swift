@@ -85,9 +85,10 @@ public struct FrameFeeder {
     }
     guard hasGap || delivery.gap == .unknown else { return nil }
     hasGap = false
+    let stamp = delivery.stamp ?? monotonicNow
     let first =
-      (delivery.stamp ?? monotonicNow)
-      - Int64(Double(delivery.stampedFrames) * nanosecondsPerFrame)
+      delivery.stated.map { clock.monotonic(of: $0, monotonicNow: stamp) }
+      ?? stamp - Int64(Double(delivery.stampedFrames) * nanosecondsPerFrame)
     let number = clock.resume(atMonotonicNanoseconds: first, after: nextFrame)
     defer { nextFrame = number }
     return number - nextFrame

@@ -7,9 +7,11 @@
 // frames that have been delivered is too late and counted.
 //
 // Where a packet belongs is told by its time, counted from the newest packet before it, so that a
-// crystal that is off by some ppm adds up to nothing. One whose time has run otherwise than this
-// machine's is a stranger and not followed, unless strangers of every channel come and nobody else:
-// then the sender's clock was set, and the stream begins anew.
+// crystal that is off by some ppm adds up to nothing. Stamps are good to a sample or two, so one
+// that nearly follows its channel's last packet follows it. One whose time has run otherwise than
+// this machine's, or that begins within what its channel has told, is a stranger and not followed,
+// unless strangers of every channel come and nobody else: then the sender's clock was set, and the
+// stream begins anew.
 //
 //     var joiner = FrameJoiner(channels: 3, rateMillihertz: 100_000, patience: …, arena: &arena)
 //     joiner.put(datagram.samples, channel: 0, at: datagram.time, monotonicNow: now)
@@ -24,6 +26,9 @@ public struct FrameJoiner {
   /// are steered differ in.
   private static let earlyNanoseconds: Int64 = 2 * nanosecondsPerSecond
   private static let lateNanoseconds: Int64 = 10 * nanosecondsPerSecond
+  /// A Shake's stamps are within one sample of its clock (manual.raspberryshake.org, "NTP and GPS
+  /// timing details"), each of two that are compared.
+  private static let jitterFrames: Int64 = 2
   /// So many strangers at least: a second of one channel.
   private static let strangersMinimum = 4
 
@@ -44,11 +49,13 @@ public struct FrameJoiner {
   /// Lost frames that no whole ones have followed yet.
   private var lostCount: Int64 = 0
   private var isInterrupted = false
+  /// One past the last frame that each channel has told; 0 where it has told none.
+  private var ends = InlineArray<8, Int64>(repeating: 0)
   /// The newest packet: its first frame, that frame's time, and when it came.
   private var newest: (frame: Int64, time: UTC, arrival: Int64)?
   /// Strangers in a row: how many, of which channels, and the last one's time.
   private var strangers = (count: 0, channels: UInt8(0), time: UTC(nanoseconds: 0))
-  /// Packets that were late, came twice or were strangers.
+  /// Packets that were late, came twice, were strangers, or lacked another channel's.
   public private(set) var refusedCount: UInt32 = 0
 
   public struct Found {
@@ -92,7 +99,8 @@ public struct FrameJoiner {
       refusedCount &+= 1
       return
     }
-    let isNewest = first >= end
+    let isNewest = newest == nil || first + Int64(packet.count) >= end
+    ends[channel] = first + Int64(packet.count)
     var isNew = false
     for index in 0..<packet.count {
       let frame = first + Int64(index)
@@ -125,8 +133,13 @@ public struct FrameJoiner {
     guard early <= FrameJoiner.earlyNanoseconds, early >= -FrameJoiner.lateNanoseconds else {
       return follow(time, channel)
     }
-    let frame =
+    var frame =
       newest.frame + Int64(Elementary.nearestInteger(Double(elapsed) / nanosecondsPerFrame))
+    let beyond = frame - ends[channel]
+    if ends[channel] > 0 {
+      guard beyond >= -FrameJoiner.jitterFrames else { return follow(time, channel) }
+      if beyond <= FrameJoiner.jitterFrames { frame = ends[channel] }
+    }
     guard frame + Int64(count) > head else { return follow(time, channel) }
     strangers.count = 0
     let newHead = frame + Int64(count) - Int64(FrameJoiner.frameCount)
@@ -152,8 +165,12 @@ public struct FrameJoiner {
     strangers.count = 0
     isInterrupted = true
     head = end
+    for channel in 0..<channelCount { ends[channel] = 0 }
     return head
   }
+
+  /// Half of what is kept waits to be taken: what comes meanwhile had better wait elsewhere.
+  public var isHalfFull: Bool { end - head >= Int64(FrameJoiner.frameCount / 2) }
 
   // MARK: What goes
 
@@ -191,6 +208,8 @@ public struct FrameJoiner {
 
   /// Frames at the head that have waited too long for what they lack are lost.
   private mutating func giveUp(_ now: Int64) {
+    let begin = head
+    defer { if head > begin { refusedCount &+= 1 } }
     while head < end, present[slot(head)] != whole,
       now - arrivals[slot(head)] >= patienceNanoseconds
     {

@@ -21,8 +21,9 @@ public struct ShakeSettings: Sendable {
   public var patienceMilliseconds = 0
   /// How far the Shake's stamps may be off, by who knows how it has its time.
   public var clockUncertaintyMicroseconds = 0
-  /// Nobody else can send on the wire between the two.
-  public var isLinkPrivate = false
+  /// The network interface that alone is listened to, because nobody but the Shake is on its wire;
+  /// empty for all of them.
+  public var interface = Text<16>()
   public init() {}
 
   /// A cast has four datagrams a second and channel.
@@ -47,7 +48,7 @@ extension ShakeSettings {
     clockUncertaintyMicroseconds = file.integer(
       "digitizer", "clock_uncertainty_microseconds", in: 1...4_000_000,
       default: sampleMicroseconds)
-    isLinkPrivate = file.flag("digitizer", "link_is_private")
+    interface = file.text("digitizer", "private_interface", Text<16>.self, isOptional: true)
   }
 
   private mutating func readNames(_ list: Text<40>) -> Bool {
@@ -73,9 +74,19 @@ extension ShakeSettings {
     return nil
   }
 
+  /// As it is written.
+  public func name(of channel: Int) -> Text<4> {
+    var text = Text<4>()
+    for place in 0..<4 {
+      let byte = UInt8(truncatingIfNeeded: names[channel] >> UInt32(24 - 8 * place))
+      if byte > 0 { text.append(byte: byte) }
+    }
+    return text
+  }
+
   /// The machine itself, or a wire that nobody else is on.
   public var isTrusted: Bool {
-    isLinkPrivate || source.equals("127.0.0.1") || source.equals("::1")
+    !interface.isEmpty || source.equals("127.0.0.1") || source.equals("::1")
   }
 }
 

@@ -3,6 +3,7 @@
 
 import Board
 import CLinux
+import Clock
 import Conditioning
 import Core
 import Devices
@@ -32,13 +33,16 @@ extension SelfTest {
       var levels = LevelStatistics(board.digitizer)
       let stays = hear(&capture, &pulse, &levels, &edges, board.digitizer, clock)
       if !stays { waitForEdges(&pulse, &edges, clock) }
-      note(
-        stays
-          ? digitizer(capture.counters, levels, board.digitizer, capture.otherRateHertz)
-          : Finding(
-            "digitizer", .bad, "the card went away while it was listened to: see its plug and dmesg"
-          ),
-        tell)
+      if levels.frames == 0 && (stays || board.digitizer.kind == .anyshake) {
+        note(Finding("digitizer", .bad, capture.complaint), tell)
+      } else if stays {
+        note(digitizer(capture.counters, levels, board.digitizer), tell)
+      } else {
+        note(
+          Finding(
+            "digitizer", .bad, "it went away while it was listened to: see its plug and dmesg"),
+          tell)
+      }
       if levels.frames > 0 {
         for lane in 0..<3 where board.digitizer.lanes[lane].channel >= 0 {
           note(level(levels, lane, board.digitizer, response), tell)
@@ -49,7 +53,10 @@ extension SelfTest {
       waitForEdges(&pulse, &edges, clock)
     }
     guard let settings = board.pulse else {
-      note(Finding("pps", .skipped, "the board has no [pps]: time is the machine's clock's"), tell)
+      note(
+        Finding(
+          "pps", .skipped, "the board has no [pps]: time is the machine's or the digitizer's"),
+        tell)
       return
     }
     if hasPulse(pulse) { note(pulses(edges, settings), tell) }
@@ -82,9 +89,14 @@ extension SelfTest {
         monotonicNow: clock.monotonicNanoseconds())
       switch result {
       case .frames(let delivery):
-        levels.note(
-          stamp: delivery.stamp ?? clock.monotonicNanoseconds(),
-          frames: levels.frames + delivery.stampedFrames)
+        if delivery.gap != .none { levels.forgetRate() }
+        if let stated = delivery.stated {
+          levels.note(stamp: stated.utc.nanoseconds, frames: levels.frames)
+        } else {
+          levels.note(
+            stamp: delivery.stamp ?? clock.monotonicNanoseconds(),
+            frames: levels.frames + delivery.stampedFrames)
+        }
         for frame in feeder.unpack(delivery.count) { levels.add(frame) }
       case .interrupted: levels.forgetRate()
       case .lost: return false
@@ -117,18 +129,8 @@ extension SelfTest {
   // MARK: What was heard
 
   private func digitizer(
-    _ counters: DigitizerCounters, _ levels: LevelStatistics, _ settings: DigitizerSettings,
-    _ otherRateHertz: Int?
+    _ counters: DigitizerCounters, _ levels: LevelStatistics, _ settings: DigitizerSettings
   ) -> Finding {
-    if let otherRateHertz {
-      var text = Text<320>("it sends ")
-      text.append(otherRateHertz)
-      text.append(" samples a second: set the device or sample_rate_millihertz")
-      return Finding("digitizer", .bad, text)
-    }
-    guard levels.frames > 0 else {
-      return Finding("digitizer", .bad, SelfTest.silence(settings.kind, counters))
-    }
     var text = Text<320>()
     text.append(settings.channelCount)
     text.append(" channels, ")
@@ -150,24 +152,6 @@ extension SelfTest {
       return Finding("digitizer", .doubtful, text)
     }
     return Finding("digitizer", .good, text)
-  }
-
-  /// Why a device that could be opened gives no frame.
-  private static func silence(
-    _ kind: DigitizerKind, _ counters: DigitizerCounters
-  ) -> StaticString {
-    switch kind {
-    case .alsa:
-      "the device opens and gives no frame: is its clock running (I2S master), is the overlay the right one?"
-    case .shake where counters.shortReads > 0:
-      "datagrams come, and none of them can be taken: is source the Shake's address, are channel_names its channels?"
-    case .shake:
-      "no datagram comes: does the Shake's data cast go to this machine and port, does a firewall let it in?"
-    case .anyshake where counters.shortReads > 0:
-      "bytes come, and no packet: is baud_rate the device's, channels the number of those that are on?"
-    case .anyshake:
-      "nothing comes on the line: is it the right device, does the Explorer have power?"
-    }
   }
 
   private func level(

@@ -9,7 +9,7 @@ func setup(_ parsed: CommandLineArguments) throws {
     throw UsageError("setup takes options alone: \(parsed.rest[0])")
   }
   let setup = try Setup(
-    folder: parsed.values["--folder"] ?? "/etc/onset",
+    folder: parsed.values["--folder"] ?? Setup.usualFolder,
     share: parsed.values["--share"] ?? "/usr/share/onset",
     state: parsed.values["--state"] ?? "/var/lib/onset")
   let answers = try SetupAnswers(
@@ -27,18 +27,26 @@ func setup(_ parsed: CommandLineArguments) throws {
     operators: parsed.values["--operators"].map(SetupAnswers.operators) ?? [])
   let said = try setup.write(answers, replaces: parsed.flags.contains("--replace"))
   print(said.joined(separator: "\n"))
-  let isFit = try selfTest(parsed, setup)
   print(
     """
     the collector needs \(setup.keyPath) as \(answers.code).key in its folder of keys, over a way that nobody
     else reads; onset key public \(setup.keyPath) makes what operators need
     """)
-  guard isFit else {
+  // Files for another machine are tried there.
+  let isHere = setup.folder == Setup.usualFolder
+  guard isHere || parsed.values["--onsetd"] != nil else { return }
+  let ran = isHere && hasServiceManager && isActive()
+  if ran { _ = try runToEnd(["systemctl", "stop", "onsetd"]) }
+  var isEnabled = false
+  defer { if ran && !isEnabled { _ = try? runToEnd(["systemctl", "start", "onsetd"]) } }
+  guard try selfTest(parsed, setup) else {
     throw ToolError(
       "the self-test found what is BAD above: mend it and run onset setup --replace again, or start the "
         + "station as it is: systemctl enable --now onsetd")
   }
-  if !parsed.flags.contains("--no-start") { try enable() }
+  guard isHere, !parsed.flags.contains("--no-start") else { return }
+  try enable()
+  isEnabled = true
 }
 
 /// The option's value; without it a question, which is put again until the answer is right.
@@ -102,7 +110,6 @@ private var hasServiceManager: Bool {
 
 /// As the service's user, where it is there: what it may open is part of the test.
 private func selfTest(_ parsed: CommandLineArguments, _ setup: Setup) throws -> Bool {
-  if hasServiceManager { _ = try runToEnd(["systemctl", "stop", "onsetd"]) }
   let program = parsed.values["--onsetd"] ?? "onsetd"
   let isService = getuid() == 0 && getpwnam("onset") != nil
   let words =
@@ -113,6 +120,10 @@ private func selfTest(_ parsed: CommandLineArguments, _ setup: Setup) throws -> 
       "\(program) is not there: install the package onset-station, or name it with --onsetd")
   }
   return status == 0
+}
+
+private func isActive() -> Bool {
+  (try? runToEnd(["systemctl", "is-active", "--quiet", "onsetd"])) == 0
 }
 
 private func enable() throws {

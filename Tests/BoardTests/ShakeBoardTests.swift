@@ -40,7 +40,7 @@ private let relay = "[relay]\nchip = \"gpiochip0\"\nline = 17\nfail_safe = \"rel
     #expect(digitizer.channelCount == 4 && digitizer.sampleRateMillihertz == 100_000)
     #expect(digitizer.periodFrames == 25 && digitizer.clipCounts == 8_388_607)
     let shake = digitizer.shake
-    #expect(shake.port == 8888 && shake.source.string == "192.0.2.7" && !shake.isLinkPrivate)
+    #expect(shake.port == 8888 && shake.source.string == "192.0.2.7" && shake.interface.isEmpty)
     #expect(shake.patienceMilliseconds == 500)
     // Within one sample, by its maker.
     #expect(shake.clockUncertaintyMicroseconds == 10_000)
@@ -52,12 +52,12 @@ private let relay = "[relay]\nchip = \"gpiochip0\"\nline = 17\nfail_safe = \"rel
     #expect(slow.periodFrames == 12 && slow.shake.clockUncertaintyMicroseconds == 20_000)
     let told = try read(
       good.adding(
-        "port = 9\npatience_milliseconds = 90\nclock_uncertainty_microseconds = 70\nlink_is_private = true",
+        "port = 9\npatience_milliseconds = 90\nclock_uncertainty_microseconds = 70\nprivate_interface = \"eth1\"",
         after: "source")
     ).digitizer.shake
     #expect(
       (told.port, told.patienceMilliseconds, told.clockUncertaintyMicroseconds) == (9, 90, 70))
-    #expect(told.isLinkPrivate)
+    #expect(told.interface.string == "eth1")
   }
 
   @Test(arguments: [
@@ -86,7 +86,7 @@ private let relay = "[relay]\nchip = \"gpiochip0\"\nline = 17\nfail_safe = \"rel
     #expect(refused("\(good.text)\n\(relay)").contains("source is believed by its address alone"))
     for own in [
       good.with("source", "\"127.0.0.1\""), good.with("source", "\"::1\""),
-      good.adding("link_is_private = true", after: "source"),
+      good.adding("private_interface = \"eth1\"", after: "source"),
     ] {
       let text = "\(own.text)\n\(relay)"
       #expect(refused(text) == "accepted", "\(text)")

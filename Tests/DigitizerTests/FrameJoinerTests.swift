@@ -45,6 +45,18 @@ private let begin: Int64 = 1_795_996_800 * second
       take(now)
     }
 
+    /// A packet of 25 that begins 12 frames later.
+    func hearStaggered(_ packet: Int, _ channel: Int, at seconds: Double, clock: Int64) {
+      let samples = (0..<25).map { Self.sample(25 * packet + 12 + $0, channel) }
+      samples.withUnsafeBufferPointer {
+        joiner.put(
+          $0, channel: channel,
+          at: UTC(nanoseconds: begin + Int64(packet) * second / 4 + 120_000_000 + clock),
+          monotonicNow: Int64(seconds * 1e9))
+      }
+      take(Int64(seconds * 1e9))
+    }
+
     func take(_ now: Int64) {
       var raw = [Int32](repeating: 0, count: 100 * channels)
       raw.withUnsafeMutableBytes { raw in
@@ -202,6 +214,47 @@ private let begin: Int64 = 1_795_996_800 * second
       bench.hear(packet, 0, at: Double(packet + 1) / 4, clock: Int64(packet) * 50_000)
     }
     #expect(bench.frames.count == 500_000 && bench.gaps.isEmpty && bench.refused == 0)
+  }
+
+  /// Stamps that are off by a sample either way cut nothing out and tell no gap.
+  @Test func jitterOfStampsIsNoGap() {
+    for seed in 1...10 {
+      var random = RandomGenerator(seed: UInt64(seed))
+      let bench = Bench()
+      for packet in 0..<400 {
+        let jitter = Int64.random(in: -9_900_000...9_900_000, using: &random)
+        for channel in 0..<3 {
+          bench.hear(packet, channel, at: Double(packet + 1) / 4, clock: jitter)
+        }
+      }
+      #expect(bench.gaps.isEmpty && bench.refused == 0 && bench.frames.count == 10_000)
+      let isRight = bench.frames.allSatisfy { frame in
+        frame.samples == (0..<3).map { Bench.sample(Int(frame.number), $0) }
+      }
+      #expect(isRight, "seed \(seed)")
+    }
+  }
+
+  /// Channels whose packets begin at other times, by a clock that drifts away.
+  @Test func channelsMayBeStaggered() {
+    let bench = Bench(channels: 2)
+    for packet in 0..<8000 {
+      bench.hear(packet, 0, at: Double(packet + 1) / 4, clock: Int64(packet) * 500_000)
+      bench.hearStaggered(
+        packet, 1, at: Double(packet + 1) / 4 + 0.12, clock: Int64(packet) * 500_000)
+    }
+    // The first dozen frames have one of the two alone.
+    #expect(bench.gaps == [.frames(12)] && bench.refused == 1)
+    #expect(bench.frames.count > 8000 * 25 - 50)
+  }
+
+  /// A channel that never comes: no frames, and it is counted.
+  @Test func achannelThatNeverComesIsCounted() {
+    let bench = Bench()
+    for packet in 0..<40 {
+      for channel in 0..<2 { bench.hear(packet, channel, at: Double(packet + 1) / 4) }
+    }
+    #expect(bench.frames.isEmpty && bench.refused > 10)
   }
 
   /// Frames of one delivery have one line of time.

@@ -41,6 +41,7 @@ private final class TemporaryFolder {
     #expect(setup.boardNames.count >= 5 && !setup.boardNames.contains("host"))
     let sensors = try SetupAnswers.sensors("geophone-4.5hz", folder: setup.instruments)
     for name in setup.boardNames {
+      unlink(setup.boardPath)
       let board = try SetupAnswers.device(name, boards: setup.boardNames)
       let said = try setup.write(try answers(board, sensors: sensors), replaces: true)
       #expect(said[0].hasPrefix("board \(name): "), "\(said)")
@@ -70,6 +71,24 @@ private final class TemporaryFolder {
     #expect(throws: (any Error).self) { try setup.write(try answers(broken), replaces: true) }
     #expect(try String(contentsOfFile: setup.boardPath, encoding: .utf8) == first)
     #expect(!FileManager.default.fileExists(atPath: setup.boardPath + ".new"))
+    // What somebody has written by hand is not thrown away.
+    let relay = "\n[relay]\nchip = \"gpiochip0\"\nline = 17\nfail_safe = \"released\"\n"
+    try (first + relay).write(toFile: setup.boardPath, atomically: true, encoding: .utf8)
+    let forgotten = #expect(throws: ToolError.self) {
+      try setup.write(try answers(board), replaces: true)
+    }
+    #expect(forgotten?.description.contains("has [relay], which a new one") ?? false)
+    try first.write(toFile: setup.boardPath, atomically: true, encoding: .utf8)
+    // A sensor's file comes along.
+    let sensor = folder.path + "/mine.toml"
+    try FileManager.default.copyItem(
+      atPath: setup.instruments + "/geophone-4.5hz.toml", toPath: sensor)
+    let sensors = try SetupAnswers.sensors(sensor, folder: setup.instruments)
+    _ = try setup.write(try answers(board, sensors: sensors), replaces: true)
+    #expect(
+      try String(contentsOfFile: setup.stationPath, encoding: .utf8)
+        .contains("\"\(setup.folder)/instruments/mine.toml\""))
+    unlink(setup.stationPath)
     let other = try SetupAnswers.device("anyshake-explorer=/dev/ttyS9", boards: setup.boardNames)
     _ = try setup.write(try answers(other), replaces: true)
     #expect(try String(contentsOfFile: setup.boardPath + ".before", encoding: .utf8) == first)

@@ -22,6 +22,10 @@ static speed_t speed_of(int baud) {
 
 static int prepare(int line, int baud) {
   struct termios state;
+  if (speed_of(baud) == B0) {
+    errno = EINVAL;
+    return -1;
+  }
   if (tcgetattr(line, &state) != 0) return -1;
   cfmakeraw(&state);
   state.c_cflag |= CLOCAL | CREAD;

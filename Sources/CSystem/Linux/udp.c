@@ -89,6 +89,10 @@ int clinux_udp_port(int socket) {
   return a.port;
 }
 
+int clinux_udp_bind_interface(int socket, const char *name) {
+  return setsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name));
+}
+
 ssize_t clinux_udp_send(int socket, int is_ipv4, const void *bytes, size_t count, const struct clinux_address *to) {
   struct sockaddr_in6 formed;
   socklen_t size = form(to, is_ipv4, &formed);

@@ -27,7 +27,8 @@ extension CommandTable {
         "--shake-port", value: "PORT", in: .whole(1...65_535), default: "8888",
         "Where a Shake's data cast is listened for."),
       CommandOption(
-        "--folder", value: "FOLDER", default: "/etc/onset", "Where the station's files are written."
+        "--folder", value: "FOLDER", default: "/etc/onset",
+        "Where the station's files are written; another one is for another machine."
       ),
       CommandOption(
         "--share", value: "FOLDER", default: "/usr/share/onset",
@@ -35,7 +36,8 @@ extension CommandTable {
       ),
       CommandOption("--state", value: "FOLDER", default: "/var/lib/onset", "The station's state."),
       CommandOption(
-        "--onsetd", value: "PROGRAM", default: "onsetd", "The station's program, for the self-test."
+        "--onsetd", value: "PROGRAM", default: "onsetd",
+        "The station's program, for the self-test, which files for another machine have only with it."
       ),
     ],
     example: "onset setup --digitizer raspberry-shake=192.0.2.7 --code AM.R1234.00.EH",

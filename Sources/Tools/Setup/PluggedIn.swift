@@ -78,7 +78,9 @@ public struct PluggedIn: Equatable, Sendable {
       guard left > 0 else { return heard.found(port) }
       _ = poll(&waiting, 1, Int32(clamping: left / 1_000_000 + 1))
       buffer.withUnsafeMutableBufferPointer { buffer in
-        while let (count, sender) = socket.receive(into: buffer) {
+        while clock.monotonicNanoseconds() < end,
+          let (count, sender) = socket.receive(into: buffer)
+        {
           heard.take(UnsafeBufferPointer(rebasing: buffer[0..<min(count, buffer.count)]), sender)
         }
       }
@@ -88,9 +90,14 @@ public struct PluggedIn: Equatable, Sendable {
 
 /// What was heard of casts: from where, which channels, and how many samples a second.
 struct HeardCasts {
-  private var senders:
-    [(address: String, channels: [String: (samples: Int, first: UTC, last: UTC)])] =
-      []
+  private struct Channel {
+    var first: UTC
+    var last: UTC
+    /// Of the newest datagram, and of all before it.
+    var newest: Int
+    var before = 0
+  }
+  private var senders: [(address: String, channels: [String: Channel])] = []
   private var samples = [Int32](repeating: 0, count: ShakeDatagram.sampleMaximum)
 
   mutating func take(_ bytes: UnsafeBufferPointer<UInt8>, _ sender: Address) {
@@ -98,19 +105,17 @@ struct HeardCasts {
       ShakeDatagram(bytes, samples: buffer).map { ($0.name, $0.time, $0.samples.count) }
     }
     guard let (number, time, count) = read else { return }
-    let name = String(
-      decoding: (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
-        .filter { $0 > 0 }, as: UTF8.self)
+    let letters = (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+    let name = String(decoding: letters.filter { $0 > 0 }, as: UTF8.self)
     let address = sender.host
     let place = senders.firstIndex { $0.address == address } ?? senders.endIndex
     if place == senders.endIndex { senders.append((address, [:])) }
-    let known = senders[place].channels[name]
-    senders[place].channels[name] = (count, known?.first ?? time, time)
-    if let known { counts[name, default: 0] += known.samples }
+    var channel =
+      senders[place].channels[name] ?? Channel(first: time, last: time, newest: 0)
+    channel.before += channel.newest
+    (channel.newest, channel.last) = (count, time)
+    senders[place].channels[name] = channel
   }
-
-  /// Samples of each channel before its newest datagram.
-  private var counts: [String: Int] = [:]
 
   /// Vertical, north, east; the geophone of a Shake that has both as a fourth.
   static func order(_ names: Set<String>) -> [String] {
@@ -126,10 +131,9 @@ struct HeardCasts {
   func found(_ port: Int) -> [PluggedIn] {
     senders.compactMap { sender in
       let names = HeardCasts.order(Set(sender.channels.keys))
-      guard let first = names.first, let one = sender.channels[first], one.last > one.first,
-        let count = counts[first]
+      guard let first = names.first, let one = sender.channels[first], one.last > one.first
       else { return nil }
-      let rate = Double(count) / (Double(one.last - one.first) * 1e-9)
+      let rate = Double(one.before) / (Double(one.last - one.first) * 1e-9)
       let hertz = rate < 75 ? 50 : 100
       var changes = [
         PluggedIn.Change("source", "\"\(sender.address)\""),

@@ -7,6 +7,9 @@ import Core
 import Foundation
 
 public struct Setup {
+  /// Where the service looks for its files.
+  public static let usualFolder = "/etc/onset"
+
   public let folder: String
   /// Shipped boards, networks and instruments.
   public let boards: String
@@ -24,6 +27,10 @@ public struct Setup {
     models = absolute("\(data)/models")
     instruments = absolute("\(data)/instruments")
     self.state = absolute(state)
+    let homes = ["/home/", "/root/"]
+    guard self.folder != Setup.usualFolder || !homes.contains(where: models.hasPrefix) else {
+      throw ToolError("\(models): the service does not see anybody's home; install onset-station")
+    }
     for path in [boards, models] where !FileManager.default.fileExists(atPath: path) {
       throw ToolError(
         "\(path) is not there: install the package onset-station, or name a source tree with --share"
@@ -51,7 +58,8 @@ public struct Setup {
 
   /// Both files, checked together before either is put in its place; and a key where there is none.
   /// What was there is kept beside them. Returns what is to be known of them.
-  public func write(_ answers: SetupAnswers, replaces: Bool) throws -> [String] {
+  public func write(_ given: SetupAnswers, replaces: Bool) throws -> [String] {
+    var answers = given
     let present = [boardPath, stationPath].filter { FileManager.default.fileExists(atPath: $0) }
     guard replaces || present.isEmpty else {
       throw ToolError("\(present[0]) is there already: --replace keeps it as \(present[0]).before")
@@ -65,29 +73,68 @@ public struct Setup {
       atPath: folder, withIntermediateDirectories: true)
     try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
     if !FileManager.default.fileExists(atPath: keyPath) { try KeyFiles.make(keyPath) }
+    answers.sensors = try answers.sensors.map(brought)
     let text = StationText(answers: answers, models: models, state: state).text
-    let files = [(boardPath, board.text), (stationPath, text)]
+    let files = [(path: boardPath, text: board.text), (path: stationPath, text: text)]
+    for (path, text) in files where FileManager.default.fileExists(atPath: path) {
+      try demandNothingIsForgotten(path, text)
+    }
     var said: [String] = []
     do {
       for (path, text) in files {
         try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".new"))
         said.append(try Check.file(path + ".new"))
       }
-      said += try Check.together(files.map { $0.0 + ".new" })
+      said += try Check.together(files.map { $0.path + ".new" })
     } catch {
       for (path, _) in files { unlink(path + ".new") }
       throw error
     }
-    for (path, _) in files {
-      if FileManager.default.fileExists(atPath: path) {
-        guard rename(path, path + ".before") == 0 else {
-          throw ToolError("\(path): cannot be moved")
-        }
-      }
-      guard rename(path + ".new", path) == 0 else { throw ToolError("\(path): cannot be written") }
-    }
+    for (path, _) in files { try replace(path) }
     giveToStation([boardPath, stationPath, keyPath, state])
     return said
+  }
+
+  /// The new file in the old one's place, in one step that a power cut leaves done or undone.
+  private func replace(_ path: String) throws {
+    if FileManager.default.fileExists(atPath: path) {
+      unlink(path + ".before")
+      guard link(path, path + ".before") == 0 else {
+        throw ToolError("\(path).before: cannot be made")
+      }
+    }
+    let (file, folder) = (open(path + ".new", O_RDONLY), open(folder, O_RDONLY))
+    defer { for descriptor in [file, folder] where descriptor >= 0 { close(descriptor) } }
+    guard fsync(file) == 0, rename(path + ".new", path) == 0, fsync(folder) == 0 else {
+      throw ToolError("\(path): cannot be written")
+    }
+  }
+
+  /// Sections that somebody has written by hand are not known here and would be gone.
+  private func demandNothingIsForgotten(_ path: String, _ text: String) throws {
+    func sections(_ text: String) -> Set<Substring> {
+      Set(text.split(separator: "\n").filter { $0.hasPrefix("[") }.map { $0.prefix { $0 != "]" } })
+    }
+    let old = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let gone = sections(old).subtracting(sections(text)).sorted().map { $0 + "]" }
+    guard gone.isEmpty else {
+      throw ToolError(
+        "\(path) has \(gone.joined(separator: " ")), which a new one would not have: change the file by "
+          + "hand instead, or move it away first")
+    }
+  }
+
+  /// An instrument file where the service can read it: it does not see anybody's home.
+  private func brought(_ path: String) throws -> String {
+    guard !["\(folder)/", "\(instruments)/"].contains(where: path.hasPrefix) else { return path }
+    let own = "\(folder)/instruments"
+    try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
+    let copy = "\(own)/\(URL(fileURLWithPath: path).lastPathComponent)"
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw ToolError("\(path): cannot be read")
+    }
+    try bytes.write(to: URL(fileURLWithPath: copy))
+    return copy
   }
 
   private func shippedBoard(_ answers: SetupAnswers) -> String {

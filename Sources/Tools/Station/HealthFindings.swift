@@ -108,7 +108,8 @@ public enum HealthFindings {
     }
     if h.reopenings > 0 {
       return finding(
-        "digitizer", .doubtful, figures + ": the card went away and came back; look at its plug")
+        "digitizer", .doubtful,
+        figures + ": the digitizer went away and came back; look at its plug")
     }
     if h.overruns > 0 || h.machine.ringFillPerMille > ringPerMilleMaximum {
       return finding(

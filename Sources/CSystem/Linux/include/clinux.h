@@ -44,6 +44,9 @@ static inline int64_t clinux_file_size(int file) {
 static inline int clinux_open_directory(const char *path) {
   return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
+// Only what comes over this interface is received; 0, or -1 with errno.
+int clinux_udp_bind_interface(int socket, const char *name);
+
 // A serial line of 8 bits without parity, for this process alone; -1 with errno.
 int clinux_serial_open(const char *path, int baud);
 // Bytes that have come; 0: none yet; -1: the line is gone.
