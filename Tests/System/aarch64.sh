@@ -26,7 +26,7 @@ register() {  # DEB: what dpkg knows of an installed package, as far as dpkg-shl
   mkdir -p "$info"
   echo 1 > "$info/format"
   for file in symbols shlibs; do dpkg-deb --info "$1" $file > "$info/$name.$file" 2> /dev/null || rm "$info/$name.$file"; done
-  dpkg-deb --fsys-tarfile "$1" | tar t | sed -e "s|^\.|$S|" -e 's|/$||' > "$info/$name.list"
+  dpkg-deb --fsys-tarfile "$1" | tar t | sed -e 's|^\./lib/|./usr/lib/|' -e "s|^\.|$S|" -e 's|/$||' > "$info/$name.list"
   { dpkg-deb --field "$1"; printf 'Status: install ok installed\n\n'; } >> "$S/var/lib/dpkg/status"
 }
 

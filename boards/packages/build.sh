@@ -56,9 +56,8 @@ cross_compile() {
   mkdir "$work/debian"
   printf 'Source: onset\n\nPackage: onset\nArchitecture: any\n' > "$work/debian/control"
   (cd "$work"; DEB_HOST_ARCH=arm64 dpkg-shlibdeps --warnings=0 --admindir="$root/var/lib/dpkg" \
-    -l"$root/usr/lib/aarch64-linux-gnu" -O "$programs/onsetd" 2> /dev/null) |
-    sed -n 's/^shlibs:Depends=//p' > "$programs/onsetd.depends"
-  [ -s "$programs/onsetd.depends" ] || { echo "dpkg-shlibdeps found nothing for $programs/onsetd" >&2; exit 1; }
+    -l"$root/usr/lib/aarch64-linux-gnu" -O "$programs/onsetd" 2> errors > depends || { cat errors >&2; exit 1; })
+  sed -n 's/^shlibs:Depends=//p' "$work/depends" > "$programs/onsetd.depends"
   rm -r "$work"
 }
 
