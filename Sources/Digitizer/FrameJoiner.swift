@@ -9,9 +9,9 @@
 // Where a packet belongs is told by its time, counted from the newest packet before it, so that a
 // crystal that is off by some ppm adds up to nothing. Stamps are good to a sample or two, so one
 // that nearly follows its channel's last packet follows it. One whose time has run otherwise than
-// this machine's, or that begins within what its channel has told, is a stranger and not followed,
-// unless strangers of every channel come and nobody else: then the sender's clock was set, and the
-// stream begins anew.
+// this machine's, or that tells what its channel has told, is a stranger and not followed, unless
+// strangers of every channel come and nobody else: then the sender's clock was set, and the stream
+// begins anew.
 //
 //     var joiner = FrameJoiner(channels: 3, rateMillihertz: 100_000, patience: …, arena: &arena)
 //     joiner.put(datagram.samples, channel: 0, at: datagram.time, monotonicNow: now)
@@ -100,7 +100,7 @@ public struct FrameJoiner {
       return
     }
     let isNewest = newest == nil || first + Int64(packet.count) >= end
-    ends[channel] = first + Int64(packet.count)
+    ends[channel] = max(ends[channel], first + Int64(packet.count))
     var isNew = false
     for index in 0..<packet.count {
       let frame = first + Int64(index)
@@ -137,8 +137,11 @@ public struct FrameJoiner {
       newest.frame + Int64(Elementary.nearestInteger(Double(elapsed) / nanosecondsPerFrame))
     let beyond = frame - ends[channel]
     if ends[channel] > 0 {
-      guard beyond >= -FrameJoiner.jitterFrames else { return follow(time, channel) }
-      if beyond <= FrameJoiner.jitterFrames { frame = ends[channel] }
+      if beyond.magnitude <= UInt64(FrameJoiner.jitterFrames) {
+        frame = ends[channel]
+      } else if beyond < 0, hasTold(frame, count, channel) {
+        return follow(time, channel)
+      }
     }
     guard frame + Int64(count) > head else { return follow(time, channel) }
     strangers.count = 0
@@ -150,6 +153,16 @@ public struct FrameJoiner {
       (head, end) = (frame, frame)
     }
     return frame
+  }
+
+  /// The channel has told more of these frames than jitter makes of its neighbours: it is no packet
+  /// that others have overtaken.
+  private func hasTold(_ first: Int64, _ count: Int, _ channel: Int) -> Bool {
+    var told = 0
+    for frame in first..<(first + Int64(count)) where frame < end {
+      if frame < head || present[slot(frame)] & (1 << channel) != 0 { told += 1 }
+    }
+    return told > min(2 * Int(FrameJoiner.jitterFrames), count / 2)
   }
 
   /// A stranger. Where there is nobody else any more, it is the first of another time.
