@@ -139,7 +139,7 @@ extension SelfTest {
     if let error = levels.rateError {
       text.append(", rate off by ")
       text.append(thousandths: Elementary.nearestInteger(error * 1e9))
-      text.append(" ppm on the kernel's clock")
+      text.append(settings.kind == .shake ? " ppm by its own clock" : " ppm on the kernel's clock")
       if error.magnitude > SelfTest.rateErrorMaximum {
         text.append(": the digitizer does not run at sample_rate_millihertz")
         return Finding("digitizer", .bad, text)

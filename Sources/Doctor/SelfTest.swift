@@ -20,6 +20,7 @@ import Clock
 import Conditioning
 import Core
 import Devices
+import Digitizer
 import Estimator
 import Kernels
 import Network
@@ -101,7 +102,8 @@ public struct SelfTest: ~Copyable {
     }
     note(
       SelfTest.time(
-        now, hasPulse: board?.pulse != nil, hasTimesyncd: clinux_timesyncd_runs() != 0), tell)
+        now, hasPulse: board?.pulse != nil, hasTimesyncd: clinux_timesyncd_runs() != 0,
+        datesItself: board?.digitizer.kind == .shake), tell)
     if let station {
       note(disk(station.stateDirectory), tell)
       note(uplink(station.uplink.first, station.uplink.listenPort), tell)
@@ -215,9 +217,9 @@ public struct SelfTest: ~Copyable {
 
   // MARK: The machine
 
-  /// `hasTimesyncd`: systemd-timesyncd runs here.
+  /// `hasTimesyncd`: systemd-timesyncd runs here. `datesItself`: the digitizer has a clock of its own.
   static func time(
-    _ now: SystemClockReading, hasPulse: Bool, hasTimesyncd: Bool
+    _ now: SystemClockReading, hasPulse: Bool, hasTimesyncd: Bool, datesItself: Bool = false
   ) -> Finding {
     var text = Text<320>("the machine's clock says ")
     text.append(now.realtime.date)
@@ -229,6 +231,10 @@ public struct SelfTest: ~Copyable {
     }
     guard now.isSynchronised else {
       text.append(" and nobody keeps it right: see chronyc tracking")
+      guard !datesItself else {
+        text.append(". Samples have the digitizer's time, which nothing here can contradict then")
+        return Finding("clock", .doubtful, text)
+      }
       text.append(
         hasPulse ? ". The pulse says when a second begins, the clock has to say which" : "")
       return Finding("clock", .bad, text)

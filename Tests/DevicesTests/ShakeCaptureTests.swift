@@ -80,11 +80,22 @@ import Tools
       raw.withUnsafeMutableBytes { capture.read($0, bytesPerFrame: 8, monotonicNow: now) }
     }
     if case .nothingYet = read(1) {} else { Issue.record("frames of nobody") }
+    func complains(_ words: String) {
+      let text = capture.complaint.string
+      #expect(text.contains(words), "\(text)")
+    }
+    complains("no datagram comes")
     let shake = Cast(from: "127.0.0.1", to: port)
     let stranger = Cast(from: "127.0.0.2", to: port)
     stranger.send("{'EHZ', 1582315130.292, 9, 9}")
-    shake.send("{'EHZ', 1582315130.292, 1, 2}")
+    _ = read(2)
+    complains("none from source")
     shake.send("{'HDF', 1582315130.292, 1, 2}")
+    _ = read(3)
+    complains("none of channel_names")
+    shake.send("{'EHZ', 1582315130.292, 1, 2}")
+    _ = read(4)
+    complains("EHN does not come, and others do")
     shake.send("nonsense")
     shake.send("{'EHN', 1582315130.292, -1, -2}")
     guard case .frames(let delivery) = read(second) else {
@@ -122,6 +133,13 @@ import Tools
         return "accepted"
       } catch { return error.description }
     }
+    var elsewhere = try settings(port: port)
+    elsewhere.shake.interface = Text<16>("none0")
+    let absent = refusal(elsewhere)
+    #expect(absent.contains("private_interface none0 cannot be listened to alone"), "\(absent)")
+    var own = try settings(port: port)
+    own.shake.interface = Text<16>("lo")
+    #expect(refusal(own) == "accepted")
     let named = refusal(try settings(port: port, source: "shake.local"))
     #expect(named.contains("source shake.local is no address"), "\(named)")
     let holder = try UdpEndpoint(at: Address(ipv4: 0, port: UInt16(port)), for: "test")

@@ -167,14 +167,15 @@ private func verdicts(
   @Test func whoKeepsTheClockIsNamed() {
     func time(
       maximum: Int, estimated: Int, status: Int32 = 0, hasPulse: Bool = true,
-      hasTimesyncd: Bool = false
+      hasTimesyncd: Bool = false, datesItself: Bool = false
     ) -> (Verdict, String) {
       let reading = SystemClockReading(
         monotonicNanoseconds: 1, realtime: UTC(CalendarDate(year: 2026, month: 11, day: 25)),
         kernel: KernelClock(
           state: 0, status: status, maximumErrorMicroseconds: maximum,
           estimatedErrorMicroseconds: estimated))
-      let finding = SelfTest.time(reading, hasPulse: hasPulse, hasTimesyncd: hasTimesyncd)
+      let finding = SelfTest.time(
+        reading, hasPulse: hasPulse, hasTimesyncd: hasTimesyncd, datesItself: datesItself)
       return (finding.verdict, finding.text.string)
     }
     let chrony = time(maximum: 12_500, estimated: 300)
@@ -192,6 +193,8 @@ private func verdicts(
     #expect(running.1.utf8.count < 320)
     let nobody = time(maximum: 16_000_000, estimated: 16_000_000, status: 0x40)
     #expect(nobody.0 == .bad && nobody.1.contains("nobody keeps it right"))
+    let shake = time(maximum: 16_000_000, estimated: 16_000_000, status: 0x40, datesItself: true)
+    #expect(shake.0 == .doubtful && shake.1.contains("Samples have the digitizer's time"))
   }
 
   @Test func edgesAreASecondApart() {

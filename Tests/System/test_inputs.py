@@ -189,11 +189,11 @@ class SetupTest(Inputs):
             player.join()
 
     def test_ten_stations_are_ten_times_the_same_line(self):
-        line = ["--upstream", "collector.example.org", "--sensor", "none"]
+        line = ["--upstream", "127.0.0.1:6464", "--sensor", "none"]
         process, place = self.begin(*line, "--code", "XX.ONST2.00.EH", stdin=subprocess.DEVNULL)
         said, _ = process.communicate()
         self.assertEqual(process.returncode, 0, said)
-        self.assertIn('host = "collector.example.org"', (place / "station.toml").read_text())
+        self.assertIn('host = "127.0.0.1"', (place / "station.toml").read_text())
         # What is there is left alone, and what nobody answers is named.
         process, _ = self.begin(*line, "--code", "XX.ONST3.00.EH", stdin=subprocess.DEVNULL)
         said, _ = process.communicate()
@@ -239,6 +239,32 @@ class AnyShakeTest(Inputs):
         self.assert_as_from_a_card(self.picks(station), round(begin * 1e9), self.ARRIVAL_NS)
         player.join()
         self.assertEqual(station.stop(), 0)
+
+    def self_test(self, explorer, packets):
+        """What the self-test says of the digitizer."""
+        board = self.folder / "line.toml"
+        board.write_text(BOARD.format(
+            f'kind = "anyshake"\ndevice = "{explorer.link}"\nbaud_rate = {explorer.baud}\nchannels = 3'))
+        player = threading.Thread(target=explorer.play, args=(time.time(), packets), daemon=True)
+        player.start()
+        station = LiveStation(ONSETD, TOOLS, self.folder / "of-a-test")
+        station.socket.close()
+        said = subprocess.run([ONSETD, "--board", board, "--station", station.host / "station.toml", "--self-test"],
+                              capture_output=True, text=True).stdout
+        player.join()
+        return next(line for line in said.splitlines() if " digitizer " in line)
+
+    def test_the_self_test_says_why_nothing_comes(self):
+        silent = Explorer(self.frames, RATE, 2, self.folder / "explorer")
+        silent.plug_in()
+        self.assertRegex(self.self_test(silent, []), "^BAD +digitizer +nothing comes on the line")
+        other = Explorer(self.frames, 50, 3, self.folder / "explorer")
+        other.plug_in()
+        self.assertRegex(self.self_test(other, range(20)), "^BAD +digitizer +it sends 50 samples a second")
+        noise = Explorer(self.frames, RATE, 2, self.folder / "explorer")
+        noise.packet = lambda number, begin: bytes(range(60))
+        noise.plug_in()
+        self.assertRegex(self.self_test(noise, range(40)), "^BAD +digitizer +bytes come, and no packet")
 
     def test_an_earthquake_with_gnss_and_a_lost_packet(self):
         explorer, station, begin = self.listen(3, is_gnss=True, baud=115_200)
