@@ -197,6 +197,16 @@ private final class Listener {
     #expect(two.frames.isEmpty && two.decoder.otherRateHertz == nil)
   }
 
+  /// Bytes can look like a packet of another protocol once.
+  @Test func onePacketIsNotBelieved() {
+    let listener = Listener()
+    listener.hear(Explorer(version: 1).packet(0))
+    let explorer = Explorer(version: 2)
+    for number in 0..<20 { listener.hear(explorer.packet(number)) }
+    #expect(listener.frames.first == frames(explorer, 0..<1).first)
+    #expect(listener.frames.count == 100 && listener.gaps.isEmpty)
+  }
+
   /// The device is set anew while it is listened to.
   @Test func anotherProtocolIsFoundOutAgain() {
     let listener = Listener()

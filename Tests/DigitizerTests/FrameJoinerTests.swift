@@ -207,6 +207,16 @@ private let begin: Int64 = 1_795_996_800 * second
     #expect(bench.frames.count >= 40 * 25 + 35 * 25)
   }
 
+  /// Set back by less than a packet: the one that overlaps is lost, and the gap is as long as the
+  /// sender's clock has it.
+  @Test func aSmallStepBackIsTold() {
+    let bench = Bench()
+    bench.hearAll(0..<40)
+    bench.hearAll(40..<80, clock: -second / 10)
+    #expect(bench.gaps == [.frames(15)])
+    #expect(bench.frames.last?.time == begin + 20 * second - second / 100 - second / 10)
+  }
+
   /// A crystal that is off by 200 ppm adds up to nothing: each packet is counted from the last.
   @Test func driftIsNoGap() {
     let bench = Bench(channels: 1)
