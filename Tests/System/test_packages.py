@@ -301,7 +301,7 @@ echo "$name $*" >> /tmp/cut/log
 [ "$(/usr/bin/wc -l < /tmp/cut/log)" = "$(/usr/bin/cat /tmp/cut/at)" ] || exec "/usr/bin/$name" "$@"
 for last in "$@"; do :; done
 case "$name $2" in
-  "rm "*) /usr/bin/find "$last" -type f | head -n 1 | /usr/bin/xargs -r /usr/bin/rm ;;
+  "rm "*) /usr/bin/find "$last" -type f | sort -r | head -n 1 | /usr/bin/xargs -r /usr/bin/rm ;;
   "cp --parents") mkdir -p "$last/${3%/*}"; if [ -d "$3" ]; then mkdir -p "$last/$3"; else : > "$last/$3"; fi ;;
   "cp "*) if [ -d "$2" ]; then mkdir -p "$last"; else : > "$last"; fi ;;
 esac
