@@ -293,6 +293,123 @@ class Unbooted(Case):
         self.assertFalse(system.has("/var/lib/onset"))
 
 
+# In the place of a command of a maintainer script: notes that it was called, and at the call whose number is in `at` does
+# a part of its work, as a power cut would leave it, and kills the script.
+CUTTING = """#!/bin/sh
+name=${0##*/}
+echo "$name $*" >> /tmp/cut/log
+[ "$(/usr/bin/wc -l < /tmp/cut/log)" = "$(/usr/bin/cat /tmp/cut/at)" ] || exec "/usr/bin/$name" "$@"
+for last in "$@"; do :; done
+case "$name $2" in
+  "rm "*) /usr/bin/find "$last" -type f | sort -r | head -n 1 | /usr/bin/xargs -r /usr/bin/rm ;;
+  "cp --parents") mkdir -p "$last/${3%/*}"; if [ -d "$3" ]; then mkdir -p "$last/$3"; else : > "$last/$3"; fi ;;
+  "cp "*) if [ -d "$2" ]; then mkdir -p "$last"; else : > "$last"; fi ;;
+esac
+kill -KILL "$(/usr/bin/cat /tmp/cut/shell)"
+exit 1
+"""
+PARTS = "usr/bin/onsetd usr/share/onset usr/lib/systemd/system/onsetd.service"
+SCRIPTS = "/var/lib/dpkg/info/onset-station"
+
+
+class PowerCut(Case):
+    """At every step of the scripts that put one version in another's place, and what the next try makes of it. Versions
+    are told apart by a line in each part."""
+    boots, wants = False, ["onset-station"]
+
+    def setUp(self):
+        for name in ("cp", "mv", "rm", "sync"): self.system.put(f"/tmp/cut/{name}", CUTTING)
+        self.system.do("chmod +x /tmp/cut/*")
+        # What postinst is made of, without what it does.
+        self.system.do(f"sed '/^case \"\$1\"/,$d' {SCRIPTS}.postinst > /tmp/parts.sh")
+
+    def lay(self, version, folder):
+        self.system.do(f"rm -rf {folder}/usr/share/onset; mkdir -p /{folder}; test {folder} = / || (cd / && cp -a --parents {PARTS} /{folder}); "
+                       f"for p in usr/bin/onsetd usr/share/onset/models/version usr/lib/systemd/system/onsetd.service; do "
+                       f"mkdir -p {folder}/${{p%/*}}; echo {version} > {folder}/$p; done")
+
+    def version(self, folder=""):
+        """Of the parts that lie there; a part without one is an empty or half a part."""
+        return self.system.run(f"cd {folder}/ && cat usr/bin/onsetd usr/share/onset/models/version "
+                               "usr/lib/systemd/system/onsetd.service 2>&1").said.split()
+
+    def cut(self, command, at=0):
+        """Runs it until its call of number `at`; whether it came so far."""
+        self.system.do("rm -f /tmp/cut/log; touch /tmp/cut/log")
+        self.system.put("/tmp/cut/at", str(at))
+        return self.system.run(f"echo $$ > /tmp/cut/shell; PATH=/tmp/cut:$PATH exec {command}").status != 0
+
+    def every_cut(self, prepare, command, judge):
+        for at in range(1, 100):
+            prepare()
+            happened = self.cut(command, at)
+            with self.subTest(cut=self.system.read("/tmp/cut/log").splitlines()[-1] if happened else "none"):
+                judge()
+            if not happened: break
+        self.assertGreater(at, 8)
+
+    def prepare(self):
+        self.system.do("rm -rf /usr/lib/onset /usr/share/onset.* /usr/bin/onsetd.*")
+        self.lay("new", "/")
+        self.lay("old", "/usr/lib/onset/previous/files")
+        self.system.put("/usr/lib/onset/previous/version", "1\n")
+
+    def judge_next_try(self):
+        self.system.do(f"{SCRIPTS}.postinst configure 1")
+        self.assertEqual(self.version(), ["new"] * 3)
+        self.assertEqual(self.version("/usr/lib/onset/previous/files"), ["old"] * 3)
+        self.assertEqual(self.system.do("ls -d /usr/lib/onset/* /usr/share/onset* /usr/bin/onsetd*").split(),
+                         ["/usr/bin/onsetd", "/usr/lib/onset/previous", "/usr/share/onset"])
+
+    def test_while_a_new_version_is_refused(self):
+        self.every_cut(self.prepare, "sh -ec '. /tmp/parts.sh; exchange $PREVIOUS $REFUSED'", self.judge_next_try)
+
+    def test_while_a_refused_version_is_tried_again(self):
+        def prepare():
+            self.prepare()
+            self.system.do("sh -ec '. /tmp/parts.sh; exchange $PREVIOUS $REFUSED'")
+            self.assertEqual(self.version(), ["old"] * 3)
+        self.every_cut(prepare, f"{SCRIPTS}.postinst configure 1", self.judge_next_try)
+
+    def test_while_another_comes_after_a_refused_one(self):
+        """What was put back by halves is not what is kept."""
+        def judge():
+            self.system.do(f"{SCRIPTS}.preinst upgrade 2")
+            self.assertEqual(self.version("/usr/lib/onset/previous/files")[:3], ["old"] * 3)
+            self.assertFalse(self.system.has("/usr/lib/onset/refused"))
+
+        def prepare():
+            self.prepare()
+            self.assertTrue(self.cut("sh -ec '. /tmp/parts.sh; exchange $PREVIOUS $REFUSED'", self.last_renaming))
+        self.prepare()
+        self.cut("sh -ec '. /tmp/parts.sh; exchange $PREVIOUS $REFUSED'")
+        calls = self.system.read("/tmp/cut/log").splitlines()
+        self.last_renaming = max(n for n, call in enumerate(calls, 1) if call.startswith("mv"))
+        prepare()
+        judge()
+
+    def test_names_come_after_what_they_name(self):
+        self.prepare()
+        for command in ("sh -ec '. /tmp/parts.sh; exchange $PREVIOUS $REFUSED'", f"{SCRIPTS}.postinst configure 1",
+                        f"{SCRIPTS}.preinst upgrade 1"):
+            self.assertFalse(self.cut(command))
+            written, renamed = False, 0
+            for call in self.system.read("/tmp/cut/log").splitlines():
+                if call.startswith("cp"): written = True
+                if call.startswith("sync"): written = False
+                if call.startswith("mv"):
+                    renamed += 1
+                    self.assertFalse(written, f"{command}: {call}")
+            self.assertGreater(renamed, 0)
+
+    def test_nothing_is_exchanged_for_half_a_version(self):
+        self.prepare()
+        self.system.do("rm -r /usr/lib/onset/previous/files/usr/share")
+        said = self.system.run("sh -ec '. /tmp/parts.sh; exchange $PREVIOUS $REFUSED'")
+        self.assertIn("lacks a part", said.said)
+        self.assertEqual(self.version(), ["new"] * 3)
+
+
 def noise():
     """Some minutes of frames of three components."""
     random.seed(17)
@@ -440,6 +557,92 @@ class Station(Case):
         self.system.wait(lambda: self.state() == "active", "a station with its cable")
         self.back()
 
+    def trial(self, suffix, self_test="exit 0"):
+        """An upgrade whose self-test has begun; it goes on when there is /tmp/on."""
+        self.system.do("rm -f /tmp/begun /tmp/on /tmp/ended")
+        deb = variant(package("onset-station"), self.system.debs, suffix, wrapped(
+            'case "$*" in *--self-test*) touch /tmp/begun; until [ -e /tmp/on ]; do sleep 0.1; done\n'
+            f'{self_test};; esac; exec $real "$@"'))
+        self.system.put(f"/debs/{deb.name}", deb.read_bytes())
+        self.system.do(f"(dpkg --install /debs/{deb.name} > /tmp/said 2>&1; echo $? > /tmp/ended) < /dev/null > /dev/null 2>&1 &")
+        self.system.wait(lambda: self.system.has("/tmp/begun"), "a self-test")
+        self.assertEqual(self.state(), "inactive")
+        return self.system.do("grep -lszx '/.*/onset-station[.]postinst' /proc/[0-9]*/cmdline").split("/")[2]
+
+    def end_of_trial(self):
+        self.system.do("touch /tmp/on")
+        self.system.wait(lambda: self.system.run("test -s /tmp/ended").status == 0, "an end of the upgrade")
+        return Result(int(self.system.read("/tmp/ended")), self.system.read("/tmp/said"))
+
+    def test_lost_connection_does_not_end_an_upgrade(self):
+        self.system.do(f"kill -HUP {self.trial('+A')}")
+        self.must(self.end_of_trial())
+        self.assertEqual(self.state(), "active")
+        self.back()
+
+    def test_interrupted_upgrade_leaves_a_station_that_runs(self):
+        self.system.do(f"kill -TERM {self.trial('+B')}")
+        self.assertNotEqual(self.end_of_trial().status, 0)
+        self.assertEqual(self.state(), "active")
+        self.back()
+
+    def test_full_disk_leaves_a_station_that_runs(self):
+        # As much room as the version that is kept wants, and half of what the refused one would.
+        self.system.do("mkdir -p /tmp/disk && size=$(du -sk /usr/lib/onset | cut -f 1) && "
+                       "own=$(du -skc /usr/bin/onsetd /usr/share/onset | tail -n 1 | cut -f 1) && "
+                       "rm -rf /usr/lib/onset/previous && mount -t tmpfs -o size=$((size + own + own / 2))k disk /tmp/disk && "
+                       "cp -a /usr/lib/onset/. /tmp/disk && mount --bind /tmp/disk /usr/lib/onset")
+        try:
+            self.trial("+C", "echo 'BAD      picker      bad'; exit 1")
+            self.system.run("dd if=/dev/zero of=/usr/lib/onset/full bs=64k")
+            result = self.end_of_trial()
+            self.assertNotEqual(result.status, 0)
+            self.assertIn("No space left", result.said)
+            self.assertEqual(self.state(), "active")
+        finally:
+            self.system.do("umount --lazy /usr/lib/onset && umount --lazy /tmp/disk")
+        self.back()
+
+    def test_self_test_that_hangs_has_failed(self):
+        def change(tree):
+            wrapped('case "$*" in *--self-test*) sleep 40; exit 0;; esac; exec $real "$@"')(tree)
+            script = tree / "DEBIAN/postinst"
+            script.write_text(script.read_text().replace("--kill-after=10 120 ", "--kill-after=1 1 "))
+        program = self.program()
+        self.refused(self.upgrade("+D", change), "self-test fails")
+        self.assertEqual(self.program(), program)
+        self.back()
+
+    def with_latch(self, value):
+        """As the station leaves it on disk while a latched alarm stands (2), and after it (1)."""
+        self.system.do(f"grep -q '^latch' /etc/onset/station.toml || sed -i 's/^\\[uplink\\]/[alarm]\\nlatch = true\\n\\n&/' "
+                       f"/etc/onset/station.toml; echo {value} > /var/lib/onset/latch; chown onset:onset /var/lib/onset/latch")
+
+    def test_no_upgrade_while_an_alarm_stands(self):
+        self.system.do("cp -a /etc/onset/station.toml /tmp/station.toml")
+        self.addCleanup(self.system.do, "cp -a /tmp/station.toml /etc/onset/station.toml; rm -f /var/lib/onset/latch")
+        self.with_latch(2)
+        program, run = self.program(), self.started()
+        result = self.upgrade("+E")
+        self.assertNotEqual(result.status, 0)
+        self.assertIn("AN ALARM STANDS, so nothing is upgraded", result.said)
+        self.assertEqual((self.program(), self.started()), (program, run))
+        self.assertEqual(self.system.do("dpkg-query -W -f '${db:Status-Abbrev} ${Version}' onset-station"), f"ii  {self.version}")
+        # One that comes when the files are there already: the program that runs goes on.
+        self.system.do("rm /var/lib/onset/latch")
+        deb = variant(package("onset-station"), self.system.debs, "+F")
+        self.system.put("/debs/f.deb", deb.read_bytes())
+        self.system.do("dpkg --unpack /debs/f.deb")
+        self.with_latch(2)
+        result = self.system.run("dpkg --configure onset-station")
+        self.assertNotEqual(result.status, 0)
+        self.assertIn("AN ALARM STANDS, so the version that runs goes on", result.said)
+        self.assertEqual(self.started(), run)
+        self.with_latch(1)
+        self.system.do("dpkg --configure onset-station")
+        self.assertNotEqual(self.started(), run)
+        self.back()
+
     def test_stopped_station_is_upgraded_and_stays_stopped(self):
         self.system.do("systemctl stop onsetd")
         self.must(self.upgrade("+7", wrapped("exit 1")))
@@ -449,13 +652,19 @@ class Station(Case):
     def test_z_remove_and_purge(self):
         """The last: nothing is there afterwards."""
         before = self.kept()
+        # What a power cut leaves there.
+        self.system.do("cd /usr/lib/onset && mkdir -p previous.new previous.again previous.gone refused.new")
         self.system.do("apt-get -q --yes remove onset-station")
         self.assertEqual(self.kept(), before)
+        self.assertEqual(self.system.do("ls -d /usr/lib/onset/previous* /usr/lib/onset/refused* 2> /dev/null || true"), "")
         self.assertEqual(self.state(), "inactive")
         self.assertFalse(self.system.has("/usr/bin/onsetd"))
         self.assertFalse(self.system.has("/usr/lib/onset/previous"))
         self.must(self.system.install(package("onset-station")))
         self.assertEqual(self.kept(), before)
+        # What setup leaves there.
+        self.system.do("cd /etc/onset && touch board.toml.before station.toml.before board.toml.new station.toml.new "
+                       "instruments/own.toml")
         self.system.do("apt-get -q --yes purge onset-station")
         for path in ("/etc/onset", "/var/lib/onset", "/usr/share/onset", "/usr/lib/onset/previous",
                      "/etc/systemd/system/multi-user.target.wants/onsetd.service"):
