@@ -25,10 +25,10 @@ PACKAGE_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev dpkg-dev debootstrap lintian 
 PACKAGE_TEST_PACKAGES := $(PACKAGE_PACKAGES) python3 systemd-container qemu-user-static man-db
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
 SOAK_HOURS ?= 24
-# Of the digitizer, in frames; 80 as on a board makes it four times slower.
+# The digitizer's, in frames; 80 as on a board makes it four times slower.
 SOAK_PERIOD ?= 800
 FIRMWARE := .build/firmware
-# Of the packages: the Debian release and the processor that they are for.
+# The Debian release and the processor that packages are for.
 RELEASE ?= 12
 ARCH ?= $(shell dpkg --print-architecture)
 AARCH64 := .build/aarch64/onsetd

@@ -2,8 +2,8 @@
 //
 // The cast has no number and no seal. So datagrams are believed by the address that they come from
 // alone, and where they could close a relay they must come over an interface whose wire only the
-// Shake is on (`private_interface`), or from this machine. A cast that stops is no device that is gone: the port stays open, and health
-// says that nothing comes.
+// Shake is on (`private_interface`), or from this machine. A cast that stops is no device that is
+// gone: the port stays open, and health says that nothing comes.
 //
 //     var capture = try ShakeCapture(settings)
 //     let result = capture.read(raw, monotonicNow: now)

@@ -26,7 +26,7 @@ except ImportError:
 
 ONSET = pathlib.Path(sys.argv[1]).resolve() / "onset"
 DATA = pathlib.Path(obspy.__file__).parent
-# Of the error that the command states: a share in amplitude, and degrees.
+# How far the error that the command states may be off: a share in amplitude, and degrees.
 SHARE, DEGREES = 0.01, 1.0
 
 # Sensor and maker, the file, the channels, a time of their epoch.
