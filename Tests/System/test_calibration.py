@@ -5,7 +5,6 @@ that ObsPy (evalresp) computes of the same files.
 
 The files are those of ObsPy's own tests, read where ObsPy is installed. CI must have it; elsewhere its absence is said.
 """
-import cmath
 import math
 import os
 import pathlib

@@ -4,11 +4,9 @@
 """
 import http.server
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
