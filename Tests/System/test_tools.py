@@ -233,7 +233,7 @@ class ToolsTest(unittest.TestCase):
         bad.write_text((ROOT / "boards/host/board.toml").read_text().replace("channels = 3", "channels = 0"))
         line = bad.read_text().splitlines().index("channels = 0") + 1
         _, said = run("check", bad, status=1)
-        self.assertIn(f"{bad}:{line}: channels must be a whole number from 1 to 8", said)
+        self.assertIn(f"{bad}:{line}: channels must be a whole number from 1 to 32", said)
 
     @staticmethod
     def write_key(folder):
@@ -692,7 +692,7 @@ class HelpTest(unittest.TestCase):
 
     def commands(self):
         lines = run("help")[0].split("Exit status:")[0].splitlines()
-        return [line[2:16].strip() for line in lines if line.startswith("  ")]
+        return [line[2:20].strip() for line in lines if line.startswith("  ")]
 
     def test_every_command_explains_itself_three_ways(self):
         self.assertGreaterEqual(len(self.commands()), 17)

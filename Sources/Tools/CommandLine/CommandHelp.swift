@@ -62,13 +62,30 @@ extension CommandTable {
   public static var overview: String {
     var lines = ["onset: tools around a seismic field station, whose own program is onsetd", ""]
     for group in CommandGroup.allCases {
-      let names = folded(names(group))
+      let rows = rows(of: folded(names(group)))
       let column = group.rawValue.padding(to: 8)
-      lines.append("  \(column) \(names.joined(separator: ", ").padding(to: 38)) \(group.meaning)")
+      lines.append("  \(column) \(rows[0].padding(to: 38)) \(group.meaning)")
+      lines += rows.dropFirst().map { "  \("".padding(to: 8)) \($0)" }
     }
     let example = commands.first { $0.name == "replay" }!.example
     lines += ["", "For example: \(example)", "onset help COMMAND tells all of one."]
     return lines.joined(separator: "\n")
+  }
+
+  /// Names with commas between them, as many a row as leave room for what a group means.
+  private static func rows(of names: [String]) -> [String] {
+    let width = 46
+    var rows = [names[0]]
+    for name in names.dropFirst() {
+      let longer = rows.last! + ", " + name
+      if longer.count <= width {
+        rows[rows.count - 1] = longer
+      } else {
+        rows[rows.count - 1] += ","
+        rows.append(name)
+      }
+    }
+    return rows
   }
 
   /// "key new" and "key station" as "key new|station".
@@ -87,7 +104,7 @@ extension CommandTable {
     for group in CommandGroup.allCases {
       lines += ["", "\(group.rawValue): \(group.meaning)"]
       lines += commands.filter { $0.group == group }.map {
-        "  \($0.name.padding(to: 14)) \($0.summary)"
+        "  \($0.name.padding(to: 18)) \($0.summary)"
       }
     }
     lines += [
@@ -127,14 +144,17 @@ extension CommandTable {
       throw UsageError(
         "there is no command \(word)" + (meant ?? "; usage: onset COMMAND …, see onset help"))
     }
-    let all = verbs.dropLast().joined(separator: ", ")
+    func all(_ conjunction: String) -> String {
+      let others = verbs.dropLast().joined(separator: ", ")
+      return others.isEmpty ? verbs[0] : "\(others) \(conjunction) \(verbs.last!)"
+    }
     guard arguments.count > 1 else {
-      throw UsageError("\(word) needs a verb: \(all) or \(verbs.last!)")
+      throw UsageError("\(word) needs a verb: \(all("or"))")
     }
     guard let command = commands.first(where: { $0.name == "\(word) \(arguments[1])" }) else {
       let meant = Spelling.nearest(to: arguments[1], among: verbs)
       throw UsageError(
-        "\(word) \(arguments[1]): there are \(all) and \(verbs.last!)"
+        "\(word) \(arguments[1]): there \(verbs.count > 1 ? "are" : "is") \(all("and"))"
           + (meant.map { "; did you mean \($0)?" } ?? ""))
     }
     return (command, Array(arguments.dropFirst(2)))
