@@ -32,7 +32,7 @@ public struct AnyShakeDecoder {
   private var known: (form: AnyShakeForm, byteCount: Int)?
   private var hasGap = false
   private var lastMilliseconds: Int64?
-  /// Of the last packet that was delivered; 0 before the first.
+  /// How many samples the last packet had that was delivered; 0 before the first.
   private var lastSampleCount: Int64 = 0
   /// Pieces of the stream that were no packet, and packets of another rate or number of channels.
   public private(set) var refusedCount: UInt32 = 0

@@ -14,7 +14,7 @@ private struct Explorer {
   var rate = 100
   var interval = 100
   var isGnss = false
-  /// Of the first packet, ms.
+  /// The first packet's time, ms.
   var begin: Int64 = 1_795_996_800_000
 
   var samplesPerPacket: Int { version == 3 ? rate * interval / 1000 : 5 }

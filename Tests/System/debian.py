@@ -133,9 +133,12 @@ class System:
     def wait(self, happens, what):
         end = time.monotonic() + DEADLINE
         while not happens():
-            if time.monotonic() > end or self.boots and self.nspawn.poll() is not None:
+            # The container may end meanwhile, and with it what is waited for.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.nspawn.wait(0.05)
+                end = 0
+            if time.monotonic() > end:
                 raise AssertionError(f"{what} did not come: " + (self.work / "console").read_text(errors="replace")[-2000:])
-            time.sleep(0.05)
 
     def run(self, command):
         into = ["nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--pid", "--root"] \

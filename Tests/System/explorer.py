@@ -7,6 +7,7 @@ import operator
 import os
 import pty
 import struct
+import threading
 import time
 import tty
 
@@ -25,6 +26,8 @@ class Explorer:
         self.is_gnss, self.interval = is_gnss, interval
         self.size = rate * interval // 1000 if version == 3 else 5
         self.master = None
+        # The stream ends when somebody sets it.
+        self.over = threading.Event()
 
     def plug_in(self):
         """The link is what a board file names: another terminal each time, as an adapter may be."""
@@ -52,13 +55,12 @@ class Explorer:
         body = milliseconds + struct.pack("<II", bits, 0) + samples
         return b"\x01\xfe" + body + xor(body) + b"\xef\x10"
 
-    def play(self, begin, packets, clock=time):
+    def play(self, begin, packets):
         """Each packet when its samples are over and the line has taken it."""
         for number in packets:
             packet = self.packet(number, begin)
             over = begin + (number + 1) * self.size / self.rate + len(packet) * 10 / self.baud
-            wait = over - clock.time()
-            if wait > 0: clock.sleep(wait)
+            if self.over.wait(max(over - time.time(), 0)): return
             try:
                 os.write(self.master, packet)
             except OSError:

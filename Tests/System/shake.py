@@ -4,6 +4,7 @@
 """
 import socket
 import sys
+import threading
 import time
 
 import numpy as np
@@ -15,6 +16,8 @@ class Shake:
     def __init__(self, frames, rate, names, to, host="127.0.0.1"):
         self.frames, self.rate, self.names, self.to = frames, rate, names, to
         self.size = rate // 4
+        # The cast ends when somebody sets it.
+        self.over = threading.Event()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, 0))
 
@@ -31,14 +34,12 @@ class Shake:
         for channel in channels if channels is not None else range(len(self.names)):
             self.socket.sendto(self.datagram(packet, channel, begin), self.to)
 
-    def play(self, begin=None, until=lambda packet: False, clock=time):
-        """Each packet when its last sample is over, as a Shake does."""
-        begin = clock.time() if begin is None else begin
-        for packet in range(self.packets):
-            wait = begin + (packet + 1) * self.size / self.rate - clock.time()
-            if wait > 0: clock.sleep(wait)
-            if until(packet): return
-            self.send(packet, begin)
+    def play(self, begin=None, packets=None, ahead=0):
+        """Each packet when its last sample is over, as a Shake does. `ahead`: what its clock is off by, seconds."""
+        begin = time.time() if begin is None else begin
+        for packet in packets or range(self.packets):
+            if self.over.wait(max(begin + (packet + 1) * self.size / self.rate - time.time(), 0)): return
+            self.send(packet, begin + ahead)
 
 
 if __name__ == "__main__":

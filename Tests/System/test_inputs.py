@@ -112,11 +112,8 @@ class ShakeTest(Inputs):
             shake.play(begin)
             # The cable is off for two seconds; then the Shake's clock is set forward by a minute.
             quiet.play(begin + 26)
-            quiet.play(begin + 32, until=lambda packet: packet == 1)
-            late = begin + 33
-            for packet in range(4, quiet.packets):
-                time.sleep(max(late + (packet + 1) / 4 - time.time(), 0))
-                quiet.send(packet, late + 60)
+            quiet.play(begin + 32, range(1))
+            quiet.play(begin + 33, range(4, quiet.packets), ahead=60)
         player = threading.Thread(target=play, daemon=True)
         player.start()
         health = station.receive(lambda m: m["type"] == "health" and m["frames"] > 0)
@@ -142,12 +139,11 @@ class SetupTest(Inputs):
         """The program, and a Shake that casts to it all the while."""
         self.port, place = free_udp_port(), self.folder / "etc"
         shake = Shake(np.tile(self.frames[:6 * RATE], (20, 1)), RATE, NAMES, ("127.0.0.1", self.port))
-        over = threading.Event()
-        player = threading.Thread(target=shake.play, kwargs={"until": lambda packet: over.is_set()}, daemon=True)
+        player = threading.Thread(target=shake.play, daemon=True)
         player.start()
         self.addCleanup(player.join)
-        self.addCleanup(over.set)
-        self.end_of_cast = lambda: (over.set(), player.join())
+        self.addCleanup(shake.over.set)
+        self.end_of_cast = lambda: (shake.over.set(), player.join())
         process = subprocess.Popen(
             [TOOLS / "onset", "setup", "--shake-port", str(self.port), "--folder", place, "--state", self.folder / "state",
              "--share", ROOT, "--onsetd", ONSETD, "--no-start", *options], text=True, stdout=subprocess.PIPE,

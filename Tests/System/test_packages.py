@@ -154,7 +154,7 @@ class PowerCut(Case):
                        f"mkdir -p {folder}/${{p%/*}}; echo {version} > {folder}/$p; done")
 
     def version(self, folder=""):
-        """Of the parts that lie there; a part without one is an empty or half a part."""
+        """What the parts that lie there are of; a part without one is an empty or half a part."""
         return self.system.run(f"cd {folder}/ && cat usr/bin/onsetd usr/share/onset/models/version "
                                "usr/lib/systemd/system/onsetd.service 2>&1").said.split()
 

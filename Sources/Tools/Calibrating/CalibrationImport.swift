@@ -69,7 +69,7 @@ public struct CalibrationImport {
 extension ImportedInstrument {
   private var unit: String { quantity == .velocity ? "m/s" : "m/s\u{B2}" }
 
-  /// Of letters that no folder and no shell has a use for.
+  /// Letters alone that no folder and no shell has a use for.
   public var fileName: String {
     String(
       channel.code.map {

@@ -97,7 +97,7 @@ public struct ChannelResponse: Equatable, Sendable {
   public var sensor = ""
   public var serial = ""
   public var calibrated: UTC?
-  /// Of the whole chain, as the file states it.
+  /// The whole chain's, as the file states it.
   public var sensitivity: Double?
   public var sensitivityHertz: Double?
   public var sensitivityUnit: String?

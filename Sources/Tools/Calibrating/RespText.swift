@@ -48,7 +48,7 @@ private struct RespReader {
   var channels: [ChannelResponse] = []
   private var channel: ChannelResponse?
   private var blockette = Blockette()
-  /// Of the blockettes that follow a blockette 60.
+  /// What the blockettes that follow a blockette 60 belong to.
   private var listedStage: Int?
 
   /// The first field of a row of numbers. Its rows need so many numbers, the row's own first.

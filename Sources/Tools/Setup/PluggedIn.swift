@@ -93,7 +93,7 @@ struct HeardCasts {
   private struct Channel {
     var first: UTC
     var last: UTC
-    /// Of the newest datagram, and of all before it.
+    /// Samples of the newest datagram, and of all before it.
     var newest: Int
     var before = 0
   }

@@ -27,9 +27,10 @@ public struct Setup {
     models = absolute("\(data)/models")
     instruments = absolute("\(data)/instruments")
     self.state = absolute(state)
-    let homes = ["/home/", "/root/"]
-    guard self.folder != Setup.usualFolder || !homes.contains(where: models.hasPrefix) else {
-      throw ToolError("\(models): the service does not see anybody's home; install onset-station")
+    guard self.folder != Setup.usualFolder || !isTree else {
+      throw ToolError(
+        "\(share): the service here reads what the package onset-station installs; a source tree is for "
+          + "another --folder")
     }
     for path in [boards, models] where !FileManager.default.fileExists(atPath: path) {
       throw ToolError(

@@ -14,7 +14,7 @@ public struct SetupAnswers {
   public var device: PluggedIn
   public var code: String
   public var upstream: Upstream
-  /// Of vertical, north and east; none where the sensor is not known yet.
+  /// Instrument files of vertical, north and east; none where the sensor is not known yet.
   public var sensors: [String]
   public var place: Place?
   /// Lines of [operators].
