@@ -46,7 +46,7 @@ public struct AnyShakeDecoder {
     public var milliseconds: Int64?
     public var isGnss: Bool
     public var gap: Gap
-    /// When the piece came that its last byte was in, and how many bytes of that piece are after it.
+    /// When the piece came that its last byte was in, and how many bytes of it are after that one.
     public var arrival: Int64
     public var bytesAfter: Int
     /// Another packet may be whole already.

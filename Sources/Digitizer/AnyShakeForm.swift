@@ -3,7 +3,7 @@
 //
 //   v1   FC 1B, 3 × 5 samples of 32 bits, an XOR of each channel's bytes
 //   v2   FA DE, milliseconds (64 bits), 32 variable bits, 3 × 5 samples of 32 bits, XOR
-//   v3   01 FE, milliseconds (64 bits), 32 configuration bits, 32 variable bits, samples, XOR, EF 10
+//   v3   01 FE, milliseconds (64 bits), 32 configuration bits, 32 variable ones, samples, XOR, EF 10
 //
 // v3's configuration: bits 31–30 the packet's interval, 29–27 the rate, 26 that the time is GNSS's,
 // 25–10 eight channels of two bits each: off, or samples of 16, 24 or 32 bits.

@@ -217,7 +217,7 @@ public struct SelfTest: ~Copyable {
 
   // MARK: The machine
 
-  /// `hasTimesyncd`: systemd-timesyncd runs here. `datesItself`: the digitizer has a clock of its own.
+  /// `hasTimesyncd`: systemd-timesyncd runs here. `datesItself`: the digitizer has its own clock.
   static func time(
     _ now: SystemClockReading, hasPulse: Bool, hasTimesyncd: Bool, datesItself: Bool = false
   ) -> Finding {

@@ -1,6 +1,7 @@
 // Setup: writes a board and a station file of the answers, checks them, and puts them in place.
 //
-//     let setup = try Setup(folder: "/etc/onset", share: "/usr/share/onset", state: "/var/lib/onset")
+//     let setup = try Setup(
+//       folder: "/etc/onset", share: "/usr/share/onset", state: "/var/lib/onset")
 //     try setup.write(answers, replaces: false)
 
 import Core

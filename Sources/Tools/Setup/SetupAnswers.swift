@@ -97,7 +97,7 @@ public struct SetupAnswers {
     return lines
   }
 
-  /// "BOARD", or "BOARD=DEVICE" for another device than the board file has: a card, a serial line, or
+  /// "BOARD", or "BOARD=DEVICE" for another device than the file has: a card, a serial line, or
   /// a Shake's address.
   public static func device(_ text: String, boards: [String]) throws -> PluggedIn {
     let parts = text.split(separator: "=", maxSplits: 1).map(String.init)

@@ -1,7 +1,7 @@
 // StationText: a station file for a new station, with what has been answered and nothing that has a
 // default.
 //
-//     let text = StationText(answers, models: "/usr/share/onset/models", state: "/var/lib/onset").text
+//     let text = StationText(answers, models: "/usr/share/onset/models", state: …).text
 
 struct StationText {
   let answers: SetupAnswers
