@@ -4,6 +4,7 @@
 # make firmware   onsetd as Embedded Swift, proved allocation-free
 # make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
 # make soak       a day of the firmware in a quarter of an hour, in virtual time
+# make test-sensor  an accelerometer under the kernel's own driver, in virtual time
 # make package    Debian packages of station, tools and collector, in .build/packages; RELEASE=13, ARCH=arm64
 # make package-test  the same, installed, upgraded, rolled back and removed in a system of that release
 # make bench      what the loop, the kernels and networks cost on this machine
@@ -23,7 +24,7 @@ COUNTRY_PACKAGES := postgresql nats-server mosquitto mosquitto-clients
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 PACKAGE_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev dpkg-dev debootstrap lintian mount gcc-aarch64-linux-gnu
 PACKAGE_TEST_PACKAGES := $(PACKAGE_PACKAGES) python3 systemd-container qemu-user-static man-db
-SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3
+SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3 python3-numpy python3-scipy
 SOAK_HOURS ?= 24
 # The digitizer's, in frames; 80 as on a board makes it four times slower.
 SOAK_PERIOD ?= 800
@@ -47,7 +48,7 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-long test-swift test-firmware test-inputs test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+.PHONY: demo test test-long test-swift test-firmware test-inputs test-sensor test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
   package package-test packages-package packages-package-test \
   packages packages-test packages-board packages-room packages-country packages-association packages-soak clean
 
@@ -132,6 +133,12 @@ soak: packages-soak firmware
 	Tests/System/soak/soak.sh .cache/soak .build/soak $(FIRMWARE)/release/onsetd .build/release \
 	  $(SOAK_HOURS) $(SOAK_PERIOD)
 	python3 Tests/System/soak/soak.py .build/soak/root/out $(SOAK_HOURS)
+
+# A sensor of the kernel's Industrial I/O, in the soak's kernel.
+test-sensor: packages-soak firmware
+	swift build -c release --product onset
+	Tests/System/soak/kernel.sh .cache/soak
+	/usr/bin/python3 Tests/System/sensor/sensor.py .cache/soak .build/sensor $(FIRMWARE)/release/onsetd .build/release
 
 package: packages-package
 	boards/packages/build.sh $(RELEASE) $(ARCH) .build/packages .cache/packages

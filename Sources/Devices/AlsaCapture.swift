@@ -11,7 +11,7 @@
 // and each leaves a gap whose length the sample clock tells, never shifted samples.
 //
 //     var capture = try AlsaCapture(settings)
-//     let result = capture.read(raw, bytesPerFrame: bytesPerFrame, monotonicNow: now)
+//     let result = capture.read(raw, monotonicNow: now)
 //     if case .lost = result { _ = capture.reopenIfDue(monotonicNow: now) }
 
 import CAlsa
@@ -19,7 +19,7 @@ import CLinux
 import Core
 import Digitizer
 
-public struct AlsaCapture: ~Copyable {
+public struct AlsaCapture: ~Copyable, DigitizerSource {
   public private(set) var counters = DigitizerCounters()
   /// The sizes that the card granted, which may be others than were asked for.
   public private(set) var periodFrames: Int
@@ -31,6 +31,7 @@ public struct AlsaCapture: ~Copyable {
   private var isSuspended = false
   private var lastDelivery: Int64?
   private let stallNanoseconds: Int64
+  private let bytesPerFrame: Int
 
   /// Opens the device; refuses with a sentence what it cannot do. `definition` is libasound
   /// configuration text that defines the device, for one that the system's files do not know; it
@@ -40,6 +41,7 @@ public struct AlsaCapture: ~Copyable {
   ) throws(Diagnostic) {
     self.settings = settings
     self.definition = definition
+    bytesPerFrame = FrameUnpacker(settings).bytesPerFrame
     periodFrames = settings.periodFrames
     bufferFrames = settings.bufferFrames
     let period = Int64(settings.periodFrames) * 1_000_000_000_000
@@ -112,7 +114,7 @@ public struct AlsaCapture: ~Copyable {
 
   /// Reads what is there, without waiting, up to the size of the buffer.
   public mutating func read(
-    _ raw: UnsafeMutableRawBufferPointer, bytesPerFrame: Int, monotonicNow: Int64
+    _ raw: UnsafeMutableRawBufferPointer, monotonicNow: Int64
   ) -> CaptureResult {
     guard let handle else { return .lost }
     var stamp: Int64 = 0
@@ -188,8 +190,11 @@ public struct AlsaCapture: ~Copyable {
 
   public var isLost: Bool { handle == nil }
 
-  public mutating func countGap(frames: Int64) {
-    counters.gaps &+= 1
-    counters.gapFrames &+= UInt64(clamping: frames)
+  var complaint: Text<320> {
+    Text<320>(
+      "the device opens and gives no frame: is its clock running (I2S master), is the overlay the right one?"
+    )
   }
+
+  public mutating func countGap(frames: Int64) { counters.countGap(frames: frames) }
 }

@@ -14,9 +14,9 @@ import Core
 import Digitizer
 
 // Public, because whoever destroys a Capture in Embedded Swift must see how this ends.
-public struct AnyShakeCapture: ~Copyable {
+public struct AnyShakeCapture: ~Copyable, DigitizerSource {
   private(set) var counters = DigitizerCounters()
-  private(set) var descriptor: Int32
+  private var descriptor: Int32
   private let settings: DigitizerSettings
   private let arena: Arena
   private var decoder: AnyShakeDecoder
@@ -55,6 +55,9 @@ public struct AnyShakeCapture: ~Copyable {
     settings.device.withCString { clinux_serial_open($0, Int32(settings.anyShake.baudRate)) }
   }
 
+  func pollDescriptors(_ buffer: UnsafeMutableBufferPointer<pollfd>) -> Int {
+    wait(on: descriptor, buffer)
+  }
   var needsRetry: Bool { descriptor < 0 }
   /// Why no frame comes, as far as it is known.
   var complaint: Text<320> {
@@ -79,7 +82,7 @@ public struct AnyShakeCapture: ~Copyable {
   ) -> CaptureResult {
     guard descriptor >= 0 else { return .lost }
     let room = decoder.room
-    let got = clinux_serial_read(descriptor, room.baseAddress, room.count)
+    let got = clinux_read_arrived(descriptor, room.baseAddress, room.count)
     if got > 0 { decoder.came(got, monotonicNow: now) }
     let refusedBefore = decoder.refusedCount
     let found = decoder.next(into: raw)
@@ -136,8 +139,5 @@ public struct AnyShakeCapture: ~Copyable {
     return true
   }
 
-  mutating func countGap(frames: Int64) {
-    counters.gaps &+= 1
-    counters.gapFrames &+= UInt64(clamping: frames)
-  }
+  mutating func countGap(frames: Int64) { counters.countGap(frames: frames) }
 }

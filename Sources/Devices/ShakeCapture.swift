@@ -13,7 +13,7 @@ import Clock
 import Core
 import Digitizer
 
-struct ShakeCapture: ~Copyable {
+struct ShakeCapture: ~Copyable, DigitizerSource {
   private(set) var counters = DigitizerCounters()
   private let socket: UdpEndpoint
   private let source: Address
@@ -61,7 +61,12 @@ struct ShakeCapture: ~Copyable {
     self.settings = shake
   }
 
-  var descriptor: Int32 { socket.descriptor }
+  func pollDescriptors(_ buffer: UnsafeMutableBufferPointer<pollfd>) -> Int {
+    wait(on: socket.descriptor, buffer)
+  }
+  /// The port stays open.
+  var needsRetry: Bool { false }
+  func reopenIfDue(monotonicNow: Int64) -> Bool { true }
 
   /// Takes what has come, and delivers what is whole.
   mutating func read(
@@ -122,8 +127,5 @@ struct ShakeCapture: ~Copyable {
     joiner.put(datagram.samples, channel: channel, at: datagram.time, monotonicNow: now)
   }
 
-  mutating func countGap(frames: Int64) {
-    counters.gaps &+= 1
-    counters.gapFrames &+= UInt64(clamping: frames)
-  }
+  mutating func countGap(frames: Int64) { counters.countGap(frames: frames) }
 }

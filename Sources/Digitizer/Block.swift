@@ -46,4 +46,9 @@ public struct DigitizerCounters: Equatable, Sendable {
   public var suspends: UInt32 = 0
   public var reopenings: UInt32 = 0
   public init() {}
+
+  public mutating func countGap(frames: Int64) {
+    gaps &+= 1
+    gapFrames &+= UInt64(clamping: frames)
+  }
 }

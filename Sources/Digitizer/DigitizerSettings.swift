@@ -12,6 +12,8 @@ public enum DigitizerKind: UInt8, Sendable {
   case shake
   /// An AnyShake Explorer, on a serial line.
   case anyshake
+  /// A driver of the kernel's Industrial I/O.
+  case iio
 }
 
 /// How a sample lies in the digitizer's stream, little-endian.
@@ -71,6 +73,7 @@ public struct DigitizerSettings: Sendable {
   public var hasSecondSensor = false
   public var shake = ShakeSettings()
   public var anyShake = AnyShakeSettings()
+  public var iio = IioSettings()
   public init() {}
 }
 
@@ -78,11 +81,12 @@ extension DigitizerSettings {
   public init(_ file: inout ConfigurationFile) {
     if file.has("digitizer", "kind") {
       kind = DigitizerKind(
-        rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "anyshake", ""])))!
+        rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "anyshake", "iio"])))!
     }
     // A card's keys come last: of those that several kinds have, the reference tells the card's.
     if kind == .shake || file.wantsAllKeys { readShake(&file) }
     if kind == .anyshake || file.wantsAllKeys { readAnyShake(&file) }
+    if kind == .iio || file.wantsAllKeys { readIio(&file) }
     if kind == .alsa || file.wantsAllKeys { readCard(&file) }
     file.demand(
       sampleRateMillihertz % 1000 == 0, "digitizer", "sample_rate_millihertz",
@@ -107,8 +111,8 @@ extension DigitizerSettings {
     switch kind {
     case .alsa: format.maximumCounts
     case .shake: ShakeSettings.maximumCounts
-    // It has samples of 16, 24 or 32 bits, and which is not known before it is heard.
-    case .anyshake: nil
+    // How many bits their samples have is not known before they are heard.
+    case .anyshake, .iio: nil
     }
   }
 
@@ -142,6 +146,18 @@ extension DigitizerSettings {
     // The longest packet is of a second.
     periodFrames = sampleRateMillihertz / 1000
     bufferFrames = 2 * periodFrames
+  }
+
+  private mutating func readIio(_ file: inout ConfigurationFile) {
+    device = file.text("digitizer", "device", Text<128>.self)
+    iio = IioSettings(&file)
+    format = .signed32
+    sampleRateMillihertz = file.integer(
+      "digitizer", "sample_rate_millihertz", in: 20_000...4_000_000)
+    channelCount = iio.channelCount
+    // Woken a hundred times a second, or by each sample where there are fewer.
+    periodFrames = max(sampleRateMillihertz / 100_000, 1)
+    bufferFrames = 2 * sampleRateMillihertz / 1000
   }
 
   private mutating func readShake(_ file: inout ConfigurationFile) {

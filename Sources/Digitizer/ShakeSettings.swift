@@ -37,8 +37,11 @@ extension ShakeSettings {
     sampleRateMillihertz = file.integer(
       "digitizer", "sample_rate_millihertz", in: 20_000...200_000)
     let list = file.text("digitizer", "channel_names", Text<40>.self)
+    let areNames = readNames(list)
+    // What then is wrong with the lanes' numbers follows from this.
+    if !areNames { channelCount = names.count }
     file.demand(
-      readNames(list), "digitizer", "channel_names",
+      areNames, "digitizer", "channel_names",
       "must be up to four different names with commas between them, such as \"EHZ,EHN,EHE\"")
     patienceMilliseconds = file.integer(
       "digitizer", "patience_milliseconds", in: 10...5000, default: 500)

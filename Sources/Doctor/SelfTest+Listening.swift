@@ -16,6 +16,8 @@ extension SelfTest {
   /// Crystals are within 50 ppm, and stamps may be late by milliseconds on a busy machine; a
   /// digitizer that is off by more runs at another rate than is written.
   private static var rateErrorMaximum: Double { 2000e-6 }
+  /// A sensor that runs by no crystal; what `IioScans` follows.
+  private static var oscillatorErrorMaximum: Double { 0.05 }
   private static var pulseErrorMaximum: Int64 { 1_000_000 }
 
   mutating func listen(
@@ -33,7 +35,9 @@ extension SelfTest {
       var levels = LevelStatistics(board.digitizer)
       let stays = hear(&capture, &pulse, &levels, &edges, board.digitizer, clock)
       if !stays { waitForEdges(&pulse, &edges, clock) }
-      if levels.frames == 0 && (stays || board.digitizer.kind == .anyshake) {
+      if levels.frames == 0
+        && (stays || board.digitizer.kind == .anyshake || board.digitizer.kind == .iio)
+      {
         note(Finding("digitizer", .bad, capture.complaint), tell)
       } else if stays {
         note(digitizer(capture.counters, levels, board.digitizer), tell)
@@ -85,8 +89,7 @@ extension SelfTest {
       wait(capture)
       while let edge = pulse?.next() { edges.add(edge) }
       let result = capture.read(
-        feeder.raw, bytesPerFrame: feeder.bytesPerFrame,
-        monotonicNow: clock.monotonicNanoseconds())
+        feeder.raw, monotonicNow: clock.monotonicNanoseconds())
       switch result {
       case .frames(let delivery):
         if delivery.gap != .none { levels.forgetRate() }
@@ -140,6 +143,12 @@ extension SelfTest {
       text.append(", rate off by ")
       text.append(thousandths: Elementary.nearestInteger(error * 1e9))
       text.append(settings.kind == .shake ? " ppm by its own clock" : " ppm on the kernel's clock")
+      if settings.kind == .iio, error.magnitude > SelfTest.rateErrorMaximum,
+        error.magnitude < SelfTest.oscillatorErrorMaximum
+      {
+        text.append(": the sensor's own oscillator; stamps are right, frequencies off by as much")
+        return Finding("digitizer", .doubtful, text)
+      }
       if error.magnitude > SelfTest.rateErrorMaximum {
         text.append(": the digitizer does not run at sample_rate_millihertz")
         return Finding("digitizer", .bad, text)

@@ -312,7 +312,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     for _ in 0..<Runner.readsPerWakeUpMaximum {
       let now = hostClock.monotonicNanoseconds()
       let result = capture.read(
-        feeder.raw, bytesPerFrame: feeder.bytesPerFrame, monotonicNow: now)
+        feeder.raw, monotonicNow: now)
       switch result {
       case .frames(let delivery):
         hostClock.delivered(frames: delivery.count)

@@ -89,7 +89,7 @@ func digitizer(
       while frames.count < limit && idle < 1000 {
         now += 1_000_000
         let result = raw.withUnsafeMutableBytes {
-          capture.read($0, bytesPerFrame: unpacker.bytesPerFrame, monotonicNow: now)
+          capture.read($0, monotonicNow: now)
         }
         switch result {
         case .frames(let delivery):
@@ -224,7 +224,7 @@ func digitizer(
     func isLost(after milliseconds: Int64) -> Bool {
       raw.withUnsafeMutableBytes {
         if case .lost = capture.read(
-          $0, bytesPerFrame: 8, monotonicNow: 1 + milliseconds * 1_000_000)
+          $0, monotonicNow: 1 + milliseconds * 1_000_000)
         {
           return true
         }

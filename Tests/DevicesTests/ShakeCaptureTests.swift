@@ -77,7 +77,7 @@ import Tools
     var capture = try Capture(settings)
     var raw = [Int32](repeating: 0, count: 400)
     func read(_ now: Int64) -> CaptureResult {
-      raw.withUnsafeMutableBytes { capture.read($0, bytesPerFrame: 8, monotonicNow: now) }
+      raw.withUnsafeMutableBytes { capture.read($0, monotonicNow: now) }
     }
     if case .nothingYet = read(1) {} else { Issue.record("frames of nobody") }
     func complains(_ words: String) {

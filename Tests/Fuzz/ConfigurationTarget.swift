@@ -24,6 +24,7 @@ struct ConfigurationTarget: Target {
       "false", "\\", "\t", "\u{0}", "é", "[board]\n", "[station]\n", "[instrument]\n",
       "[response]\n", "[relations]\n", "[relay]\n", "[alarm]\n", "active_low = true\n",
       "[pps]\n", "kind = \"shake\"\n", "kind = \"anyshake\"\n", "private_interface = \"eth1\"\n",
+      "kind = \"iio\"\n",
       "[picker]\n", "[store]\n", "[rule]\n", "url = ", "kind = \"mqtt\"\n", "*",
       "format = 1\n", "999999999999999", "9223372036854775807",
       "9223372036854775808", "-9223372036854775808", "0.000000000000001", "1e22", "\"\"", "/",
@@ -38,7 +39,8 @@ struct ConfigurationTarget: Target {
     let paths = [
       "boards/host/board.toml", "boards/host/station.toml", "boards/raspberry-pi-4-hat/board.toml",
       "boards/raspberry-pi-5-hat/board.toml", "boards/raspberry-shake/board.toml",
-      "boards/anyshake-explorer/board.toml", "calibration/instruments/broadband-velocity.toml",
+      "boards/anyshake-explorer/board.toml", "boards/adxl355/board.toml",
+      "calibration/instruments/adxl355.toml", "calibration/instruments/broadband-velocity.toml",
       "calibration/instruments/geophone-4.5hz.toml",
       "calibration/instruments/mems-accelerometer.toml", "calibration/relations/on-site.toml",
       "Sources/onset-collector/collector.toml",

@@ -1,5 +1,6 @@
 // input: what digitizers send that are no card: a Shake's datagrams, a line each with the
-// milliseconds before it, or the bytes of an Explorer's serial line, after a first byte of zero.
+// milliseconds before it, the bytes of an Explorer's serial line, after a first byte of zero, or a line
+// with the forms of an IIO device's elements and then its scans, after a one.
 //
 // Promised of every list of datagrams and of every stream, in whatever pieces it comes: nothing
 // traps, no sample comes out that did not go in, a gap has a length, and what is intact after all
@@ -40,7 +41,7 @@ struct InputTarget: Target, ~Copyable {
     for version in 1...3 {
       streams.append([0] + (0..<4).flatMap { packet(version, $0) })
     }
-    return [whole, late].map { Array($0.utf8) } + streams
+    return [whole, late].map { Array($0.utf8) } + streams + [scans]
   }
 
   /// A packet of three channels with five samples each.
@@ -65,13 +66,27 @@ struct InputTarget: Target, ~Copyable {
     }
   }
 
+  /// An accelerometer's, with a lost one among them.
+  private static var scans: [UInt8] {
+    let forms = "be:s20/32>>4 be:u12/16>>0 le:s64/64>>0\n"
+    var bytes: [UInt8] = [1] + Array(forms.utf8)
+    for number in [0, 1, 2, 5, 6, 7, 8] {
+      let time = Int64(number) * 10_000_000 + 1
+      bytes += [0, 0, UInt8(number), 0xF0, 1, 1, 7, 7]
+      bytes += withUnsafeBytes(of: time.littleEndian) { Array($0) }
+    }
+    return bytes
+  }
+
   mutating func finish(_ bytes: inout [UInt8], _ random: inout RandomGenerator) {}
 
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool {
-    guard let first = bytes.first, first != 0 else {
-      return try hearLine(UnsafeBufferPointer(rebasing: bytes.dropFirst()), iteration)
+    let rest = UnsafeBufferPointer(rebasing: bytes.dropFirst())
+    switch bytes.first {
+    case nil, 0: return try hearLine(rest, iteration)
+    case 1: return try hearScans(rest, iteration)
+    default: return try hearCast(bytes)
     }
-    return try hearCast(bytes)
   }
 
   // MARK: A Shake
@@ -115,6 +130,47 @@ struct InputTarget: Target, ~Copyable {
     case .frames(let count): count > 0 ? count : -1
     case .none, .unknown: 0
     }
+  }
+
+  // MARK: An IIO device
+
+  private mutating func hearScans(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ iteration: Int
+  ) throws -> Bool {
+    let end = bytes.firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
+    var layout = IioLayout()
+    for (index, text) in bytes[..<end].split(separator: UInt8(ascii: " ")).enumerated() {
+      guard let form = IioForm(UnsafeBufferPointer(rebasing: text)) else { continue }
+      let element: IioLayout.Element =
+        form.bits == 64 ? .timestamp : index < 2 ? .channel(index) : .other
+      guard layout.add(form, index: index, as: element) else { return false }
+    }
+    guard layout.byteCount > 0 else { return false }
+    var arena = Arena(byteCount: IioScans.byteCount)!
+    var stream = IioScans(channels: 2, rateMillihertz: Self.rateMillihertz, arena: &arena)
+    stream.begin(layout)
+    let scans = bytes[min(end + 1, bytes.endIndex)...]
+    var (place, cameOut, last, now) = (scans.startIndex, 0, Int64.min, Int64(0))
+    while place < scans.endIndex {
+      try require(stream.room.count > 0, "no room for what comes")
+      let piece = scans[place..<min(place + 1 + iteration % 100, scans.endIndex)]
+      stream.room.copyBytes(from: piece)
+      stream.came(piece.count)
+      place += piece.count
+      now += 1_000_000_000
+      while let found = raw.withUnsafeMutableBytes({ stream.next(into: $0, monotonicNow: now) }) {
+        try require(found.count > 0, "frames of nothing")
+        try require(length(found.gap) >= 0, "a gap without a length")
+        if let time = found.time {
+          try require(time > last && time <= now, "time that runs backwards, or is still to come")
+          last = time
+        }
+        cameOut += found.count
+      }
+    }
+    try require(cameOut * layout.byteCount <= scans.count, "more scans came out than went in")
+    framesHeard += cameOut
+    return cameOut > 0
   }
 
   // MARK: An Explorer

@@ -148,6 +148,9 @@ private final class TemporaryFolder {
         "00-00: bcm : bcm : playback 8\n02-00: x : x : capture 1\n03-01: y : y : playback 1 : capture 1\n"
       ),
       ("proc/asound/card2/id", "seeed4micvoicec\n"), ("proc/asound/card3/id", "ES9\n"),
+      ("sys/bus/iio/devices/iio:device0/name", "tmp117\n"),
+      ("sys/bus/iio/devices/iio:device1/name", "adxl355\n"),
+      ("sys/bus/iio/devices/iio:device1/scan_elements/in_accel_z_en", "0\n"),
       ("dev/serial/by-id/usb-Silicon_Labs_CP2102-if00", ""),
     ] {
       let file = URL(fileURLWithPath: root + path)
@@ -156,10 +159,11 @@ private final class TemporaryFolder {
       try Data(text.utf8).write(to: file)
     }
     let found = PluggedIn.devices(root: root)
-    #expect(found.map(\.board) == ["raspberry-pi-4-hat", "usb-audio", "anyshake-explorer"])
+    #expect(
+      found.map(\.board) == ["raspberry-pi-4-hat", "usb-audio", "adxl355", "anyshake-explorer"])
     #expect(
       found.map { $0.changes.map(\.value) } == [
-        ["\"hw:CARD=seeed4micvoicec,DEV=0\""], ["\"hw:CARD=ES9,DEV=1\""],
+        ["\"hw:CARD=seeed4micvoicec,DEV=0\""], ["\"hw:CARD=ES9,DEV=1\""], ["\"adxl355\""],
         ["\"/dev/serial/by-id/usb-Silicon_Labs_CP2102-if00\""],
       ])
     #expect(PluggedIn.devices(root: "/nowhere/") == [])

@@ -47,3 +47,9 @@ void clinux_notify_service_manager(const uint8_t *message, size_t count) {
   is_open = 1;
   if (descriptor >= 0) (void)!send(descriptor, message, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
+
+ssize_t clinux_read_arrived(int device, void *bytes, size_t count) {
+  ssize_t got = read(device, bytes, count);
+  if (got > 0) return got;
+  return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}

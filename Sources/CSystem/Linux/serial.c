@@ -48,9 +48,3 @@ int clinux_serial_open(const char *path, int baud) {
   errno = saved;
   return -1;
 }
-
-ssize_t clinux_serial_read(int line, void *bytes, size_t count) {
-  ssize_t got = read(line, bytes, count);
-  if (got > 0) return got;
-  return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
-}

@@ -1,5 +1,5 @@
-// PluggedIn: digitizers that this machine has or hears: sound cards, serial lines, and a Raspberry
-// Shake that casts to it. Each with the board that fits and what is to be changed in it.
+// PluggedIn: digitizers that this machine has or hears: sound cards, accelerometers that the kernel
+// has a driver for, serial lines, and a Raspberry Shake that casts to it. Each with the board that fits and what is to be changed in it.
 //
 //     let found = PluggedIn.devices() + PluggedIn.shakes(port: 8888, seconds: 3)
 
@@ -32,9 +32,24 @@ public struct PluggedIn: Equatable, Sendable {
     "seeed4micvoicec": "raspberry-pi-4-hat", "sndrpihifiberry": "raspberry-pi-5-hat",
   ]
 
-  /// Sound cards that can record, and serial lines by the names that stay.
+  /// Sound cards that can record, drivers' accelerometers, and serial lines by the names that stay.
   public static func devices(root: String = "/") -> [PluggedIn] {
-    soundCards(root) + serialLines(root)
+    soundCards(root) + accelerometers(root) + serialLines(root)
+  }
+
+  private static func accelerometers(_ root: String) -> [PluggedIn] {
+    let folder = root + "sys/bus/iio/devices"
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return entries.sorted().compactMap { entry in
+      guard let word = try? String(contentsOfFile: "\(folder)/\(entry)/name", encoding: .utf8),
+        FileManager.default.fileExists(
+          atPath: "\(folder)/\(entry)/scan_elements/in_accel_z_en")
+      else { return nil }
+      let name = word.trimmingCharacters(in: .whitespacesAndNewlines)
+      return PluggedIn(
+        board: "adxl355", changes: [Change("device", "\"\(name)\"")],
+        text: "accelerometer \(name)")
+    }
   }
 
   private static func soundCards(_ root: String) -> [PluggedIn] {

@@ -106,6 +106,7 @@ public enum Check {
     return switch board.digitizer.kind {
     case .alsa: "time from the system clock"
     case .shake: "time from the Shake at \(board.digitizer.shake.source.string)"
+    case .iio: "time of its driver's stamps on the system clock"
     case .anyshake: "time from its GNSS receiver, and from the system clock without one"
     }
   }

@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/un.h>
 #include <time.h>
@@ -41,6 +42,14 @@ static inline int64_t clinux_file_size(int file) {
   struct stat status;
   return fstat(file, &status) == 0 ? (int64_t)status.st_size : -1;
 }
+/// What it has is read without waiting.
+static inline int clinux_open_device(const char *path) { return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); }
+/// An attribute of a driver, which the kernel reads in one piece.
+static inline int clinux_open_attribute(const char *path) { return open(path, O_WRONLY | O_TRUNC | O_CLOEXEC); }
+/// Entries of an open folder, as the kernel writes them (struct linux_dirent64): readdir would use the heap.
+static inline ssize_t clinux_directory_entries(int folder, void *entries, size_t bytes) {
+  return syscall(SYS_getdents64, folder, entries, bytes);
+}
 static inline int clinux_open_directory(const char *path) {
   return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
@@ -49,8 +58,8 @@ int clinux_udp_bind_interface(int socket, const char *name);
 
 // A serial line of 8 bits without parity, for this process alone; -1 with errno.
 int clinux_serial_open(const char *path, int baud);
-// Bytes that have come; 0: none yet; -1: the line is gone.
-ssize_t clinux_serial_read(int line, void *bytes, size_t count);
+// Bytes that have come over a line or from a device; 0: none yet; -1: it is gone.
+ssize_t clinux_read_arrived(int device, void *bytes, size_t count);
 
 static inline int clinux_errno(void) { return errno; }
 static inline int clinux_mode_is_regular(mode_t mode) { return S_ISREG(mode); }
