@@ -93,7 +93,7 @@ var targets: [Target] = [
     swiftSettings: stationSettings),
   .target(
     name: "Devices",
-    dependencies: ["Core", "Clock", "Digitizer", "Uplink", "CLinux", "CAlsa"],
+    dependencies: ["Core", "Clock", "Digitizer", "Uplink", "CLinux", "CAlsa", "CGpiod"],
     swiftSettings: stationSettings),
   // The files that describe a station: each section is read by whom it concerns.
   .target(
@@ -200,7 +200,7 @@ if !isFirmware {
     .testTarget(name: "CoreTests", dependencies: ["Core", "CLinux"]),
     .testTarget(name: "BoardTests", dependencies: tools),
     .testTarget(name: "ClockTests", dependencies: ["Core", "Clock", "CLinux"]),
-    .testTarget(name: "DigitizerTests", dependencies: ["Core", "Digitizer"]),
+    .testTarget(name: "DigitizerTests", dependencies: ["Core", "Digitizer", "Settings", "Board"]),
     .testTarget(name: "ConditioningTests", dependencies: tools),
     .testTarget(
       name: "NetworkTests",

@@ -27,7 +27,7 @@ public struct CalibrationFile: Sendable {
     _ = file.integer("instrument", "format", in: 1...1)
     model = file.text("instrument", "model", Text<64>.self)
     serial = file.text("instrument", "serial", Text<40>.self)
-    let word = file.choice("instrument", "quantity", ["velocity", "acceleration", "", ""])
+    let word = file.choice("instrument", "quantity", ["velocity", "acceleration", "", "", ""])
     quantity = MotionQuantity(rawValue: UInt8(word))!
     measured = file.date("instrument", "measured")
     validFrom = file.date("instrument", "valid_from")

@@ -55,6 +55,7 @@ public struct Capture: ~Copyable {
   private var shake: ShakeCapture?
   private var anyShake: AnyShakeCapture?
   private var iio: IioCapture?
+  private var ads: AdsCapture?
   /// The sizes that were granted, which may be others than were asked for.
   public let periodFrames: Int
   public let bufferFrames: Int
@@ -72,6 +73,7 @@ public struct Capture: ~Copyable {
     case .shake: shake = try ShakeCapture(settings)
     case .anyshake: anyShake = try AnyShakeCapture(settings)
     case .iio: iio = try IioCapture(settings)
+    case .ads1256: ads = try AdsCapture(settings)
     }
     (periodFrames, bufferFrames) = (period, buffer)
   }
@@ -88,14 +90,14 @@ public struct Capture: ~Copyable {
 
   public var counters: DigitizerCounters {
     ask(card) { $0.counters } ?? ask(shake) { $0.counters } ?? ask(anyShake) { $0.counters }
-      ?? ask(iio) { $0.counters } ?? DigitizerCounters()
+      ?? ask(iio) { $0.counters } ?? ask(ads) { $0.counters } ?? DigitizerCounters()
   }
 
   /// Descriptors to wait on; none while the device is lost or asleep.
   public func pollDescriptors(_ buffer: UnsafeMutableBufferPointer<pollfd>) -> Int {
     ask(card) { $0.pollDescriptors(buffer) } ?? ask(shake) { $0.pollDescriptors(buffer) }
       ?? ask(anyShake) { $0.pollDescriptors(buffer) } ?? ask(iio) { $0.pollDescriptors(buffer) }
-      ?? 0
+      ?? ask(ads) { $0.pollDescriptors(buffer) } ?? 0
   }
 
   /// To be called with the descriptors after they were waited on.
@@ -106,13 +108,13 @@ public struct Capture: ~Copyable {
   /// The device has to be asked again by and by, because nothing will say when it is ready.
   public var needsRetry: Bool {
     ask(card) { $0.needsRetry } ?? ask(shake) { $0.needsRetry } ?? ask(anyShake) { $0.needsRetry }
-      ?? ask(iio) { $0.needsRetry } ?? false
+      ?? ask(iio) { $0.needsRetry } ?? ask(ads) { $0.needsRetry } ?? false
   }
 
   /// Why no frame comes, for whoever has opened the device and hears nothing.
   public var complaint: Text<320> {
     ask(card) { $0.complaint } ?? ask(shake) { $0.complaint } ?? ask(anyShake) { $0.complaint }
-      ?? ask(iio) { $0.complaint } ?? Text<320>()
+      ?? ask(iio) { $0.complaint } ?? ask(ads) { $0.complaint } ?? Text<320>()
   }
 
   /// Reads what is there, without waiting, up to the size of the buffer.
@@ -121,7 +123,8 @@ public struct Capture: ~Copyable {
   ) -> CaptureResult {
     card?.read(raw, monotonicNow: monotonicNow) ?? shake?.read(raw, monotonicNow: monotonicNow)
       ?? anyShake?.read(raw, monotonicNow: monotonicNow)
-      ?? iio?.read(raw, monotonicNow: monotonicNow) ?? .nothingYet
+      ?? iio?.read(raw, monotonicNow: monotonicNow)
+      ?? ads?.read(raw, monotonicNow: monotonicNow) ?? .nothingYet
   }
 
   /// While the device is lost: tries to open it when the back-off has passed. True when it is there
@@ -129,7 +132,8 @@ public struct Capture: ~Copyable {
   public mutating func reopenIfDue(monotonicNow: Int64) -> Bool {
     card?.reopenIfDue(monotonicNow: monotonicNow) ?? shake?.reopenIfDue(monotonicNow: monotonicNow)
       ?? anyShake?.reopenIfDue(monotonicNow: monotonicNow)
-      ?? iio?.reopenIfDue(monotonicNow: monotonicNow) ?? true
+      ?? iio?.reopenIfDue(monotonicNow: monotonicNow)
+      ?? ads?.reopenIfDue(monotonicNow: monotonicNow) ?? true
   }
 
   public mutating func countGap(frames: Int64) {
@@ -137,5 +141,6 @@ public struct Capture: ~Copyable {
     shake?.countGap(frames: frames)
     anyShake?.countGap(frames: frames)
     iio?.countGap(frames: frames)
+    ads?.countGap(frames: frames)
   }
 }

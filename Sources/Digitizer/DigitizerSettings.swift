@@ -14,6 +14,8 @@ public enum DigitizerKind: UInt8, Sendable {
   case anyshake
   /// A driver of the kernel's Industrial I/O.
   case iio
+  /// An ADS1256 on the SPI bus.
+  case ads1256
 }
 
 /// How a sample lies in the digitizer's stream, little-endian.
@@ -74,6 +76,7 @@ public struct DigitizerSettings: Sendable {
   public var shake = ShakeSettings()
   public var anyShake = AnyShakeSettings()
   public var iio = IioSettings()
+  public var ads = AdsSettings()
   public init() {}
 }
 
@@ -81,12 +84,14 @@ extension DigitizerSettings {
   public init(_ file: inout ConfigurationFile) {
     if file.has("digitizer", "kind") {
       kind = DigitizerKind(
-        rawValue: UInt8(file.choice("digitizer", "kind", ["alsa", "shake", "anyshake", "iio"])))!
+        rawValue: UInt8(
+          file.choice("digitizer", "kind", ["alsa", "shake", "anyshake", "iio", "ads1256"])))!
     }
     // A card's keys come last: of those that several kinds have, the reference tells the card's.
     if kind == .shake || file.wantsAllKeys { readShake(&file) }
     if kind == .anyshake || file.wantsAllKeys { readAnyShake(&file) }
     if kind == .iio || file.wantsAllKeys { readIio(&file) }
+    if kind == .ads1256 || file.wantsAllKeys { readAds(&file) }
     if kind == .alsa || file.wantsAllKeys { readCard(&file) }
     file.demand(
       sampleRateMillihertz % 1000 == 0, "digitizer", "sample_rate_millihertz",
@@ -111,6 +116,7 @@ extension DigitizerSettings {
     switch kind {
     case .alsa: format.maximumCounts
     case .shake: ShakeSettings.maximumCounts
+    case .ads1256: AdsRegisters.maximumCounts
     // How many bits their samples have is not known before they are heard.
     case .anyshake, .iio: nil
     }
@@ -118,7 +124,7 @@ extension DigitizerSettings {
 
   private mutating func readCard(_ file: inout ConfigurationFile) {
     device = file.text("digitizer", "device", Text<128>.self)
-    let word = file.choice("digitizer", "sample_format", ["S16", "S24_3", "S24_4", "S32"])
+    let word = file.choice("digitizer", "sample_format", ["S16", "S24_3", "S24_4", "S32", ""])
     format = SampleFormat(rawValue: UInt8(word))!
     sampleRateMillihertz = file.integer(
       "digitizer", "sample_rate_millihertz", in: 100_000...192_000_000)
@@ -156,6 +162,17 @@ extension DigitizerSettings {
       "digitizer", "sample_rate_millihertz", in: 20_000...4_000_000)
     channelCount = iio.channelCount
     // Woken a hundred times a second, or by each sample where there are fewer.
+    periodFrames = max(sampleRateMillihertz / 100_000, 1)
+    bufferFrames = 2 * sampleRateMillihertz / 1000
+  }
+
+  private mutating func readAds(_ file: inout ConfigurationFile) {
+    device = file.text("digitizer", "device", Text<128>.self)
+    format = .signed32
+    sampleRateMillihertz = file.integer(
+      "digitizer", "sample_rate_millihertz", in: 20_000...4_000_000)
+    ads = AdsSettings(&file, rateMillihertz: sampleRateMillihertz)
+    channelCount = ads.inputCount
     periodFrames = max(sampleRateMillihertz / 100_000, 1)
     bufferFrames = 2 * sampleRateMillihertz / 1000
   }

@@ -15,32 +15,20 @@ public struct IioScans {
   private static let bufferByteCount = 16_384
   /// What has come since whoever reads looked at the clock.
   private static let aheadNanoseconds: Int64 = 100_000_000
-  /// What a stamp's distance from the line moves it by, once there are many; and a rate by the
-  /// quarter of its square, so that neither swings (a critically damped loop of second order).
-  private static let phaseShare = 1.0 / 16
   /// Who is that much later than the line, in steps, may follow a lost one. Interrupts that are
   /// held up for longer are rarer than three in a row.
   private static let suspiciousSteps = 0.75
   private static let witnesses = 2
-  /// Beyond so many lost ones the line begins anew.
-  private static let bridgedMaximum: Int64 = 16
-  /// A sensor whose oscillator is further off runs at another rate than is written.
-  private static let intervalErrorMaximum = 0.05
 
   public static var byteCount: Int { bufferByteCount + 64 }
 
   private let channelCount: Int
-  private let nominalInterval: Double
   private let buffer: UnsafeMutableRawBufferPointer
   private var layout = IioLayout()
   /// Bytes in the buffer.
   private var count = 0
   private var lastTime: Int64?
-  /// The line: where the last scan's stamp should be, the nanoseconds to the next, and of how many
-  /// stamps it is made.
-  private var line: Int64 = 0
-  private var interval: Double
-  private var stamps = 0
+  private var line: StampLine
   /// Scans whose time is none.
   public private(set) var refusedCount: UInt32 = 0
 
@@ -54,15 +42,15 @@ public struct IioScans {
 
   public init(channels: Int, rateMillihertz: Int, arena: inout Arena) {
     channelCount = channels
-    nominalInterval = 1e12 / Double(rateMillihertz)
-    interval = nominalInterval
+    line = StampLine(nominalNanoseconds: 1e12 / Double(rateMillihertz))
     buffer = UnsafeMutableRawBufferPointer(arena.take(UInt8.self, count: IioScans.bufferByteCount))
   }
 
   /// The device was opened, and delivers scans of this form.
   public mutating func begin(_ layout: IioLayout) {
     self.layout = layout
-    (count, lastTime, interval, stamps) = (0, nil, nominalInterval, 0)
+    (count, lastTime) = (0, nil)
+    line.restart()
   }
 
   /// Where the next bytes go.
@@ -91,7 +79,8 @@ public struct IioScans {
           guard found.count == 0 else { break }
           found.gap = .frames(lost)
         }
-        note(time, after: lost)
+        line.note(time, after: lost + 1)
+        lastTime = time
         found.time = time
       }
       for channel in 0..<channelCount {
@@ -122,7 +111,7 @@ public struct IioScans {
   /// How many frames are missing before this one; nil where those after it have to tell.
   private func lost(before time: Int64, at place: Int, _ now: Int64) -> Int64? {
     guard lastTime != nil else { return 0 }
-    var late = steps(to: time) - 1
+    var late = line.steps(to: time) - 1
     guard late >= IioScans.suspiciousSteps else { return 0 }
     var before = time
     for number in 1...IioScans.witnesses {
@@ -131,30 +120,9 @@ public struct IioScans {
       else { return nil }
       // It will be refused itself.
       guard next > before, next <= now + IioScans.aheadNanoseconds else { break }
-      late = min(late, steps(to: next) - 1 - Double(number))
+      late = min(late, line.steps(to: next) - 1 - Double(number))
       before = next
     }
     return max(Int64(late + 1 - IioScans.suspiciousSteps), 0)
-  }
-
-  private func steps(to time: Int64) -> Double { Double(time - line) / interval }
-
-  private mutating func note(_ time: Int64, after lost: Int64) {
-    defer { lastTime = time }
-    let expected = line + Int64(Elementary.nearestInteger(Double(lost + 1) * interval))
-    let error = Double(time - expected)
-    guard lastTime != nil, lost <= IioScans.bridgedMaximum, error > -interval / 2 else {
-      line = time
-      return
-    }
-    line = expected
-    // A late one tells nothing of the rate.
-    guard error < interval / 2 else { return }
-    stamps += 1
-    let share = max(1 / Double(stamps + 1), IioScans.phaseShare)
-    line += Int64(Elementary.nearestInteger(error * share))
-    let bound = nominalInterval * IioScans.intervalErrorMaximum
-    interval = min(
-      max(interval + error * share * share / 4, nominalInterval - bound), nominalInterval + bound)
   }
 }

@@ -36,7 +36,7 @@ extension SelfTest {
       let stays = hear(&capture, &pulse, &levels, &edges, board.digitizer, clock)
       if !stays { waitForEdges(&pulse, &edges, clock) }
       if levels.frames == 0
-        && (stays || board.digitizer.kind == .anyshake || board.digitizer.kind == .iio)
+        && (stays || board.digitizer.kind != .alsa && board.digitizer.kind != .shake)
       {
         note(Finding("digitizer", .bad, capture.complaint), tell)
       } else if stays {
@@ -139,6 +139,11 @@ extension SelfTest {
     text.append(" channels, ")
     text.append(levels.frames)
     text.append(" frames")
+    if settings.kind == .ads1256, settings.channelCount > 1 {
+      text.append(", channel after channel ")
+      text.append(thousandths: settings.ads.skewNanoseconds(1) / 1000)
+      text.append(" ms apart")
+    }
     if let error = levels.rateError {
       text.append(", rate off by ")
       text.append(thousandths: Elementary.nearestInteger(error * 1e9))

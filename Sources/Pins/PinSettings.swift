@@ -37,7 +37,7 @@ extension PulseSettings {
   public init(_ file: inout ConfigurationFile) {
     chip = file.text("pps", "chip", Text<64>.self)
     line = file.integer("pps", "line", in: 0...1023)
-    isFallingEdge = file.choice("pps", "edge", ["rising", "falling", "", ""]) == 1
+    isFallingEdge = file.choice("pps", "edge", ["rising", "falling", "", "", ""]) == 1
     delayNanoseconds = file.integer(
       "pps", "delay_nanoseconds", in: -1_000_000...1_000_000, default: 0)
   }
@@ -49,7 +49,7 @@ extension RelaySettings {
     relay.line = file.integer("relay", "line", in: 0...1023)
     relay.isActiveLow = file.flag("relay", "active_low")
     failSafeIsActive =
-      file.choice("relay", "fail_safe", ["released", "actuated", "", ""]) == 1
+      file.choice("relay", "fail_safe", ["released", "actuated", "", "", ""]) == 1
     watchLamp = RelaySettings.line(&file, "watch_line", "watch_active_low")
     heartbeatLamp = RelaySettings.line(&file, "heartbeat_line", "heartbeat_active_low")
     inhibit = RelaySettings.line(&file, "inhibit_line", "inhibit_active_low")

@@ -12,7 +12,8 @@ public struct PulseInput: ~Copyable {
 
   public init(_ settings: PulseSettings) throws(Diagnostic) {
     let opened = settings.chip.withCString {
-      cgpiod_edges_open($0, UInt32(settings.line), settings.isFallingEdge ? 1 : 0)
+      cgpiod_edges_open(
+        Int32(CGPIOD_PULSE.rawValue), $0, UInt32(settings.line), settings.isFallingEdge ? 1 : 0)
     }
     guard let opened else { throw Diagnostic("pps", line: settings.line, of: settings.chip) }
     edges = opened

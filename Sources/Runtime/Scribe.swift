@@ -26,40 +26,6 @@ import Station
 import Synchronization
 import Uplink
 
-/// A ring with one writer and one reader.
-private struct Ring<Element>: ~Copyable {
-  private let capacity: Int
-  private let elements: UnsafeMutablePointer<Element>
-  private let written = Atomic<Int>(0)
-  private let read = Atomic<Int>(0)
-
-  /// In pages of its own; nil where the kernel has none.
-  init?(capacity: Int) {
-    guard let memory = clinux_map_anonymous(capacity * MemoryLayout<Element>.stride) else {
-      return nil
-    }
-    self.capacity = capacity
-    elements = memory.bindMemory(to: Element.self, capacity: capacity)
-  }
-
-  /// False when it is full.
-  func put(_ element: Element) -> Bool {
-    let place = written.load(ordering: .relaxed)
-    guard place - read.load(ordering: .acquiring) < capacity else { return false }
-    (elements + place % capacity).initialize(to: element)
-    written.store(place + 1, ordering: .releasing)
-    return true
-  }
-
-  func take() -> Element? {
-    let place = read.load(ordering: .relaxed)
-    guard place < written.load(ordering: .acquiring) else { return nil }
-    let taken = (elements + place % capacity).move()
-    read.store(place + 1, ordering: .releasing)
-    return taken
-  }
-}
-
 private enum Order {
   /// A value that is to be on disk.
   case store(StoredValue, Int64)

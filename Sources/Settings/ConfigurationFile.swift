@@ -350,17 +350,17 @@ public struct ConfigurationFile: ~Copyable {
   /// there is none.
   @inline(never)
   public mutating func choice(
-    _ section: StaticString, _ key: StaticString, _ words: InlineArray<4, StaticString>
+    _ section: StaticString, _ key: StaticString, _ words: InlineArray<5, StaticString>
   ) -> Int {
     let form = KeyForm.choice(words)
-    var last = 3
+    var last = words.count - 1
     while words[last].utf8CodeUnitCount == 0 { last -= 1 }
     guard let index = find(section, key, form) else {
       noteMissing(section, key, form)
       return last
     }
     let entry = entries[index]
-    for word in 0..<4 where entry.kind == .text && words[word].utf8CodeUnitCount > 0 {
+    for word in 0..<words.count where entry.kind == .text && words[word].utf8CodeUnitCount > 0 {
       if matches(entry.value, words[word]) { return word }
     }
     noteWrong(section, index, form)

@@ -17,7 +17,7 @@ public enum KeyForm: Sendable {
   case path
   case date
   case flag
-  case choice(InlineArray<4, StaticString>)
+  case choice(InlineArray<5, StaticString>)
 
   var capacity: Int {
     switch self {
@@ -115,7 +115,7 @@ extension Text {
     case .flag: append("true, or the line left out")
     case .choice(let words):
       append("one of")
-      for index in 0..<4 where words[index].utf8CodeUnitCount > 0 {
+      for index in 0..<words.count where words[index].utf8CodeUnitCount > 0 {
         append(" \"")
         append(words[index])
         append("\"")

@@ -131,12 +131,12 @@ import Tools
 
   @Test func choices() throws {
     let choice = try parse("[a]\nb = \"two\"") { file throws(Diagnostic) in
-      file.choice("a", "b", ["one", "two", "", ""])
+      file.choice("a", "b", ["one", "two", "", "", ""])
     }
     #expect(choice == 1)
     for value in ["\"three\"", "\"\"", "2", "\"tw\""] {
       let sentence = refusal("[a]\nb = \(value)") { file throws(Diagnostic) in
-        file.choice("a", "b", ["one", "two", "", ""])
+        file.choice("a", "b", ["one", "two", "", "", ""])
       }
       #expect(sentence == "t.toml:2: b must be one of \"one\" \"two\"")
     }
@@ -209,7 +209,7 @@ import Tools
     let sentences = refusal("[a]\nb = 7\nc = rising\nx\n[d]\nmodes = 1\n[e]") {
       file throws(Diagnostic) in
       _ = file.integer("a", "b", in: 1...2)
-      _ = file.choice("d", "mode", ["one", "two", "", ""])
+      _ = file.choice("d", "mode", ["one", "two", "", "", ""])
       _ = file.text("d", "nothing", Text<8>.self)
       try file.finish()
     }
@@ -225,7 +225,7 @@ import Tools
 
   @Test func whatIsMissingIsToldBesideWhatItMayHaveBecome() {
     let sentences = refusal("[d]\nmodes = 1") { file throws(Diagnostic) in
-      _ = file.choice("d", "mode", ["one", "two", "", ""])
+      _ = file.choice("d", "mode", ["one", "two", "", "", ""])
       try file.finish()
     }
     #expect(

@@ -1,6 +1,7 @@
 // input: what digitizers send that are no card: a Shake's datagrams, a line each with the
-// milliseconds before it, the bytes of an Explorer's serial line, after a first byte of zero, or a line
-// with the forms of an IIO device's elements and then its scans, after a one.
+// milliseconds before it, the bytes of an Explorer's serial line, after a first byte of zero, a line
+// with the forms of an IIO device's elements and then its scans, after a one, or when conversions of an
+// ADS1256 were over and read, after a two: eight bytes each, in nanoseconds after the ones before.
 //
 // Promised of every list of datagrams and of every stream, in whatever pieces it comes: nothing
 // traps, no sample comes out that did not go in, a gap has a length, and what is intact after all
@@ -41,7 +42,7 @@ struct InputTarget: Target, ~Copyable {
     for version in 1...3 {
       streams.append([0] + (0..<4).flatMap { packet(version, $0) })
     }
-    return [whole, late].map { Array($0.utf8) } + streams + [scans]
+    return [whole, late].map { Array($0.utf8) } + streams + [scans, conversions]
   }
 
   /// A packet of three channels with five samples each.
@@ -78,6 +79,15 @@ struct InputTarget: Target, ~Copyable {
     return bytes
   }
 
+  private static var conversions: [UInt8] {
+    [2]
+      + (0..<24).flatMap { number in
+        [UInt32(number == 20 ? 9_000_000 : 1_000_000), 90_000].flatMap { word in
+          withUnsafeBytes(of: word.littleEndian) { Array($0) }
+        }
+      }
+  }
+
   mutating func finish(_ bytes: inout [UInt8], _ random: inout RandomGenerator) {}
 
   mutating func test(_ bytes: UnsafeBufferPointer<UInt8>, iteration: Int) throws -> Bool {
@@ -85,6 +95,7 @@ struct InputTarget: Target, ~Copyable {
     switch bytes.first {
     case nil, 0: return try hearLine(rest, iteration)
     case 1: return try hearScans(rest, iteration)
+    case 2: return try hearConversions(rest)
     default: return try hearCast(bytes)
     }
   }
@@ -171,6 +182,32 @@ struct InputTarget: Target, ~Copyable {
     try require(cameOut * layout.byteCount <= scans.count, "more scans came out than went in")
     framesHeard += cameOut
     return cameOut > 0
+  }
+
+  // MARK: An ADS1256
+
+  private mutating func hearConversions(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
+    var cycle = AdsCycle(AdsSettings(inputs: 4, conversionHertz: 1000))
+    var (time, last, conversion, count) = (Int64(0), Int64.min, Int64(0), 0)
+    for place in stride(from: 0, through: bytes.count - 8, by: 8) {
+      let words = UnsafeRawBufferPointer(bytes)
+      time += Int64(words.loadUnaligned(fromByteOffset: place, as: UInt32.self))
+      let delay = Int64(words.loadUnaligned(fromByteOffset: place + 4, as: UInt32.self))
+      guard case .exchange = cycle.edge(time) else { continue }
+      conversion += 1
+      cycle.read(Int32(truncatingIfNeeded: conversion), doneAt: time + delay)
+      guard let frame = cycle.takeFrame() else { continue }
+      try require(frame.lost >= 0, "fewer than no frames are lost")
+      try require(frame.time > last, "time that runs backwards")
+      for slot in 1..<4 {
+        try require(
+          frame.samples[slot] == frame.samples[slot - 1] + 1, "samples of several rounds")
+      }
+      last = frame.time
+      count += 1
+    }
+    framesHeard += count
+    return count > 0
   }
 
   // MARK: An Explorer

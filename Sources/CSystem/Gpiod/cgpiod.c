@@ -8,6 +8,8 @@
 #include <string.h>
 
 // One line a purpose in a station, so the handles are static: requesting allocates inside libgpiod at start, reading never.
+static const char *const consumers[CGPIOD_EDGE_PURPOSES] = {"onset-pps", "onset-data-ready"};
+
 static int descriptor_is_readable(int descriptor) {
   struct pollfd p = {.fd = descriptor, .events = POLLIN};
   return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
@@ -19,15 +21,15 @@ struct cgpiod_edges {
   struct gpiod_chip *chip;
   struct gpiod_line *line;
 };
-static struct cgpiod_edges the_edges;
+static struct cgpiod_edges the_edges[CGPIOD_EDGE_PURPOSES];
 
-cgpiod_edges *cgpiod_edges_open(const char *chip, unsigned int line, int falling) {
-  struct cgpiod_edges *e = &the_edges;
+cgpiod_edges *cgpiod_edges_open(int purpose, const char *chip, unsigned int line, int falling) {
+  struct cgpiod_edges *e = &the_edges[purpose];
   e->chip = gpiod_chip_open_lookup(chip);
   if (!e->chip) return NULL;
   e->line = gpiod_chip_get_line(e->chip, line);
-  int failed = !e->line || (falling ? gpiod_line_request_falling_edge_events(e->line, "onset-pps")
-                                    : gpiod_line_request_rising_edge_events(e->line, "onset-pps")) < 0;
+  int failed = !e->line || (falling ? gpiod_line_request_falling_edge_events(e->line, consumers[purpose])
+                                    : gpiod_line_request_rising_edge_events(e->line, consumers[purpose])) < 0;
   if (!failed) return e;
   int saved = errno;
   gpiod_chip_close(e->chip);
@@ -97,7 +99,7 @@ struct cgpiod_edges {
   struct gpiod_line_request *request;
   struct gpiod_edge_event_buffer *buffer;
 };
-static struct cgpiod_edges the_edges;
+static struct cgpiod_edges the_edges[CGPIOD_EDGE_PURPOSES];
 
 // What v1 does by itself: a path, a name under /dev, or the label that the driver gives the chip.
 static struct gpiod_chip *open_by_path_name_or_label(const char *wanted) {
@@ -120,8 +122,8 @@ static struct gpiod_chip *open_by_path_name_or_label(const char *wanted) {
   return chip;
 }
 
-cgpiod_edges *cgpiod_edges_open(const char *chip_name, unsigned int line, int falling) {
-  struct cgpiod_edges *e = &the_edges;
+cgpiod_edges *cgpiod_edges_open(int purpose, const char *chip_name, unsigned int line, int falling) {
+  struct cgpiod_edges *e = &the_edges[purpose];
   struct gpiod_chip *chip = open_by_path_name_or_label(chip_name);
   if (!chip) return NULL;
   struct gpiod_line_settings *settings = gpiod_line_settings_new();
@@ -132,7 +134,7 @@ cgpiod_edges *cgpiod_edges_open(const char *chip_name, unsigned int line, int fa
     gpiod_line_settings_set_direction(settings, GPIOD_LINE_DIRECTION_INPUT);
     gpiod_line_settings_set_edge_detection(settings, falling ? GPIOD_LINE_EDGE_FALLING : GPIOD_LINE_EDGE_RISING);
     gpiod_line_settings_set_event_clock(settings, GPIOD_LINE_CLOCK_MONOTONIC);
-    gpiod_request_config_set_consumer(config, "onset-pps");
+    gpiod_request_config_set_consumer(config, consumers[purpose]);
     if (gpiod_line_config_add_line_settings(lines, &line, 1, settings) == 0)
       e->request = gpiod_chip_request_lines(chip, config, lines);
   }

@@ -26,7 +26,7 @@ public struct ReceiverFile {
   public let giveUpSeconds: Double
 
   public init(_ file: inout ConfigurationFile) throws(Diagnostic) {
-    let kinds: InlineArray<4, StaticString> = ["webhook", "cap", "alertmanager", "mqtt"]
+    let kinds: InlineArray<5, StaticString> = ["webhook", "cap", "alertmanager", "mqtt", ""]
     let kind = Kind.allCases[file.choice("receiver", "kind", kinds)]
     self.kind = kind
     let url = file.text("receiver", "url", Text<256>.self, isOptional: true).string
@@ -52,7 +52,8 @@ public struct ReceiverFile {
     var rule = AlarmRule()
     rule.stations = file.text("rule", "stations", Text<256>.self, isOptional: true).string
       .split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-    rule.level = file.choice("rule", "level", ["watch", "alarm", "", ""]) == 0 ? .watch : .alarm
+    rule.level =
+      file.choice("rule", "level", ["watch", "alarm", "", "", ""]) == 0 ? .watch : .alarm
     let intensity = file.decimal("rule", "intensity_minimum", in: 0...12, default: 0)
     rule.intensityMinimum = intensity > 0 ? intensity : nil
     rule.quorum = file.integer("rule", "quorum", in: 1...1000, default: 1)

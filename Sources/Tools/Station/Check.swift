@@ -7,6 +7,7 @@
 import Board
 import Conditioning
 import Core
+import Digitizer
 import Estimator
 import Kernels
 import Network
@@ -96,7 +97,14 @@ public enum Check {
     let delay = RateConverter(rateMillihertz: digitizer.sampleRateMillihertz).groupDelaySeconds
     return "board \(board.name.string): \(decimal(rate, 0)) Hz, \(lanes.joined(separator: ", ")); "
       + "\(decimal(delay * 1000, 1)) ms of filter delay; "
-      + time(board)
+      + skew(digitizer) + time(board)
+  }
+
+  /// Channels that are not sampled together.
+  private static func skew(_ digitizer: DigitizerSettings) -> String {
+    guard digitizer.kind == .ads1256, digitizer.channelCount > 1 else { return "" }
+    let apart = Double(digitizer.ads.skewNanoseconds(1)) / 1e6
+    return "channels are sampled one after the other, \(decimal(apart, 1)) ms apart; "
   }
 
   private static func time(_ board: BoardFile) -> String {
@@ -106,7 +114,7 @@ public enum Check {
     return switch board.digitizer.kind {
     case .alsa: "time from the system clock"
     case .shake: "time from the Shake at \(board.digitizer.shake.source.string)"
-    case .iio: "time of its driver's stamps on the system clock"
+    case .iio, .ads1256: "time of the kernel's stamps on the system clock"
     case .anyshake: "time from its GNSS receiver, and from the system clock without one"
     }
   }

@@ -62,7 +62,7 @@ public enum KeyReference {
     case .date?: parts.append("date such as \"2026-03-01\"")
     case .flag?: parts.append("true, or left out")
     case .choice(let words)?:
-      let all = (0..<4).map { words[$0].string }.filter { !$0.isEmpty }
+      let all = (0..<words.count).map { words[$0].string }.filter { !$0.isEmpty }
       parts.append(all.map { "\"\($0)\"" }.joined(separator: " or "))
     case nil: break
     }

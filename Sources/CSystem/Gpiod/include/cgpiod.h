@@ -6,8 +6,11 @@
 
 typedef struct cgpiod_edges cgpiod_edges;
 
+/// What edges are for: a pulse a second, and a converter's data-ready.
+enum cgpiod_edge_purpose { CGPIOD_PULSE, CGPIOD_DATA_READY, CGPIOD_EDGE_PURPOSES };
+
 /// Requests `line` of `chip` ("gpiochip0", "/dev/gpiochip0", or the label that its driver gives it) for edges; NULL with errno set.
-cgpiod_edges *cgpiod_edges_open(const char *chip, unsigned int line, int falling);
+cgpiod_edges *cgpiod_edges_open(int purpose, const char *chip, unsigned int line, int falling);
 /// Readable when an edge waits.
 int cgpiod_edges_descriptor(const cgpiod_edges *edges);
 /// Takes one edge: 1 and its CLOCK_MONOTONIC time, 0 when none waits, -1 on error.

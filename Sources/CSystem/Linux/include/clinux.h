@@ -61,6 +61,22 @@ int clinux_serial_open(const char *path, int baud);
 // Bytes that have come over a line or from a device; 0: none yet; -1: it is gone.
 ssize_t clinux_read_arrived(int device, void *bytes, size_t count);
 
+// An SPI bus in mode 1, words of eight bits, at most so fast; -1 with errno.
+int clinux_spi_open(const char *path, uint32_t hertz);
+/// So many bytes out and in, and a pause after them. All parts of an exchange go under one chip select.
+struct clinux_spi_part {
+  uint8_t out[8], in[8];
+  uint8_t count;
+  uint16_t pause_microseconds;
+};
+enum { CLINUX_SPI_PARTS = 4 };
+/// 0, or -1 with errno.
+int clinux_spi_exchange(int bus, uint32_t hertz, struct clinux_spi_part *parts, int count);
+static inline void clinux_sleep_microseconds(unsigned microseconds) {
+  struct timespec t = {microseconds / 1000000, (long)(microseconds % 1000000) * 1000};
+  while (nanosleep(&t, &t) != 0 && errno == EINTR) {}
+}
+
 static inline int clinux_errno(void) { return errno; }
 static inline int clinux_mode_is_regular(mode_t mode) { return S_ISREG(mode); }
 /// Zeros, all of them there: no page is still to come when the loop is under way.
