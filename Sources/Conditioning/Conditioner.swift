@@ -53,6 +53,8 @@ public struct ConditionerSettings: Sendable {
   public var response: Response?
   /// The auxiliary lane carries a second sensor, without which no shaking is believed.
   public var hasSecondSensor = false
+  /// The auxiliary lane is a vertical that hears more, for picks.
+  public var hasQuietVertical = false
 
   public init(
     rateMillihertz: Int, presentLanes: LaneSet, gains: Lanes = Lanes(repeating: 1),

@@ -73,6 +73,8 @@ public struct DigitizerSettings: Sendable {
   public var lanes = InlineArray<4, ChannelAssignment>(repeating: ChannelAssignment())
   /// The auxiliary lane carries a second sensor: where it is still, no shaking is believed.
   public var hasSecondSensor = false
+  /// The auxiliary lane is a vertical that is quieter than the other: picks come from it.
+  public var hasQuietVertical = false
   public var shake = ShakeSettings()
   public var anyShake = AnyShakeSettings()
   public var iio = IioSettings()
@@ -108,6 +110,10 @@ extension DigitizerSettings {
     file.demand(
       !hasSecondSensor || lanes[3].channel >= 0, "digitizer", "auxiliary_must_agree",
       "needs an auxiliary_channel beside it: that of the second sensor")
+    hasQuietVertical = file.flag("digitizer", "auxiliary_picks")
+    file.demand(
+      !hasQuietVertical || lanes[3].channel >= 0, "digitizer", "auxiliary_picks",
+      "needs an auxiliary_channel beside it: that of the quieter vertical")
     checkLanes(&file)
   }
 

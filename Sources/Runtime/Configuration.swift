@@ -151,6 +151,7 @@ public struct Configuration: Sendable {
       rateMillihertz: board.digitizer.sampleRateMillihertz, presentLanes: presentLanes,
       gains: gains, clipCounts: board.digitizer.clipCounts, response: response)
     settings.hasSecondSensor = board.digitizer.hasSecondSensor
+    settings.hasQuietVertical = board.digitizer.hasQuietVertical
     return settings
   }
 

@@ -108,6 +108,7 @@ public struct Station: ~Copyable {
   var lines = LinesReport()
   var conditioner: Conditioner
   var picker: Picker
+  var vertical: QuietVertical
   var clock = ClockReading()
   private(set) var sequence: UInt32 = 0
   var outbox: Outbox
@@ -174,6 +175,7 @@ public struct Station: ~Copyable {
     outbox = Outbox(upstreamCount: settings.secondKeys == nil ? 1 : 2)
     storedSiteTerm = Station.stored(estimator?.pointee.siteTerm ?? SiteTerm())
     conditioner = Conditioner(settings.conditioner)
+    vertical = QuietVertical(isThere: settings.conditioner.hasQuietVertical)
     picker = Picker(
       settings.picker, presentLanes: settings.conditioner.presentLanes, network: network)
   }
@@ -207,10 +209,11 @@ public struct Station: ~Copyable {
       let ready = conditioner.push(frame)
       for index in 0..<ready {
         let sample = conditioner.sample(index)
-        picker.step(sample)
+        let heard = vertical.heard(sample)
+        picker.step(heard)
         estimator?.pointee.step(sample)
         while let found = picker.next() { take(found) }
-        if let shadow = trial.shadow { step(shadow, sample) }
+        if let shadow = trial.shadow { step(shadow, heard) }
         estimate(sample)
         if let estimator, estimator.pointee.hasSecond() { take(estimator.pointee.takeSecond()) }
       }

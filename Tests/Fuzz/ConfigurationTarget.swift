@@ -24,7 +24,7 @@ struct ConfigurationTarget: Target {
       "false", "\\", "\t", "\u{0}", "é", "[board]\n", "[station]\n", "[instrument]\n",
       "[response]\n", "[relations]\n", "[relay]\n", "[alarm]\n", "active_low = true\n",
       "[pps]\n", "kind = \"shake\"\n", "kind = \"anyshake\"\n", "private_interface = \"eth1\"\n",
-      "kind = \"iio\"\n", "kind = \"ads1256\"\n",
+      "kind = \"iio\"\n", "auxiliary_picks = true\n", "kind = \"ads1256\"\n",
       "[picker]\n", "[store]\n", "[rule]\n", "url = ", "kind = \"mqtt\"\n", "*",
       "format = 1\n", "999999999999999", "9223372036854775807",
       "9223372036854775808", "-9223372036854775808", "0.000000000000001", "1e22", "\"\"", "/",

@@ -28,6 +28,28 @@ import Uplink
     #expect(Double(emitted - picks[0].time) * 1e-9 > 0.04)
   }
 
+  /// A Shake 4D: an accelerometer whose noise hides the event, a geophone that hears it, and is cut off.
+  @Test(arguments: [(true, true), (true, false), (false, true)])
+  func picksComeFromTheQuieterOfTwoSensors(hasQuiet: Bool, isPluggedIn: Bool) throws {
+    var settings = stationSettings()
+    settings.conditioner.presentLanes = 0b1111
+    settings.conditioner.hasQuietVertical = hasQuiet
+    var station = Station(settings)
+    var random = RandomGenerator(seed: 7)
+    let frames = earthquakeFrames(seconds: 60).map { quiet -> Frame in
+      func noise() -> Int32 { Int32(random.next() % 2_000_000) - 1_000_000 }
+      return Frame(
+        quiet[0] / 4 + noise(), quiet[1] / 4 + noise(), quiet[2] / 4 + noise(),
+        isPluggedIn ? quiet[0] : 0)
+    }
+    var picks: [PickMessage] = []
+    feed(&station, frames) { if let found = try? pick($0) { picks.append(found) } }
+    let found = picks.filter { $0.status == 2 && Double($0.time - streamStart) * 1e-9 < 32 }
+    guard hasQuiet, isPluggedIn else { return #expect(found.isEmpty) }
+    let onset = try #require(found.first)
+    #expect((Double(onset.time - streamStart) * 1e-9 - 30).magnitude < 0.1)
+  }
+
   @Test func healthComesEveryTenSecondsAndOnChange() throws {
     var station = Station(stationSettings())
     var times: [Double] = []

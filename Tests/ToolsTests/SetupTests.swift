@@ -190,6 +190,7 @@ private final class TemporaryFolder {
     let board = try String(contentsOfFile: setup.boardPath, encoding: .utf8)
     for line in [
       "source = \"192.0.2.7\"", "channel_names = \"ENZ,ENN,ENE,EHZ\"", "auxiliary_channel = 3",
+      "auxiliary_picks = true",
     ] {
       #expect(board.contains(line), "\(line)")
     }

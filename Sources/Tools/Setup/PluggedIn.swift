@@ -161,6 +161,7 @@ struct HeardCasts {
       for (number, lane) in lanes.enumerated() {
         changes.append(PluggedIn.Change(lane, number < names.count ? "\(number)" : ""))
       }
+      changes.append(PluggedIn.Change("auxiliary_picks", names.count > 3 ? "true" : ""))
       return PluggedIn(
         board: "raspberry-shake", changes: changes,
         text:
