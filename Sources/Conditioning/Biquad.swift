@@ -69,6 +69,18 @@ public struct BiquadCoefficients: Equatable, Sendable {
       matchedHertz: cornerHertz, rateHertz: rateHertz)
   }
 
+  /// A derivative, (1 − z⁻¹)(1 + c z⁻¹) / (1 + a₁ z⁻¹ + a₂ z⁻²). The difference of two samples alone is
+  /// 24 % low at four fifths of half the rate. The three were found by minimising the largest error of the
+  /// gain up to there, which is 0.04 %; at low frequencies the gain is exact.
+  public static func differentiating(rateHertz: Double) -> BiquadCoefficients {
+    let (c, a1, a2) = (0.3269898, 0.4966934, 0.0299060)
+    let gain = rateHertz * (1 + a1 + a2) / (1 + c)
+    var section = BiquadCoefficients()
+    (section.b0, section.b1, section.b2) = (gain, gain * (c - 1), -gain * c)
+    (section.a1, section.a2) = (a1, a2)
+    return section
+  }
+
   public var gainAtZeroHertz: Double { (b0 + b1 + b2) / (1 + a1 + a2) }
 
   /// −dφ/dω in seconds: of a polynomial Σ cₖ z⁻ᵏ it is Re(Σ k cₖ z⁻ᵏ / Σ cₖ z⁻ᵏ) samples.

@@ -5,8 +5,8 @@
 // Nothing is zero-phase.
 //
 //   accelerometer   a = high-pass(x), v = high-pass(∫a), d = high-pass(∫v)
-//   velocity sensor v = high-pass(equalised x), d = high-pass(∫v), a = two-point difference of v,
-//                   which is 5 ms late and 0.2 dB low at 12 Hz, 1.8 dB at 35 Hz
+//   velocity sensor v = high-pass(equalised x), d = high-pass(∫v), a = derivative of v, which is
+//                   right to 0.1 % up to 40 Hz and 4 ms late
 //
 // An integration is the trapezoidal rule: without phase error, and low by 0.07 dB at 5 Hz, 0.3 dB
 // at 10 Hz, 1.3 dB at 20 Hz.
@@ -51,7 +51,7 @@ public struct MotionFilter: ~Copyable {
   private var baseline: Biquad
   private var firstIntegral: Biquad
   private var secondIntegral: Biquad
-  private var previousVelocity = Lanes.zero
+  private var differentiator: Biquad
 
   public init(_ response: Response) {
     self.response = response
@@ -64,6 +64,7 @@ public struct MotionFilter: ~Copyable {
       cornerHertz: corner, rateHertz: outputRateHertz)
     firstIntegral = Biquad(integral)
     secondIntegral = Biquad(integral)
+    differentiator = Biquad(.differentiating(rateHertz: outputRateHertz))
   }
 
   /// Undoes s²/(s² + 2hω₀s + ω₀²) and puts a Butterworth corner at the extended frequency instead.
@@ -83,7 +84,7 @@ public struct MotionFilter: ~Copyable {
     _ = baseline.settle(at: x)
     firstIntegral.clear()
     secondIntegral.clear()
-    previousVelocity = .zero
+    differentiator.clear()
   }
 
   @inline(__always)
@@ -99,8 +100,7 @@ public struct MotionFilter: ~Copyable {
     case .velocity:
       motion.velocity = baseline.step(x)
       motion.displacement = firstIntegral.step(motion.velocity)
-      motion.acceleration = (motion.velocity - previousVelocity) * outputRateHertz
-      previousVelocity = motion.velocity
+      motion.acceleration = differentiator.step(motion.velocity)
     }
     return motion
   }
@@ -110,5 +110,6 @@ public struct MotionFilter: ~Copyable {
     baseline.flushTinyStates()
     firstIntegral.flushTinyStates()
     secondIntegral.flushTinyStates()
+    differentiator.flushTinyStates()
   }
 }
