@@ -44,14 +44,14 @@ extension AlarmSettings {
       default: accelerationMetresPerSecondSquared)
     velocityMetresPerSecond = file.decimal(
       "alarm", "velocity_metres_per_second", in: 1e-4...2, default: velocityMetresPerSecond)
-    alarmProbability = file.decimal(
-      "alarm", "alarm_probability", in: 0.01...0.999, default: alarmProbability)
-    watchProbability = file.decimal(
-      "alarm", "watch_probability", in: 0.01...0.999, default: watchProbability)
+    alarmProbability = AlarmSettings.probability(
+      &file, "alarm_probability", "false_alarm_cost", default: alarmProbability)
+    watchProbability = AlarmSettings.probability(
+      &file, "watch_probability", "false_watch_cost", default: watchProbability)
     file.demand(
       watchProbability <= alarmProbability, "alarm",
       file.stated("alarm", "watch_probability", or: "alarm_probability"),
-      "must leave watch_probability at or below alarm_probability")
+      "must leave the watch's probability or cost at or below the alarm's")
     if file.has("alarm", "jma_intensity") {
       jmaIntensity = file.decimal("alarm", "jma_intensity", in: 0...7)
     }
@@ -68,5 +68,25 @@ extension AlarmSettings {
     refractorySeconds = file.integer(
       "alarm", "refractory_seconds", in: 0...3600, default: refractorySeconds)
     isLatched = file.flag("alarm", "latch")
+  }
+
+  /// As such, or from what is at stake: to act on what is expected with probability p is right where p
+  /// of what a missed one costs is more than 1 − p of what a false one does. A cost is how many
+  /// missed ones a false one is worth.
+  private static func probability(
+    _ file: inout ConfigurationFile, _ key: StaticString, _ costKey: StaticString,
+    default fallback: Double
+  ) -> Double {
+    let isCost = file.has("alarm", costKey)
+    file.demand(
+      !isCost || !file.has("alarm", key), "alarm", costKey,
+      "and the probability say the same: drop one of them")
+    var stated = fallback
+    if !isCost || file.wantsAllKeys {
+      stated = file.decimal("alarm", key, in: 0.01...0.999, default: fallback)
+    }
+    guard isCost || file.wantsAllKeys else { return stated }
+    let cost = file.decimal("alarm", costKey, in: 0.02...500, default: fallback / (1 - fallback))
+    return isCost ? cost / (1 + cost) : stated
   }
 }

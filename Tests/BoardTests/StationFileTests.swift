@@ -145,6 +145,28 @@ private let good = Lines(
     } throws: { "\($0)".contains("state it or them") }
   }
 
+  @Test(arguments: [("1", "drop one of them"), ("0", "from 0.02 to 500")])
+  func aCostThatIsWrong(_ cost: String, _ part: String) {
+    #expect {
+      let lines = cost == "1" ? good : good.without("alarm_probability")
+      _ = try read(lines.adding("false_alarm_cost = \(cost)", after: "[alarm]"))
+    } throws: {
+      "\($0)".contains(part)
+    }
+  }
+
+  /// To act is right where what is spared outweighs what it costs.
+  @Test(
+    arguments: [(1.0, 0.5), (0.25, 0.2), (4.0, 0.8), (500.0, 500.0 / 501)] as [(Double, Double)])
+  func aCostIsAProbability(_ cost: Double, _ probability: Double) throws {
+    let lines = good.without("alarm_probability").with("watch_probability", "0.01")
+    let alarm = try read(lines.adding("false_alarm_cost = \(cost)", after: "[alarm]")).alarm
+    #expect((alarm.alarmProbability - probability).magnitude < 1e-12)
+    let other = good.without("watch_probability").with("alarm_probability", "0.999")
+    let watch = try read(other.adding("false_watch_cost = \(cost)", after: "[alarm]")).alarm
+    #expect((watch.watchProbability - probability).magnitude < 1e-12)
+  }
+
   @Test func thePickerHasDefaults() throws {
     let keys = [
       "[picker]", "band_low_hertz", "band_high_hertz", "short_term_seconds", "long_term_seconds",
@@ -183,7 +205,7 @@ private let good = Lines(
     ("acceleration_metres_per_second_squared", "0", "from 0.001 to 20"),
     ("velocity_metres_per_second", "0", "from 1e-4 to 2"),
     ("alarm_probability", "1", "from 0.01 to 0.999"),
-    ("watch_probability", "0.5", "at or below alarm_probability"),
+    ("watch_probability", "0.5", "at or below the alarm's"),
     ("displacement_metres", "2", "from 1e-5 to 1"),
     ("period_seconds", "0", "from 0.1 to 10"),
     ("hold_seconds", "0", "from 1 to 3600"),
