@@ -26,7 +26,7 @@ public struct BoardFile: Sendable {
 
   private func demandsOfShake(_ file: inout ConfigurationFile) {
     file.demand(
-      pulse == nil, "pps", "chip",
+      pulse == nil, "pps", file.stated("pps", "chip", or: "device"),
       "says nothing beside a Shake, which dates its samples by a clock of its own: drop [pps]")
     // Whoever reaches its port could send an earthquake.
     file.demand(

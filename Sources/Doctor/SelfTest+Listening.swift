@@ -26,7 +26,9 @@ extension SelfTest {
     var pulse: PulseInput?
     if let settings = board.pulse {
       do throws(Diagnostic) { pulse = try PulseInput(settings) } catch {
-        note(Finding("pps", LineHolder.find("pps", settings.chip, settings.line) ?? error), tell)
+        let holder =
+          settings.device.isEmpty ? LineHolder.find("pps", settings.chip, settings.line) : nil
+        note(Finding("pps", holder ?? error), tell)
       }
     }
     var edges = EdgeStatistics()
@@ -217,10 +219,15 @@ extension SelfTest {
   private func pulses(_ edges: EdgeStatistics, _ settings: PulseSettings) -> Finding {
     var text = Text<320>()
     text.append(edges.count)
-    text.append(" edges on line ")
-    text.append(settings.line)
-    text.append(" of ")
-    text.append(settings.chip)
+    if settings.device.isEmpty {
+      text.append(" edges on line ")
+      text.append(settings.line)
+      text.append(" of ")
+      text.append(settings.chip)
+    } else {
+      text.append(" edges of ")
+      text.append(settings.device)
+    }
     guard edges.count > 0 else {
       text.append(
         " in 6 s: does the receiver see the sky (its lamp blinks), is its pulse on this pin?")

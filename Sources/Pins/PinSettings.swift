@@ -1,10 +1,13 @@
-// [pps] and [relay] of a board file: which GPIO line is what.
+// [pps] and [relay] of a board file: where the pulse is, and which GPIO line is what.
 
 import Core
 import Settings
 
-/// A pulse a second on a GPIO line.
+/// A pulse a second, on a GPIO line or by a pulse device.
 public struct PulseSettings: Sendable {
+  /// A pulse device of the kernel's, such as /dev/pps0, which others may watch as well; empty for a
+  /// line of one's own.
+  public var device = Text<64>()
   public var chip = Text<64>()
   public var line = 0
   public var isFallingEdge = false
@@ -35,9 +38,24 @@ public struct RelaySettings: Sendable {
 
 extension PulseSettings {
   public init(_ file: inout ConfigurationFile) {
-    chip = file.text("pps", "chip", Text<64>.self)
-    line = file.integer("pps", "line", in: 0...1023)
+    device = file.text("pps", "device", Text<64>.self, isOptional: true)
+    file.demand(
+      device.isEmpty || !file.has("pps", "chip"), "pps", "device",
+      "and a chip's line are two pulses: drop one of them")
+    if device.isEmpty || file.wantsAllKeys {
+      chip = file.text("pps", "chip", Text<64>.self)
+      line = file.integer("pps", "line", in: 0...1023)
+    }
+    // A device's edge is asserted, whichever way the driver was told.
+    guard device.isEmpty || file.has("pps", "edge") || file.wantsAllKeys else {
+      readDelay(&file)
+      return
+    }
     isFallingEdge = file.choice("pps", "edge", ["rising", "falling", "", "", ""]) == 1
+    readDelay(&file)
+  }
+
+  private mutating func readDelay(_ file: inout ConfigurationFile) {
     delayNanoseconds = file.integer(
       "pps", "delay_nanoseconds", in: -1_000_000...1_000_000, default: 0)
   }

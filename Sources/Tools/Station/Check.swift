@@ -109,6 +109,7 @@ public enum Check {
 
   private static func time(_ board: BoardFile) -> String {
     if let pulse = board.pulse {
+      if !pulse.device.isEmpty { return "a pulse a second from \(pulse.device.string)" }
       return "a pulse a second on \(pulse.chip.string) line \(pulse.line)"
     }
     return switch board.digitizer.kind {

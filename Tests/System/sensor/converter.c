@@ -6,10 +6,12 @@
 //   at 34 s   its supply drops, and it has forgotten its registers: 30,000 conversions a second of input 0 against 1
 //   at 37 s   the wire of its data-ready line is off for two seconds
 //
-// With MUTE set nobody answers.
+// With MUTE set nobody answers. /dev/pps0 has an edge at each second of the UTC that the machine's clock began with, dated by
+// that clock as the kernel does it; ten seconds after the beginning somebody sets the machine's clock 0.3 s ahead.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/pps.h>
 #include <linux/spi/spidev.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -24,10 +26,11 @@
 
 enum { status_register, multiplexer, control, rate_register, registers = 11, channels = 3, selections = 64, points = 32 };
 static const int64_t second = 1000000000, frame_nanoseconds = 1000000, drop_at = 34 * second, cut_at = 37 * second,
-                     cut_for = 2 * second;
+                     cut_for = 2 * second, set_at = 10 * second, set_by = 300000000;
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static int bus = -1, is_set_up;
+static int bus = -1, pulse = -1, is_set_up;
+static struct pps_kinfo edges;
 static uint8_t values[registers];
 static int64_t first_end, begin = INT64_MAX, drop_done;
 static struct { int64_t time; uint8_t input; } history[selections];
@@ -104,6 +107,34 @@ static void read_frames(void) {
   fclose(file);
 }
 
+static int64_t realtime(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return t.tv_sec * second + t.tv_nsec;
+}
+
+static void *run_pulse(void *unused) {
+  prctl(PR_SET_TIMERSLACK, 1);
+  int64_t offset = realtime() - now(), next = (realtime() / second + 1) * second;
+  int is_set = 0;
+  for (;; next += second) {
+    struct timespec t = {(next - offset) / second, (next - offset) % second};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+    int64_t stamp = realtime();
+    pthread_mutex_lock(&guard);
+    edges.assert_sequence++;
+    edges.assert_tu.sec = stamp / second;
+    edges.assert_tu.nsec = (int32_t)(stamp % second);
+    pthread_mutex_unlock(&guard);
+    if (is_set || begin == INT64_MAX || now() < begin + set_at) continue;
+    // In the middle of a turn of the loop, right after an edge.
+    struct timespec ahead = {(stamp + set_by) / second, (stamp + set_by) % second};
+    clock_settime(CLOCK_REALTIME, &ahead);
+    is_set = 1;
+  }
+  return unused;
+}
+
 static void pull(const char *way) {
   static int line = -1;
   if (line < 0) line = open(getenv("DATA_READY"), O_WRONLY | O_CLOEXEC);
@@ -152,6 +183,7 @@ static void start_conversions(void) {
     adjtimex(&state);
   }
   pthread_create(&thread, NULL, run_line, NULL);
+  pthread_create(&thread, NULL, run_pulse, NULL);
 }
 
 static void select_input(uint8_t input) {
@@ -203,6 +235,7 @@ int open(const char *path, int flags, ...) {
   va_end(rest);
   int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
   if (strcmp(path, "/dev/spidev0.0") == 0) return bus = real("/dev/null", O_RDWR | O_CLOEXEC);
+  if (strcmp(path, "/dev/pps0") == 0) return pulse = real("/dev/null", O_RDWR | O_CLOEXEC);
   return real(path, flags, mode);
 }
 
@@ -212,6 +245,12 @@ int ioctl(int descriptor, unsigned long request, ...) {
   void *argument = va_arg(rest, void *);
   va_end(rest);
   int (*real)(int, unsigned long, ...) = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
+  if (descriptor == pulse && request == PPS_FETCH) {
+    pthread_mutex_lock(&guard);
+    ((struct pps_fdata *)argument)->info = edges;
+    pthread_mutex_unlock(&guard);
+    return 0;
+  }
   if (descriptor != bus || _IOC_TYPE(request) != SPI_IOC_MAGIC) return real(descriptor, request, argument);
   if (_IOC_NR(request) != 0) return 0;
   pthread_mutex_lock(&guard);

@@ -27,6 +27,7 @@ CARD_RATE, RATE, FINE_RATE, SECONDS = 8000, 125, 1000, 24
 # Counts per m/s² of the demonstration's accelerometer, whose full scale of 2 g is 2^31.
 CARD_COUNTS = 2684354560.0 * 0.0407886
 RECORDING_BEGIN_NS = 1_767_225_600 * 10**9
+PULSE, LOCKED = 2, 3
 # Of the converter's stand-in.
 GAIN, POINTS, SETTLING_MS = 4, 32, 1.18
 STEP_NS, PLAYED_S = 10**9 // RATE, 26
@@ -135,7 +136,9 @@ class Sensor(unittest.TestCase):
             if m["type"] == "pick": picks.setdefault((m["phase"], m["status"]), m["time_ns"] - self.began_ns)
         self.assertEqual(picks.keys(), expected.keys())
         self.assertGreaterEqual(len(picks), 3)
-        for key, at in expected.items(): self.assertLessEqual(abs(picks[key] - at), 1_000_000, (key, picks, expected))
+        for (phase, status), at in expected.items():
+            # Where the time of this S is flat, half a count of rounding moves it by some milliseconds of its own σ of 0.11 s.
+            self.assertLessEqual(abs(picks[phase, status] - at), 1_000_000 if phase == 1 else 20_000_000, (picks, expected))
         announced = next(m for m in self.messages if m["type"] == "pick")
         self.assertLess((announced["emitted_ns"] - announced["time_ns"]) * 1e-9, 0.75)
 
@@ -181,6 +184,10 @@ class AccelerometerTest(Sensor):
     def test_an_earthquake_is_picked_as_from_a_card(self):
         self.assert_picked_as_from_a_card()
 
+    def test_the_kernels_own_pulse_is_heard(self):
+        # By a timer that has ticks of a hundredth of a second, and comes some of them late.
+        self.assertRegex(self.read("pulse"), r"pps +[3-6] edges of /dev/pps0, not a second apart \([1-9]\d ms off\)")
+
     def test_it_is_found_again_and_set_up_anew(self):
         self.assertIn("No such file", self.read("away"))
         last = self.health()[-1]
@@ -199,9 +206,9 @@ class ConverterTest(Sensor):
             # A million counts per m/s², at an amplifier's gain of four.
             played = frames(pathlib.Path(folder), 250_000, 2**21, [0, 1, 2])
         board = replaced(board, ('"gpiochip0"', '"board-gpio"'), ("line = 17", "line = 3"),
-                         ("amplifier_gain = 64", f"amplifier_gain = {GAIN}"))
+                         ("amplifier_gain = 64", f"amplifier_gain = {GAIN}")) + '\n[pps]\ndevice = "/dev/pps0"\n'
         drop = [(line, "") for line in board.splitlines()
-                if line.startswith(("device", "data_ready", "channel_inputs", "amplifier", "input_buffer"))]
+                if line.startswith(("device = \"/dev/spi", "data_ready", "channel_inputs", "amplifier", "input_buffer"))]
         cls.start("ads1256", played, board, ('kind = "ads1256"', CARD), *drop,
                   instrument=replaced((ROOT / "calibration/instruments/adxl355.toml").read_text(),
                                       ("26104.73", "1000000.0")))
@@ -222,6 +229,18 @@ class ConverterTest(Sensor):
 
     def test_an_earthquake_is_picked_as_from_a_card(self):
         self.assert_picked_as_from_a_card()
+
+    def test_a_pulse_device_is_the_clock_whatever_the_machines_clock_is_set_to(self):
+        locked = [m for m in self.health() if m["clock_source"] == PULSE]
+        self.assertGreater(len(locked), 3)
+        self.assertLess(locked[0]["emitted_ns"], self.began_ns + 10 * 10**9)
+        before = [m["clock_uncertainty_ns"] for m in locked if m["gaps"] == 0]
+        self.assertLess(max(before), 10_000)
+        self.assertEqual({m["clock_state"] for m in locked}, {LOCKED})
+        after = [m for m in self.health() if m["emitted_ns"] > self.began_ns + 11 * 10**9]
+        self.assertEqual({m["clock_source"] for m in after}, {PULSE})
+        # The edge before the clock was set.
+        self.assertEqual(after[0]["missed_edges"], 1)
 
     def test_a_supply_that_drops_and_a_wire_that_is_cut(self):
         last = self.health()[-1]

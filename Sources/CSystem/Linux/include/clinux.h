@@ -61,6 +61,13 @@ int clinux_serial_open(const char *path, int baud);
 // Bytes that have come over a line or from a device; 0: none yet; -1: it is gone.
 ssize_t clinux_read_arrived(int device, void *bytes, size_t count);
 
+/// The newest edge of a pulse device: how many there were, and when on the machine's clock it was; 0 for none.
+struct clinux_pps_edge {
+  uint32_t sequence;
+  int64_t realtime_nanoseconds;
+};
+/// Asserted edges, or cleared ones. 0, or -1 with errno.
+int clinux_pps_fetch(int device, int clear, struct clinux_pps_edge *edge);
 // An SPI bus in mode 1, words of eight bits, at most so fast; -1 with errno.
 int clinux_spi_open(const char *path, uint32_t hertz);
 /// So many bytes out and in, and a pause after them. All parts of an exchange go under one chip select.
@@ -91,6 +98,13 @@ static inline int64_t clinux_clock_nanoseconds(clockid_t clock) {
 }
 static inline int64_t clinux_monotonic_nanoseconds(void) { return clinux_clock_nanoseconds(CLOCK_MONOTONIC); }
 static inline int64_t clinux_realtime_nanoseconds(void) { return clinux_clock_nanoseconds(CLOCK_REALTIME); }
+/// By how much the machine's clock is ahead of the monotonic one, and how long the look at both took.
+static inline int64_t clinux_realtime_offset_nanoseconds(int64_t *took) {
+  int64_t before = clinux_monotonic_nanoseconds(), now = clinux_realtime_nanoseconds();
+  int64_t after = clinux_monotonic_nanoseconds();
+  *took = after - before;
+  return now - (before + (after - before) / 2);
+}
 static inline int64_t clinux_thread_cpu_nanoseconds(void) {
   return clinux_clock_nanoseconds(CLOCK_THREAD_CPUTIME_ID);
 }
