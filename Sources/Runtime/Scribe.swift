@@ -18,6 +18,7 @@
 
 import Board
 import CLinux
+import Clock
 import Core
 import Devices
 import Picker
@@ -78,6 +79,9 @@ private struct Desk: ~Copyable {
   let resident = Atomic<Int>(Int(Wire.unknownSize))
   let memory = Atomic<Int>(Int(Wire.unknownSize))
   let disk = Atomic<Int>(Int(Wire.unknownSize))
+  let timeStratum = Atomic<Int>(0)
+  let timeReference = Atomic<UInt32>(0)
+  let rootDistance = Atomic<UInt32>(Wire.unknownSize)
   /// Orders that are neither done nor given up.
   let pending = Atomic<Int>(0)
 
@@ -177,6 +181,9 @@ public struct Scribe: ~Copyable {
     host.machine.memoryAvailableMebibytes = UInt32(
       clamping: desk.pointee.memory.load(ordering: .relaxed))
     host.machine.diskFreeMebibytes = UInt32(clamping: desk.pointee.disk.load(ordering: .relaxed))
+    host.machine.timeStratum = UInt8(clamping: desk.pointee.timeStratum.load(ordering: .relaxed))
+    host.machine.timeReference = desk.pointee.timeReference.load(ordering: .relaxed)
+    host.machine.rootDistanceMicroseconds = desk.pointee.rootDistance.load(ordering: .relaxed)
   }
 
   /// Before the program ends: waits for what is under way, but not for a disk that does not answer.
@@ -192,6 +199,7 @@ public struct Scribe: ~Copyable {
     let desk = place.assumingMemoryBound(to: Desk.self)
     var shadow: ShadowNetwork?
     var lookUps = InlineArray<2, LookUp>(repeating: LookUp())
+    var chrony = ChronyQuestions()
     while true {
       while let order = desk.pointee.orders.take() {
         switch order {
@@ -206,6 +214,9 @@ public struct Scribe: ~Copyable {
       keepRecords(desk)
       keepPieces(desk)
       read(desk)
+      if let answer = chrony.pass(monotonicNow: clinux_monotonic_nanoseconds()) {
+        note(answer, desk)
+      }
       for upstream in 0..<2 where desk.pointee.hosts[upstream].hasName {
         lookUp(upstream, &lookUps[upstream], desk)
       }
@@ -213,6 +224,19 @@ public struct Scribe: ~Copyable {
       _ = poll(&bell, 1, machineMilliseconds)
       clinux_clear_event(desk.pointee.ordersBell)
     }
+  }
+
+  private static func note(
+    _ answer: ChronyQuestions.Answer, _ desk: UnsafeMutablePointer<Desk>
+  ) {
+    var (stratum, reference, distance) = (0, UInt32(0), Wire.unknownSize)
+    if case .tracking(let tracking) = answer, tracking.stratum > 0 {
+      (stratum, reference) = (Int(tracking.stratum), tracking.reference)
+      distance = tracking.rootDistanceMicroseconds
+    }
+    desk.pointee.timeStratum.store(stratum, ordering: .relaxed)
+    desk.pointee.timeReference.store(reference, ordering: .relaxed)
+    desk.pointee.rootDistance.store(distance, ordering: .relaxed)
   }
 
   private struct LookUp {

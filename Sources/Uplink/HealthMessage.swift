@@ -37,6 +37,11 @@ public struct MachineStatus: Sendable {
   public var memoryAvailableMebibytes = Wire.unknownSize
   public var diskFreeMebibytes = Wire.unknownSize
   public var uptimeSeconds: UInt32 = 0
+  /// Steps from chronyd to a reference clock; 0 where none answers, or it follows nobody.
+  public var timeStratum: UInt8 = 0
+  /// Whom it follows: an IPv4 address, or four letters.
+  public var timeReference: UInt32 = 0
+  public var rootDistanceMicroseconds = Wire.unknownSize
   public init() {}
 }
 
@@ -85,7 +90,7 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   /// The network that was to estimate is not there or failed its test: relations estimate alone.
   public var lacksEstimator = false
   public var software = Text<16>()
-  public var model = Text<31>()
+  public var model = Text<23>()
   // Alarm
   public var relay = RelayState.none
   /// 0 quiet, 1 watch, 2 alarm, 3 an alarm whose digitizer is lost
@@ -202,7 +207,10 @@ extension HealthMessage {
     v.number(&unacknowledged, "unacknowledged", "", "detections that are sent again until the upstream has them; 0 where it has never acknowledged anything in this boot")
     v.number(&givenUp, "given_up", "", "detections that were given up because too many waited for the upstream")
     v.number(&unacknowledgedBySecond, "unacknowledged_second", "", "the same of the second upstream, where there is one")
-    v.reserved(UInt16.self)
+    v.number(&machine.timeStratum, "time_stratum", "", "steps from chronyd on this machine to a reference clock; 0: none answers, or it follows nobody", to: 16)
+    v.reserved(UInt8.self)
+    v.number(&machine.timeReference, "time_reference", "", "whom it follows: an IPv4 address, or up to four letters such as PPS, the first in the highest byte")
+    v.number(&machine.rootDistanceMicroseconds, "root_distance_us", "µs", "how far off the way to that clock may make it: half of the way there and back, and dispersion", unknown: Wire.unknownSize)
   }
 }
 

@@ -54,11 +54,13 @@ public enum HealthFindings {
 
   private static func clock(_ h: HealthMessage, _ header: Header) -> Finding {
     let uncertainty = header.clockUncertaintyNanoseconds
-    let source = ["nothing", "the machine's clock", "the pulse", "a record"][
-      Int(min(header.clockSource, 3))]
+    let source = [
+      "nothing", "the machine's clock", "the pulse", "a record", "the digitizer's clock",
+    ][
+      Int(min(header.clockSource, 4))]
     let figures =
       "\(h.edges) pulses, \(h.missedEdges) missed, \(h.rejectedEdges) rejected, crystal "
-      + "\(decimal(Double(h.clockRatePartsPerBillion) / 1000, 1)) ppm off"
+      + "\(decimal(Double(h.clockRatePartsPerBillion) / 1000, 1)) ppm off" + follows(h.machine)
     let off =
       uncertainty == .max ? "unknown" : "\(decimal(Double(uncertainty) / 1e6, 3)) ms"
     switch ClockState(rawValue: header.clockState) {
@@ -79,6 +81,19 @@ public enum HealthFindings {
         "nobody tells the time, uncertain by \(off); \(figures): \(lookForTime)"
       )
     }
+  }
+
+  /// What chronyd says of the machine's clock, where it is asked and answers.
+  private static func follows(_ machine: MachineStatus) -> String {
+    guard machine.timeStratum > 0 else { return "" }
+    let bytes = (0..<4).map { UInt8(truncatingIfNeeded: machine.timeReference >> (24 - 8 * $0)) }
+    let letters = bytes.prefix { $0 > 0 }
+    let isWord = letters.allSatisfy { (0x21...0x7E).contains($0) } && !letters.isEmpty
+    let name =
+      isWord && machine.timeStratum == 1
+      ? String(decoding: letters, as: UTF8.self) : bytes.map { "\($0)" }.joined(separator: ".")
+    let distance = decimal(Double(machine.rootDistanceMicroseconds) / 1000, 1)
+    return "; chrony follows \(name), stratum \(machine.timeStratum), \(distance) ms from the root"
   }
 
   /// What would make a clock better that is locked and uncertain.
