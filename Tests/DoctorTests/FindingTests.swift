@@ -2,6 +2,7 @@
 // The self-test itself needs a card in real time: Tests/System/test_firmware.py and test_board.py
 // run it.
 
+import CLinux
 import Clock
 import Core
 import Digitizer
@@ -57,6 +58,21 @@ private func verdicts(
     for _ in 0..<320 { long.append(byte: UInt8(ascii: "\"")) }
     let full = Finding("calibration", .doubtful, long).json.string
     #expect(try JSONSerialization.jsonObject(with: Data(full.utf8)) is [String: String])
+  }
+
+  @Test func aStateFolderThatForgetsIsNamed() {
+    let memory = SelfTest.state(Int32(CLINUX_KEPT_IN_MEMORY))
+    #expect(memory?.verdict == .doubtful)
+    #expect(memory?.text.string.hasPrefix("the state folder is in memory (tmpfs)") == true)
+    let overlay = SelfTest.state(Int32(CLINUX_KEPT_BY_OVERLAY))
+    #expect(overlay?.verdict == .doubtful)
+    #expect(overlay?.text.string.hasPrefix("the state folder is on an overlay") == true)
+    for found in [memory, overlay] {
+      // The longest of both is told to its end.
+      #expect(found?.text.string.contains("waiting detections, the site term, a latch") == true)
+      #expect(found?.text.string.hasSuffix("boards/README.md") == true)
+    }
+    #expect(SelfTest.state(Int32(CLINUX_KEPT_ON_DISK)) == nil)
   }
 
   @Test func allIsWell() {
