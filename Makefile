@@ -4,7 +4,7 @@
 # make firmware   onsetd as Embedded Swift, proved allocation-free
 # make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
 # make soak       a day of the firmware in a quarter of an hour, in virtual time
-# make test-sensor  an accelerometer under the kernel's own driver, in virtual time
+# make test-sensor  digitizers on the pins of a board, in virtual time: the kernel's own driver, an SPI bus
 # make package    Debian packages of station, tools and collector, in .build/packages; RELEASE=13, ARCH=arm64
 # make package-test  the same, installed, upgraded, rolled back and removed in a system of that release
 # make bench      what the loop, the kernels and networks cost on this machine
