@@ -23,7 +23,7 @@ ROOM_PACKAGES := chromium
 COUNTRY_PACKAGES := postgresql nats-server mosquitto mosquitto-clients
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 PACKAGE_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev dpkg-dev debootstrap lintian mount gcc-aarch64-linux-gnu
-PACKAGE_TEST_PACKAGES := $(PACKAGE_PACKAGES) python3 systemd-container qemu-user-static man-db
+PACKAGE_TEST_PACKAGES := $(PACKAGE_PACKAGES) python3 systemd-container qemu-user-static qemu-system-arm cpio kmod xz-utils e2fsprogs man-db
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3 python3-numpy python3-scipy
 SOAK_HOURS ?= 24
 # The digitizer's, in frames; 80 as on a board makes it four times slower.
@@ -77,6 +77,7 @@ test-firmware: firmware
 	swift build -c release --product asound_module_pcm_onset
 	swift build -c release --product onset-collector
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
+	python3 Tests/System/test_doctor.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release

@@ -222,6 +222,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     scribe.finish()
   }
 
+  private static var notification: StaticString { "WATCHDOG=1\nSTATUS=no alarm stands" }
+  private static var notificationInAlarm: StaticString { "WATCHDOG=1\nSTATUS=AN ALARM STANDS" }
+
   /// Blocks until something is ready or the wait is over. True when a signal asks to stop.
   private mutating func wait() -> Bool {
     withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 8) { descriptors in
@@ -296,7 +299,13 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     // What the disk did since is the station's to know; it was told once what it did at the start.
     host.keepsState = true
     relay?.beat()
-    clinux_notify_service_manager(watchdogMessage.utf8Start, watchdogMessage.utf8CodeUnitCount)
+    tellServiceManager()
+  }
+
+  /// That the loop goes on, and whether an alarm stands: no package is exchanged under one that does.
+  private func tellServiceManager() {
+    let message = station.isInAlarm ? Runner.notificationInAlarm : Runner.notification
+    clinux_notify_service_manager(message.utf8Start, message.utf8CodeUnitCount)
   }
 
   /// Unknown where there is no end, or nobody has set the clock.
@@ -368,6 +377,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         relay?.set(relay: isActuated)
         relay?.set(watch: isLit)
         tellLines()
+        tellServiceManager()
       case .store(let value, let number):
         if !scribe.store(value, number) { station.note(.stored(value, isDone: false)) }
       case .keep(let record):
@@ -423,5 +433,3 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   public var listenPort: Int { socket.boundPort }
   public var framesProcessed: Int64 { feeder.nextFrame }
 }
-
-private let watchdogMessage: StaticString = "WATCHDOG=1"

@@ -60,12 +60,7 @@ private func answer<Value>(
   guard isatty(STDIN_FILENO) != 0 else {
     throw UsageError("\(option) is needed where nobody can be asked. \(question)")
   }
-  while true {
-    print("\(question)\n> ", terminator: "")
-    fflush(nil)
-    guard let line = readLine() else { throw ToolError("the answers ended before the questions") }
-    do { return try understand(line.trimmingCharacters(in: .whitespaces)) } catch { print(error) }
-  }
+  return try ask(question, understand)
 }
 
 private func digitizer(_ parsed: CommandLineArguments, _ setup: Setup) throws -> PluggedIn {

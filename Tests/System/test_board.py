@@ -322,7 +322,7 @@ class FaultyBoard(RunningBoard):
         self.assertGreaterEqual(health["gap_frames"], 3 * BUFFER_FRAMES)
         self.assertEqual(self.board.stop(), 0)
         words = [said for _, said in self.board.notifications()]
-        self.assertEqual((words[0], words[-1], set(words[1:-1])), ("READY=1", "STOPPING=1", {"WATCHDOG=1"}))
+        self.assertEqual((words[0], words[-1], set(words[1:-1])), ("READY=1", "STOPPING=1", {"WATCHDOG=1 STATUS=no alarm stands"}))
 
     def test_dead_and_stuck_channels(self):
         self.start(pulses="none")
