@@ -61,9 +61,15 @@ public enum HealthFindings {
     let figures =
       "\(h.edges) pulses, \(h.missedEdges) missed, \(h.rejectedEdges) rejected, crystal "
       + "\(decimal(Double(h.clockRatePartsPerBillion) / 1000, 1)) ppm off" + follows(h.machine)
+      + (h.machine.pulseFeed == .taken ? "; chrony takes the pulse's edges" : "")
     let off =
       uncertainty == .max ? "unknown" : "\(decimal(Double(uncertainty) / 1e6, 3)) ms"
     switch ClockState(rawValue: header.clockState) {
+    case .locked where h.machine.pulseFeed == .refused:
+      return finding(
+        "clock", .doubtful,
+        "locked to \(source), uncertain by \(off); \(figures); nobody takes the pulse's edges: "
+          + "is chrony_socket in chrony.conf, and may onset write there?")
     case .locked where uncertainty <= uncertaintyMaximum:
       return finding("clock", .good, "locked to \(source), uncertain by \(off); \(figures)")
     case .locked:
