@@ -21,6 +21,8 @@ public enum HealthFindings {
   static let lookAtReceiver = "look at the antenna and the receiver"
   static let lookForTime = "see chronyc tracking, the antenna and the pulse's pin"
   static let wantsBetterTime = "a pulse or a nearer time server would do better"
+  static let edgesRefused =
+    "nobody takes the pulse's edges; is chrony_socket in chrony.conf, and may onset write there?"
   static let makeRoom = "make room on the disk"
   static let somethingEatsMemory = "something else eats the memory"
   static let coolIt = "too hot; shade it, or give it air"
@@ -65,11 +67,10 @@ public enum HealthFindings {
     let off =
       uncertainty == .max ? "unknown" : "\(decimal(Double(uncertainty) / 1e6, 3)) ms"
     switch ClockState(rawValue: header.clockState) {
-    case .locked where h.machine.pulseFeed == .refused:
+    case .locked where uncertainty <= uncertaintyMaximum && h.machine.pulseFeed == .refused:
       return finding(
         "clock", .doubtful,
-        "locked to \(source), uncertain by \(off); \(figures); nobody takes the pulse's edges: "
-          + "is chrony_socket in chrony.conf, and may onset write there?")
+        "locked to \(source), uncertain by \(off); \(figures): \(edgesRefused)")
     case .locked where uncertainty <= uncertaintyMaximum:
       return finding("clock", .good, "locked to \(source), uncertain by \(off); \(figures)")
     case .locked:
