@@ -68,6 +68,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let calibrationEnd: CalendarDate?
   private let nominalNanosecondsPerFrame: Double
   private let signalDescriptor: Int32
+  private let tellsChrony: Bool
 
   /// Why STA/LTA picks and relations estimate alone where a network should.
   public let pickerProblem: Diagnostic?
@@ -122,7 +123,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         picker: configuration.station.picker, presentLanes: configuration.presentLanes,
         signer: $0, kernels: kernels.variant)
     }
-    let scribe = try Scribe(configuration.station, outbox: outbox, shadow: shadow)
+    let chronySocket = configuration.board.pulse?.chronySocket ?? Text<64>()
+    let scribe = try Scribe(
+      configuration.station, outbox: outbox, shadow: shadow, chronySocket: chronySocket)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
     }
@@ -154,6 +157,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     self.arena = arena
     self.hostClock = hostClock
     self.signalDescriptor = signalDescriptor
+    tellsChrony = !chronySocket.isEmpty
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
     upstreams[0] = Self.numeric(uplink.first)
     if let second = uplink.second { upstreams[1] = Self.numeric(second) }
@@ -270,8 +274,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
 
   private mutating func readEdges() {
     for _ in 0..<Runner.edgesPerWakeUpMaximum {
-      guard let edge = pulse?.next() else { return }
-      clock.observe(edgeMonotonicNanoseconds: edge)
+      guard let stamp = pulse?.next() else { return }
+      guard let edge = clock.observe(edgeMonotonicNanoseconds: stamp) else { continue }
+      if tellsChrony { scribe.tell(PulseReport(edge: edge, system: hostClock.systemClock())) }
     }
   }
 
@@ -280,7 +285,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     guard second != lastSecond else { return }
     lastSecond = second
     clock.observe(hostClock.systemClock())
-    scribe.report(to: &host)
+    scribe.report(to: &host, monotonicNow: now)
     scribe.note(
       answering: (station.isAnswered(by: 0) ? 1 : 0) | (station.isAnswered(by: 1) ? 2 : 0))
     host.machine.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)

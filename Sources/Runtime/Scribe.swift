@@ -82,6 +82,7 @@ private struct Desk: ~Copyable {
   let timeStratum = Atomic<Int>(0)
   let timeReference = Atomic<UInt32>(0)
   let rootDistance = Atomic<UInt32>(Wire.unknownSize)
+  let chronyFeed: ChronyFeed
   /// Orders that are neither done nor given up.
   let pending = Atomic<Int>(0)
 
@@ -112,11 +113,12 @@ public struct Scribe: ~Copyable {
 
   /// Starts the thread. Its pages stay for the life of the program, because it never ends.
   init(
-    _ station: StationFile, outbox: OutboxFile, shadow: ShadowSettings?
+    _ station: StationFile, outbox: OutboxFile, shadow: ShadowSettings?, chronySocket: Text<64>
   ) throws(Diagnostic) {
     let directory = station.stateDirectory
     let siteTerm = try StoredCounter("site-term", in: directory)
     let latch = try StoredCounter("latch", in: directory)
+    let chronyFeed = try ChronyFeed(to: chronySocket)
     guard let memory = clinux_map_anonymous(MemoryLayout<Desk>.stride),
       let orders = Ring<Order>(capacity: Scribe.ordersMaximum),
       let outcomes = Ring<Event>(
@@ -131,7 +133,8 @@ public struct Scribe: ~Copyable {
         orders: orders, outcomes: outcomes, records: records, pieces: pieces, outbox: outbox,
         networks: NetworkFolder(in: directory), shadow: shadow, siteTerm: siteTerm, latch: latch,
         directory: directory,
-        hosts: [Upstream(station.uplink.first), Upstream(station.uplink.second)], places: places))
+        hosts: [Upstream(station.uplink.first), Upstream(station.uplink.second)], places: places,
+        chronyFeed: chronyFeed))
     let bell = desk.pointee.outcomesBell
     clinux_bound_resolver()
     guard bell >= 0, desk.pointee.ordersBell >= 0, clinux_start_thread(work, desk) == 0 else {
@@ -155,6 +158,10 @@ public struct Scribe: ~Copyable {
 
   func keep(_ record: OutboxRecord) -> Bool { ring(desk.pointee.records.put(record)) }
 
+  func tell(_ report: PulseReport) {
+    if desk.pointee.chronyFeed.put(report) { clinux_signal_event(desk.pointee.ordersBell) }
+  }
+
   private func ring(_ isTaken: Bool) -> Bool {
     guard isTaken else { return false }
     desk.pointee.pending.add(1, ordering: .relaxed)
@@ -173,7 +180,8 @@ public struct Scribe: ~Copyable {
   /// Names of those that do not answer are looked up more often.
   func note(answering: UInt8) { desk.pointee.answering.store(answering, ordering: .relaxed) }
 
-  func report(to host: inout HostStatus) {
+  func report(to host: inout HostStatus, monotonicNow now: Int64) {
+    host.machine.pulseFeed = desk.pointee.chronyFeed.state(monotonicNow: now)
     host.machine.temperatureCentidegrees = Int16(
       clamping: desk.pointee.temperature.load(ordering: .relaxed))
     host.machine.residentKibibytes = UInt32(
@@ -201,6 +209,7 @@ public struct Scribe: ~Copyable {
     var lookUps = InlineArray<2, LookUp>(repeating: LookUp())
     var chrony = ChronyQuestions()
     while true {
+      desk.pointee.chronyFeed.pass(monotonicNow: clinux_monotonic_nanoseconds())
       while let order = desk.pointee.orders.take() {
         switch order {
         case .store(let value, let number):

@@ -25,6 +25,9 @@ public struct Incapacity: BitSet {
     "no relay|relay faulty|inhibited|inhibit unreadable|drill|not live|no calibration|lanes broken"
 }
 
+/// Whether chronyd takes the station's edges, where it is to have them.
+public enum PulseFeedState: UInt8, Sendable { case none, waiting, taken, refused }
+
 /// The loop, and the machine under it.
 public struct MachineStatus: Sendable {
   public var loopMedianNanoseconds = Wire.unknownDuration
@@ -42,6 +45,7 @@ public struct MachineStatus: Sendable {
   /// Whom it follows: an IPv4 address, or four letters.
   public var timeReference: UInt32 = 0
   public var rootDistanceMicroseconds = Wire.unknownSize
+  public var pulseFeed = PulseFeedState.none
   public init() {}
 }
 
@@ -208,7 +212,7 @@ extension HealthMessage {
     v.number(&givenUp, "given_up", "", "detections that were given up because too many waited for the upstream")
     v.number(&unacknowledgedBySecond, "unacknowledged_second", "", "the same of the second upstream, where there is one")
     v.number(&machine.timeStratum, "time_stratum", "", "steps from chronyd on this machine to a reference clock; 0: none answers, or it follows nobody", to: 16)
-    v.reserved(UInt8.self)
+    v.word(&machine.pulseFeed, "pulse_feed", "edges for chronyd (`chrony_socket`): 0 it is to have none, 1 none is sure enough or none has come for ten seconds, 2 it takes them, 3 nobody takes them there", "none|waiting|taken|refused")
     v.number(&machine.timeReference, "time_reference", "", "whom it follows: an IPv4 address, or up to four letters such as PPS, the first in the highest byte")
     v.number(&machine.rootDistanceMicroseconds, "root_distance_us", "µs", "how far off the way to that clock may make it: half of the way there and back, and dispersion", unknown: Wire.unknownSize)
   }

@@ -121,6 +121,11 @@ private func verdicts(
         "clock", .doubtful, "contradicts the pulse by whole seconds",
         { _, header in header.clockUncertaintyNanoseconds = 1_000_001_200 }
       ),
+      (
+        "clock", .doubtful, "nobody takes the pulse's edges",
+        { h, _ in h.machine.pulseFeed = .refused }
+      ),
+      ("clock", .good, "chrony takes the pulse's edges", { h, _ in h.machine.pulseFeed = .taken }),
       ("digitizer", .bad, "gives nothing", { h, _ in h.frames = 0 }),
       ("digitizer", .doubtful, "went away", { h, _ in h.reopenings = 1 }),
       ("digitizer", .doubtful, "holds the loop up", { h, _ in h.overruns = 2 }),

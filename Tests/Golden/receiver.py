@@ -7,7 +7,7 @@ HEALTH = "qi5I2Q7I4B3IHh9IfqB16s23s4BHHhHHHIHBBII", """clock_offset_ns clock_rat
     spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes loop_median_ns loop_999_ns loop_maximum_ns
     ring_fill_per_mille temperature_centidegrees resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent
     send_failures datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model
-    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions unacknowledged given_up unacknowledged_second time_stratum none time_reference root_distance_us"""
+    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions unacknowledged given_up unacknowledged_second time_stratum pulse_feed time_reference root_distance_us"""
 PAYLOADS = {
     "pick": ("IBBbBqIHHhBBQ", """id status phase first_motion quality time_ns sigma_us probability
         first_motion_probability snr_centidecibels picker pick_flags fingerprint"""),
@@ -36,7 +36,7 @@ RANGES = {"clock_state": (0, 3), "clock_source": (0, 4), "reserved": (0, 0), "no
           "reason": (1, 10), "relay": (0, 3), "drill": (0, 1), "ring_fill_per_mille": (0, 1000), "alarm_state": (0, 3), "keeping": (0, 3),
           "inhibit": (0, 3), "evidence": (0, 63), "incapacity": (0, 255), "changed_parameters": (0, 32_767), "lanes": (0, 15),
           "quantity": (0, 2), "north_azimuth": (0, 35_999), "latitude": (-900_000_000, 900_000_000),
-          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000), "samples": (0, 1000), "trial_state": (1, 6), "time_stratum": (0, 16)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
+          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000), "samples": (0, 1000), "trial_state": (1, 6), "pulse_feed": (0, 3), "time_stratum": (0, 16)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 def require(condition, sentence="has a field outside its range, or a payload of the wrong size"):
     if not condition: raise ValueError(sentence)
 def field(name, value):

@@ -80,6 +80,7 @@ enum Golden {
     h.software.append("0.2.0")
     h.model.append("sta-lta")
     (h.machine.timeStratum, h.machine.timeReference) = (1, 0x5050_5300)
+    h.machine.pulseFeed = .refused
     h.machine.rootDistanceMicroseconds = 123
     h.relay = .atRest
     h.alarmState = 2

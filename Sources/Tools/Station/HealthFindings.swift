@@ -21,6 +21,8 @@ public enum HealthFindings {
   static let lookAtReceiver = "look at the antenna and the receiver"
   static let lookForTime = "see chronyc tracking, the antenna and the pulse's pin"
   static let wantsBetterTime = "a pulse or a nearer time server would do better"
+  static let edgesRefused =
+    "nobody takes the pulse's edges; is chrony_socket in chrony.conf, and may onset write there?"
   static let makeRoom = "make room on the disk"
   static let somethingEatsMemory = "something else eats the memory"
   static let coolIt = "too hot; shade it, or give it air"
@@ -61,9 +63,14 @@ public enum HealthFindings {
     let figures =
       "\(h.edges) pulses, \(h.missedEdges) missed, \(h.rejectedEdges) rejected, crystal "
       + "\(decimal(Double(h.clockRatePartsPerBillion) / 1000, 1)) ppm off" + follows(h.machine)
+      + (h.machine.pulseFeed == .taken ? "; chrony takes the pulse's edges" : "")
     let off =
       uncertainty == .max ? "unknown" : "\(decimal(Double(uncertainty) / 1e6, 3)) ms"
     switch ClockState(rawValue: header.clockState) {
+    case .locked where uncertainty <= uncertaintyMaximum && h.machine.pulseFeed == .refused:
+      return finding(
+        "clock", .doubtful,
+        "locked to \(source), uncertain by \(off); \(figures): \(edgesRefused)")
     case .locked where uncertainty <= uncertaintyMaximum:
       return finding("clock", .good, "locked to \(source), uncertain by \(off); \(figures)")
     case .locked:

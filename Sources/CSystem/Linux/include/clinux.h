@@ -70,6 +70,13 @@ struct clinux_pps_edge {
 };
 /// Asserted edges, or cleared ones. 0, or -1 with errno.
 int clinux_pps_fetch(int device, int clear, struct clinux_pps_edge *edge);
+// The socket of one of chronyd's refclocks (chrony.conf, `refclock SOCK`). None of these waits.
+int clinux_chrony_open(void);
+/// A pulse that was at so many nanoseconds of the machine's clock, when that clock was so much ahead of the second. It
+/// does not say which second it was. 0, or -1 with errno.
+int clinux_chrony_tell(int socket, const char *path, int64_t realtime_nanoseconds, int64_t ahead_nanoseconds);
+/// Whether somebody listens there whom this process may tell something; 0, or -1 with errno. Tells nothing.
+int clinux_chrony_takes(int socket, const char *path);
 // An SPI bus in mode 1, words of eight bits, at most so fast; -1 with errno.
 int clinux_spi_open(const char *path, uint32_t hertz);
 /// So many bytes out and in, and a pause after them. All parts of an exchange go under one chip select.
