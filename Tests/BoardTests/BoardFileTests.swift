@@ -205,8 +205,8 @@ private let good = Lines(
   }
 
   @Test func aWholeSectionMayBeUnknown() {
-    let lines = good.adding("[lamp]\npin = 1", after: "delay_nanoseconds")
-    #expect(refused(lines) == "t.toml:28: unknown key pin in [lamp]; remove it")
+    let lines = good.adding("[lamp]\npin = 1", after: "chrony_socket")
+    #expect(refused(lines) == "t.toml:29: unknown key pin in [lamp]; remove it")
   }
 
   @Test func aBoardMayHaveNoRelay() throws {

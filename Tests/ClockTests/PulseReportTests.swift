@@ -6,7 +6,7 @@ import Testing
 @testable import Clock
 
 @Suite struct PulseReportTests {
-  private static let begin = UTC(year: 2026, month: 12, day: 1)
+  private static let begin = UTC(nanoseconds: 1_796_083_200_000_000_000)
 
   /// A machine whose clock is so much ahead of a pulse that comes once a second, and says that it is
   /// wrong by so much at most. The edges of which something is told.

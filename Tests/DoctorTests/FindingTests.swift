@@ -107,6 +107,10 @@ private func verdicts(
       ("clock", .doubtful, "is gone", { _, header in header.clockState = 2 }),
       ("clock", .bad, "nobody tells", { _, header in header.clockState = 0 }),
       (
+        "clock", .bad, "chrony.conf lacks rtcsync",
+        { h, header in (header.clockState, h.machine.timeStratum) = (0, 2) }
+      ),
+      (
         "clock", .doubtful, "nearer time server",
         { _, header in header.clockUncertaintyNanoseconds = 6_000_000 }
       ),
@@ -125,7 +129,6 @@ private func verdicts(
         "clock", .doubtful, "nobody takes the pulse's edges",
         { h, _ in h.machine.pulseFeed = .refused }
       ),
-      ("clock", .good, "chrony takes the pulse's edges", { h, _ in h.machine.pulseFeed = .taken }),
       ("digitizer", .bad, "gives nothing", { h, _ in h.frames = 0 }),
       ("digitizer", .doubtful, "went away", { h, _ in h.reopenings = 1 }),
       ("digitizer", .doubtful, "holds the loop up", { h, _ in h.overruns = 2 }),
@@ -160,6 +163,11 @@ private func verdicts(
       #expect(all[part]!.0 == verdict && all[part]!.1.contains(phrase), "\(part): \(all[part]!.1)")
       #expect(all.filter { $0.value.0 != .good }.count == 1, "\(phrase)")
     }
+  }
+
+  @Test func whoTakesThePulsesEdgesIsSaid() {
+    let clock = verdicts { h, _ in h.machine.pulseFeed = .taken }["clock"]!
+    #expect(clock.0 == .good && clock.1.contains("chrony takes the pulse's edges"))
   }
 
   /// Each reason for which no alarm can come, and how bad that is.

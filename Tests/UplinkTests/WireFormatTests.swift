@@ -157,7 +157,7 @@ import Tools
     let health = Golden.datagram(.health).withBytes { Array($0[64..<280]) }
     for (offset, value) in [
       (76, 16), (144, 16), (93, 4), (145, 7), (184, 4), (185, 4), (186, 4), (187, 4), (189, 1),
-      (191, 128), (206, 17), (207, 1),
+      (191, 128), (206, 17), (207, 4),
     ] {
       var bytes = health
       bytes[offset] = UInt8(value)

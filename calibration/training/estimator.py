@@ -33,6 +33,7 @@ FOLDS = 10
 SETTLED_SECONDS = 1.8  # Before that nobody knows much, and it would show in what is said later.
 INPUT_UNIT = 1 / 64
 SEARCHED_SECONDS, SHAKING_SECONDS = 60, 120
+NOISE_SECONDS, NOISE_RATIO = 10, 4
 
 
 def plan(width):
@@ -203,11 +204,17 @@ def strong_motion(options):
             if line["type"] == "estimate":
                 continue
             truth = [float(row["magnitude"] or "nan"), np.log10(float(row["hypo_km"] or "nan")),
-                     np.log10(a[sample:end].max() / line["observed_pga_ms2"]),
-                     np.log10(v[sample:end].max() / line["observed_pgv_ms"])]
+                     shaking(a, sample, end, line["observed_pga_ms2"]), shaking(v, sample, end, line["observed_pgv_ms"])]
             rows.append((row["event_id"] or row["source"], line["after_p_s"], line["codes"], truth,
                          relations.get(round(2 * line["after_p_s"]) / 2, [np.nan] * 4)))
     return rows
+
+
+def shaking(motion, sample, end, seen):
+    """How much larger it becomes than what was seen, as a logarithm; NaN where it does not rise from the sensor's noise."""
+    before = motion[max(sample - int(NOISE_SECONDS * ground.RATE), 0):max(sample - int(ground.RATE), 1)]
+    peak = motion[sample:end].max()
+    return np.log10(peak / seen) if peak > NOISE_RATIO * before.max() else np.nan
 
 
 def out_of_fold(network, windows, rows, generator, options):

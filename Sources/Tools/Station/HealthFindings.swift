@@ -20,6 +20,8 @@ public enum HealthFindings {
   // What to do, for whoever sees a whole fleet as well.
   static let lookAtReceiver = "look at the antenna and the receiver"
   static let lookForTime = "see chronyc tracking, the antenna and the pulse's pin"
+  static let tellTheKernel =
+    "wait until it is sure; where that takes longer than ten minutes, chrony.conf lacks rtcsync"
   static let wantsBetterTime = "a pulse or a nearer time server would do better"
   static let edgesRefused =
     "nobody takes the pulse's edges; is chrony_socket in chrony.conf, and may onset write there?"
@@ -82,6 +84,10 @@ public enum HealthFindings {
         "clock", .doubtful,
         "\(source) is gone and its rate carried on, uncertain by \(off); \(figures): \(lookAtReceiver)"
       )
+    case _ where h.machine.timeStratum > 0:
+      return finding(
+        "clock", .bad,
+        "chrony has the time, and the kernel has not heard of it; \(figures): \(tellTheKernel)")
     default:
       return finding(
         "clock", .bad,

@@ -56,7 +56,8 @@ public enum VisitAnswer: Equatable, Sendable {
       if ["no", "n", "not", "none", "nobody", "never"].contains(word) {
         return .no(trimmed(words.dropFirst(word.count).drop { ",;:. ".contains($0) }))
       }
-      guard words.contains(where: \.isLetter), !["yes", "y"].contains(word) else {
+      guard words.contains(where: \.isLetter), !words.hasPrefix("-"), !["yes", "y"].contains(word)
+      else {
         throw ToolError("\(question.key): \(quoted(text)) is no answer: \(question.hint)")
       }
       return .text(words)

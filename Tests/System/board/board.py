@@ -247,7 +247,8 @@ class Board:
 
     def keep_time(self, *lines):
         """A chronyd that is told so much."""
-        (self.share / "chrony.conf").write_text("\n".join((*lines, "pidfile /run/chronyd.pid", "")))
+        # Without rtcsync chronyd does not tell the kernel that its clock is right.
+        (self.share / "chrony.conf").write_text("\n".join((*lines, "rtcsync", "pidfile /run/chronyd.pid", "")))
         self.machine.run("chronyd -d -u root -f /host/chrony.conf > /run/chrony.said 2>&1 &")
 
     # What it hears

@@ -40,7 +40,7 @@ read -r RELEASE _ < "$CACHE/release"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
-mkdir -p "$root"/{bin,dev,host,proc,run,sys,tmp,usr/share,"usr/lib/$TRIPLET",modules}
+mkdir -p "$root"/{bin,dev,etc,host,proc,run,sys,tmp,usr/share,"usr/lib/$TRIPLET",modules}
 ln -s usr/lib "$root/lib"
 cp "$CACHE/root/bin/busybox" "$CACHE/root/usr/bin/"{amixer,gpioinfo,gpioset} "$root/bin"
 cp -r "$LIBRARIES/usr/share/alsa" "$root/usr/share"
@@ -48,6 +48,9 @@ for library in libc.so.6 libm.so.6 libasound.so.2 libgpiod.so.2; do
   cp -L "$LIBRARIES/usr/lib/$TRIPLET/$library" "$root/usr/lib/$TRIPLET"
 done
 cp "$CACHE/root/usr/sbin/chronyd" "$root/bin"
+# It looks its user up.
+echo "root:x:0:0:root:/:/bin/sh" > "$root/etc/passwd"
+echo "root:x:0:" > "$root/etc/group"
 need() {  # FILE: its libraries, and theirs
   local library
   for library in $(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
