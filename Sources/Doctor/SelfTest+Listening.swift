@@ -230,7 +230,8 @@ extension SelfTest {
     text.append(path)
     text.append(" (")
     text.append(cString: UnsafePointer(strerror(clinux_errno())))
-    text.append("): chrony.conf needs refclock SOCK with this path, and onset the right to write there")
+    text.append(
+      "): chrony.conf needs refclock SOCK with this path, and onset the right to write there")
     return Finding("chrony", .doubtful, text)
   }
 

@@ -71,10 +71,11 @@ import Testing
     #expect(found == 29 * nanosecondsPerSecond + 7000)
   }
 
-  @Test(arguments: [
-    (3_000_000, 3_000_000), (-3_000_000, -3_000_000), (499_999_999, 499_999_999),
-    (500_000_000, -500_000_000), (7_000_000_001, 1), (0, 0),
-  ] as [(Int64, Int64)])
+  @Test(
+    arguments: [
+      (3_000_000, 3_000_000), (-3_000_000, -3_000_000), (499_999_999, 499_999_999),
+      (500_000_000, -500_000_000), (7_000_000_001, 1), (0, 0),
+    ] as [(Int64, Int64)])
   func aReportHasNoWholeSecond(_ ahead: Int64, _ told: Int64) {
     // The look comes 40 us after the edge.
     let report = PulseReport(
