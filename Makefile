@@ -4,7 +4,8 @@
 # make firmware   onsetd as Embedded Swift, proved allocation-free
 # make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
 # make soak       a day of the firmware in a quarter of an hour, in virtual time
-# make test-sensor  an accelerometer under the kernel's own driver, in virtual time
+# make test-time  a station beside a real chronyd, which it tells of its pulse and asks for the time
+# make test-sensor  digitizers on the pins of a board, in virtual time: the kernel's own driver, an SPI bus
 # make package    Debian packages of station, tools and collector, in .build/packages; RELEASE=13, ARCH=arm64
 # make package-test  the same, installed, upgraded, rolled back and removed in a system of that release
 # make bench      what the loop, the kernels and networks cost on this machine
@@ -23,7 +24,7 @@ ROOM_PACKAGES := chromium
 COUNTRY_PACKAGES := postgresql nats-server mosquitto mosquitto-clients
 BOARD_PACKAGES := $(STATION_PACKAGES) libmseed-dev python3 gcc-aarch64-linux-gnu qemu-system-arm cpio kmod xz-utils
 PACKAGE_PACKAGES := $(TOOL_PACKAGES) gcc libc6-dev dpkg-dev debootstrap lintian mount gcc-aarch64-linux-gnu
-PACKAGE_TEST_PACKAGES := $(PACKAGE_PACKAGES) python3 systemd-container qemu-user-static man-db
+PACKAGE_TEST_PACKAGES := $(PACKAGE_PACKAGES) python3 systemd-container qemu-user-static qemu-system-arm cpio kmod xz-utils e2fsprogs man-db
 SOAK_PACKAGES := $(TOOL_PACKAGES) gcc make flex bison bc xz-utils python3 python3-numpy python3-scipy
 SOAK_HOURS ?= 24
 # The digitizer's, in frames; 80 as on a board makes it four times slower.
@@ -35,6 +36,8 @@ ARCH ?= $(shell dpkg --print-architecture)
 AARCH64 := .build/aarch64/onsetd
 SANITIZED := .build/sanitized
 FUZZ_ITERATIONS ?= 1000000
+# Debian's chrony: installed, or unpacked by packages-chrony.
+CHRONY = $(if $(wildcard /usr/sbin/chronyd),/,.cache/chrony)
 # With PyOcto and ObsPy, where packages-association has made it.
 PYTHON = $(firstword $(wildcard .cache/association/bin/python) python3)
 SWIFT_FILES = Package.swift $(shell find Sources Tests -name '*.swift')
@@ -48,9 +51,9 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-long test-swift test-firmware test-inputs test-sensor test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+.PHONY: demo test test-long test-swift test-firmware test-inputs test-time test-sensor test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
   package package-test packages-package packages-package-test \
-  packages packages-test packages-board packages-room packages-country packages-association packages-soak clean
+  packages packages-test packages-chrony packages-board packages-room packages-country packages-association packages-soak clean
 
 demo: packages
 	swift build -c release --product onset
@@ -60,7 +63,7 @@ demo: packages
 
 test: packages-test lint test-swift test-firmware test-training
 
-test-long: packages-test test-inputs test-collector test-calibration test-aarch64 fuzz board-test
+test-long: packages-test test-inputs test-time test-collector test-calibration test-aarch64 fuzz board-test
 
 test-swift:
 	swift build --build-tests
@@ -77,6 +80,7 @@ test-firmware: firmware
 	swift build -c release --product asound_module_pcm_onset
 	swift build -c release --product onset-collector
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
+	python3 Tests/System/test_doctor.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release
@@ -87,6 +91,11 @@ test-inputs: firmware
 	swift build -c release --product asound_module_pcm_onset
 	/usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release AnyShakeTest & line=$$!; \
 	  /usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release ShakeTest SetupTest; wait $$line
+
+test-time: packages-chrony firmware
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	python3 Tests/System/test_time.py $(FIRMWARE)/release/onsetd .build/release $(CHRONY)
 
 # The collector with real servers, a browser and an association service, each where it is installed.
 test-collector: firmware
@@ -177,6 +186,12 @@ packages:
 
 packages-test:
 	@$(call install,$(TEST_PACKAGES))
+
+# Where chrony is not installed it is unpacked and no more: installed, it would take the machine's clock over.
+packages-chrony:
+	@test "$(CHRONY)" = / || test -x $(CHRONY)/usr/sbin/chronyd || { mkdir -p $(CHRONY); cd $(CHRONY); \
+	  apt-get -qq download $$(apt-get -s --no-install-recommends install chrony | sed -n 's/^Inst \([^ ]*\) .*/\1/p'); \
+	  for deb in *.deb; do dpkg-deb -x "$$deb" .; done; }
 
 # A browser, for the collector's page; without it that test is left out, except by CI.
 packages-room:

@@ -211,7 +211,7 @@ if !isFirmware {
     .testTarget(name: "UplinkTests", dependencies: tools + ["StationFixture"]),
     .testTarget(name: "EstimatorTests", dependencies: tools),
     .testTarget(name: "DecisionTests", dependencies: tools),
-    .testTarget(name: "DoctorTests", dependencies: tools),
+    .testTarget(name: "DoctorTests", dependencies: tools + ["CLinux"]),
     .testTarget(
       name: "StationTests", dependencies: tools + ["CAllocationGuard", "StationFixture"]),
     .testTarget(

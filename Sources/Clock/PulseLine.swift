@@ -71,6 +71,8 @@ struct PulseLine: ~Copyable {
 
   /// There are edges enough for a rate, and somebody who knows the time has seen the labels.
   var isUsable: Bool { knowsRate && labelsAreTrusted }
+  /// And nobody contradicts them, and a sure clock has seen that the edges are the second's.
+  var isSure: Bool { isUsable && isConfirmed && doubtNanoseconds == 0 }
   var slopeError: Double { line.slopeError }
   /// Where the newest edge is further off, it may be the line that is wrong.
   var residualNanoseconds: Double {

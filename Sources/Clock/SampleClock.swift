@@ -190,10 +190,14 @@ public struct SampleClock: ~Copyable {
     countEdges()
   }
 
-  public mutating func observe(edgeMonotonicNanoseconds stamp: Int64) {
-    guard let system else { return }
-    pulse.observe(edge: stamp - pulseDelayNanoseconds, system: system)
+  /// The edge, without what it is late by, where the pulse is sure: for others who want to know.
+  @discardableResult
+  public mutating func observe(edgeMonotonicNanoseconds stamp: Int64) -> Int64? {
+    guard let system else { return nil }
+    let edge = stamp - pulseDelayNanoseconds
+    pulse.observe(edge: edge, system: system)
     countEdges()
+    return pulse.isSure && pulse.lastEdge == edge ? edge : nil
   }
 
   private mutating func countEdges() {

@@ -66,6 +66,7 @@ extension SelfTest {
       return
     }
     if hasPulse(pulse) { note(pulses(edges, settings), tell) }
+    if !settings.chronySocket.isEmpty { note(chrony(settings.chronySocket), tell) }
   }
 
   private func hasPulse(_ pulse: borrowing PulseInput?) -> Bool {
@@ -214,6 +215,23 @@ extension SelfTest {
       return Finding(part, .doubtful, text)
     }
     return Finding(part, .good, text)
+  }
+
+  /// Whether chronyd would take the edges.
+  private func chrony(_ path: Text<64>) -> Finding {
+    let socket = clinux_chrony_open()
+    defer { close(socket) }
+    guard path.withCString({ clinux_chrony_takes(socket, $0) }) != 0 else {
+      var text = Text<320>("chrony listens for edges at ")
+      text.append(path)
+      return Finding("chrony", .good, text)
+    }
+    var text = Text<320>("nobody takes edges at ")
+    text.append(path)
+    text.append(" (")
+    text.append(cString: UnsafePointer(strerror(clinux_errno())))
+    text.append("): chrony.conf needs refclock SOCK with this path, and onset the right to write there")
+    return Finding("chrony", .doubtful, text)
   }
 
   private func pulses(_ edges: EdgeStatistics, _ settings: PulseSettings) -> Finding {

@@ -106,6 +106,8 @@ public struct SelfTest: ~Copyable {
         datesItself: board?.digitizer.kind == .shake), tell)
     if let station {
       note(disk(station.stateDirectory), tell)
+      let keeper = station.stateDirectory.withCString { clinux_keeper($0) }
+      if let forgetful = SelfTest.state(keeper) { note(forgetful, tell) }
       note(uplink(station.uplink.first, station.uplink.listenPort), tell)
       if let second = station.uplink.second {
         note(uplink(second, station.uplink.listenPort), tell)

@@ -13,6 +13,8 @@ public struct PulseSettings: Sendable {
   public var isFallingEdge = false
   /// How much later than the UTC second the edge arrives (cable, level shifter).
   public var delayNanoseconds = 0
+  /// Where chronyd takes edges (`refclock SOCK` of chrony.conf); empty: it gets none.
+  public var chronySocket = Text<64>()
 }
 
 /// A GPIO line that is switched or read.
@@ -48,16 +50,21 @@ extension PulseSettings {
     }
     // A device's edge is asserted, whichever way the driver was told.
     guard device.isEmpty || file.has("pps", "edge") || file.wantsAllKeys else {
-      readDelay(&file)
+      readRest(&file)
       return
     }
     isFallingEdge = file.choice("pps", "edge", ["rising", "falling", "", "", ""]) == 1
-    readDelay(&file)
+    readRest(&file)
   }
 
-  private mutating func readDelay(_ file: inout ConfigurationFile) {
+  private mutating func readRest(_ file: inout ConfigurationFile) {
     delayNanoseconds = file.integer(
       "pps", "delay_nanoseconds", in: -1_000_000...1_000_000, default: 0)
+    chronySocket = file.text("pps", "chrony_socket", Text<64>.self, isOptional: true)
+    file.demand(
+      chronySocket.isEmpty || chronySocket[0] == UInt8(ascii: "/"), "pps", "chrony_socket",
+      "must be the whole path that chrony.conf has after refclock SOCK, such as /run/chrony.onset.sock"
+    )
   }
 }
 

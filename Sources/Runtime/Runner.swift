@@ -70,6 +70,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let calibrationEnd: CalendarDate?
   private let nominalNanosecondsPerFrame: Double
   private let signalDescriptor: Int32
+  private let tellsChrony: Bool
 
   /// Why STA/LTA picks and relations estimate alone where a network should.
   public let pickerProblem: Diagnostic?
@@ -124,7 +125,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         picker: configuration.station.picker, presentLanes: configuration.presentLanes,
         signer: $0, kernels: kernels.variant)
     }
-    let scribe = try Scribe(configuration.station, outbox: outbox, shadow: shadow)
+    let chronySocket = configuration.board.pulse?.chronySocket ?? Text<64>()
+    let scribe = try Scribe(
+      configuration.station, outbox: outbox, shadow: shadow, chronySocket: chronySocket)
     guard var arena = Arena(byteCount: arenaBytes) else {
       throw Diagnostic("the kernel has no memory for the buffers that period_frames asks for")
     }
@@ -156,6 +159,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     self.arena = arena
     self.hostClock = hostClock
     self.signalDescriptor = signalDescriptor
+    tellsChrony = !chronySocket.isEmpty
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
     upstreams[0] = Self.numeric(uplink.first.host, uplink.first.port)
     if let second = uplink.second { upstreams[1] = Self.numeric(second.host, second.port) }
@@ -228,6 +232,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     scribe.finish()
   }
 
+  private static var notification: StaticString { "WATCHDOG=1\nSTATUS=no alarm stands" }
+  private static var notificationInAlarm: StaticString { "WATCHDOG=1\nSTATUS=AN ALARM STANDS" }
+
   /// Blocks until something is ready or the wait is over. True when a signal asks to stop.
   private mutating func wait() -> Bool {
     withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 8) { descriptors in
@@ -273,8 +280,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
 
   private mutating func readEdges() {
     for _ in 0..<Runner.edgesPerWakeUpMaximum {
-      guard let edge = pulse?.next() else { return }
-      clock.observe(edgeMonotonicNanoseconds: edge)
+      guard let stamp = pulse?.next() else { return }
+      guard let edge = clock.observe(edgeMonotonicNanoseconds: stamp) else { continue }
+      if tellsChrony { scribe.tell(PulseReport(edge: edge, system: hostClock.systemClock())) }
     }
   }
 
@@ -283,7 +291,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     guard second != lastSecond else { return }
     lastSecond = second
     clock.observe(hostClock.systemClock())
-    scribe.report(to: &host)
+    scribe.report(to: &host, monotonicNow: now)
     scribe.note(answering: answering())
     host.machine.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
     host.clock = clock.counters
@@ -301,7 +309,13 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     // What the disk did since is the station's to know; it was told once what it did at the start.
     host.keepsState = true
     relay?.beat()
-    clinux_notify_service_manager(watchdogMessage.utf8Start, watchdogMessage.utf8CodeUnitCount)
+    tellServiceManager()
+  }
+
+  /// That the loop goes on, and whether an alarm stands: no package is exchanged under one that does.
+  private func tellServiceManager() {
+    let message = station.isInAlarm ? Runner.notificationInAlarm : Runner.notification
+    clinux_notify_service_manager(message.utf8Start, message.utf8CodeUnitCount)
   }
 
   /// A bit for each host whose address is right: the upstreams, then the peers.
@@ -383,6 +397,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
         relay?.set(relay: isActuated)
         relay?.set(watch: isLit)
         tellLines()
+        tellServiceManager()
       case .store(let value, let number):
         if !scribe.store(value, number) { station.note(.stored(value, isDone: false)) }
       case .keep(let record):
@@ -445,5 +460,3 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   public var listenPort: Int { socket.boundPort }
   public var framesProcessed: Int64 { feeder.nextFrame }
 }
-
-private let watchdogMessage: StaticString = "WATCHDOG=1"

@@ -18,6 +18,7 @@
 
 import Board
 import CLinux
+import Clock
 import Core
 import Devices
 import Picker
@@ -80,6 +81,10 @@ private struct Desk: ~Copyable {
   let resident = Atomic<Int>(Int(Wire.unknownSize))
   let memory = Atomic<Int>(Int(Wire.unknownSize))
   let disk = Atomic<Int>(Int(Wire.unknownSize))
+  let timeStratum = Atomic<Int>(0)
+  let timeReference = Atomic<UInt32>(0)
+  let rootDistance = Atomic<UInt32>(Wire.unknownSize)
+  let chronyFeed: ChronyFeed
   /// Orders that are neither done nor given up.
   let pending = Atomic<Int>(0)
 
@@ -111,11 +116,12 @@ public struct Scribe: ~Copyable {
 
   /// Starts the thread. Its pages stay for the life of the program, because it never ends.
   init(
-    _ station: StationFile, outbox: OutboxFile, shadow: ShadowSettings?
+    _ station: StationFile, outbox: OutboxFile, shadow: ShadowSettings?, chronySocket: Text<64>
   ) throws(Diagnostic) {
     let directory = station.stateDirectory
     let siteTerm = try StoredCounter("site-term", in: directory)
     let latch = try StoredCounter("latch", in: directory)
+    let chronyFeed = try ChronyFeed(to: chronySocket)
     guard let memory = clinux_map_anonymous(MemoryLayout<Desk>.stride),
       let orders = Ring<Order>(capacity: Scribe.ordersMaximum),
       let outcomes = Ring<Event>(
@@ -130,7 +136,7 @@ public struct Scribe: ~Copyable {
         orders: orders, outcomes: outcomes, records: records, pieces: pieces, outbox: outbox,
         networks: NetworkFolder(in: directory), shadow: shadow, siteTerm: siteTerm, latch: latch,
         directory: directory,
-        hosts: Scribe.hosts(station), places: places))
+        hosts: Scribe.hosts(station), places: places, chronyFeed: chronyFeed))
     let bell = desk.pointee.outcomesBell
     clinux_bound_resolver()
     guard bell >= 0, desk.pointee.ordersBell >= 0, clinux_start_thread(work, desk) == 0 else {
@@ -165,6 +171,10 @@ public struct Scribe: ~Copyable {
 
   func keep(_ record: OutboxRecord) -> Bool { ring(desk.pointee.records.put(record)) }
 
+  func tell(_ report: PulseReport) {
+    if desk.pointee.chronyFeed.put(report) { clinux_signal_event(desk.pointee.ordersBell) }
+  }
+
   private func ring(_ isTaken: Bool) -> Bool {
     guard isTaken else { return false }
     desk.pointee.pending.add(1, ordering: .relaxed)
@@ -183,7 +193,8 @@ public struct Scribe: ~Copyable {
   /// Names of those that do not answer are looked up more often.
   func note(answering: UInt16) { desk.pointee.answering.store(answering, ordering: .relaxed) }
 
-  func report(to host: inout HostStatus) {
+  func report(to host: inout HostStatus, monotonicNow now: Int64) {
+    host.machine.pulseFeed = desk.pointee.chronyFeed.state(monotonicNow: now)
     host.machine.temperatureCentidegrees = Int16(
       clamping: desk.pointee.temperature.load(ordering: .relaxed))
     host.machine.residentKibibytes = UInt32(
@@ -191,6 +202,9 @@ public struct Scribe: ~Copyable {
     host.machine.memoryAvailableMebibytes = UInt32(
       clamping: desk.pointee.memory.load(ordering: .relaxed))
     host.machine.diskFreeMebibytes = UInt32(clamping: desk.pointee.disk.load(ordering: .relaxed))
+    host.machine.timeStratum = UInt8(clamping: desk.pointee.timeStratum.load(ordering: .relaxed))
+    host.machine.timeReference = desk.pointee.timeReference.load(ordering: .relaxed)
+    host.machine.rootDistanceMicroseconds = desk.pointee.rootDistance.load(ordering: .relaxed)
   }
 
   /// Before the program ends: waits for what is under way, but not for a disk that does not answer.
@@ -206,7 +220,9 @@ public struct Scribe: ~Copyable {
     let desk = place.assumingMemoryBound(to: Desk.self)
     var shadow: ShadowNetwork?
     var lookUps = InlineArray<9, LookUp>(repeating: LookUp())
+    var chrony = ChronyQuestions()
     while true {
+      desk.pointee.chronyFeed.pass(monotonicNow: clinux_monotonic_nanoseconds())
       while let order = desk.pointee.orders.take() {
         switch order {
         case .store(let value, let number):
@@ -220,6 +236,9 @@ public struct Scribe: ~Copyable {
       keepRecords(desk)
       keepPieces(desk)
       read(desk)
+      if let answer = chrony.pass(monotonicNow: clinux_monotonic_nanoseconds()) {
+        note(answer, desk)
+      }
       for host in 0..<hostsMaximum where desk.pointee.hosts[host].hasName {
         lookUp(host, &lookUps[host], desk)
       }
@@ -227,6 +246,19 @@ public struct Scribe: ~Copyable {
       _ = poll(&bell, 1, machineMilliseconds)
       clinux_clear_event(desk.pointee.ordersBell)
     }
+  }
+
+  private static func note(
+    _ answer: ChronyQuestions.Answer, _ desk: UnsafeMutablePointer<Desk>
+  ) {
+    var (stratum, reference, distance) = (0, UInt32(0), Wire.unknownSize)
+    if case .tracking(let tracking) = answer, tracking.stratum > 0 {
+      (stratum, reference) = (Int(tracking.stratum), tracking.reference)
+      distance = tracking.rootDistanceMicroseconds
+    }
+    desk.pointee.timeStratum.store(stratum, ordering: .relaxed)
+    desk.pointee.timeReference.store(reference, ordering: .relaxed)
+    desk.pointee.rootDistance.store(distance, ordering: .relaxed)
   }
 
   private struct LookUp {

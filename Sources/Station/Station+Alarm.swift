@@ -29,6 +29,8 @@ extension Station {
   }
 
   public var hasAlert: Bool { decision.hasAlert }
+  /// Also one that stands while the digitizer is lost.
+  public var isInAlarm: Bool { decision.isAlarm }
   public var isLatched: Bool { settings.alarm.isLatched }
 
   /// Says where the lines are to stand, when that has changed or the relay does not obey.

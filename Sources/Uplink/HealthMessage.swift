@@ -27,6 +27,9 @@ public struct Incapacity: BitSet {
     "no relay|relay faulty|inhibited|inhibit unreadable|drill|not live|no calibration|lanes broken|peers silent"
 }
 
+/// Whether chronyd takes the station's edges, where it is to have them.
+public enum PulseFeedState: UInt8, Sendable { case none, waiting, taken, refused }
+
 /// The loop, and the machine under it.
 public struct MachineStatus: Sendable {
   public var loopMedianNanoseconds = Wire.unknownDuration
@@ -39,6 +42,12 @@ public struct MachineStatus: Sendable {
   public var memoryAvailableMebibytes = Wire.unknownSize
   public var diskFreeMebibytes = Wire.unknownSize
   public var uptimeSeconds: UInt32 = 0
+  /// Steps from chronyd to a reference clock; 0 where none answers, or it follows nobody.
+  public var timeStratum: UInt8 = 0
+  /// Whom it follows: an IPv4 address, or four letters.
+  public var timeReference: UInt32 = 0
+  public var rootDistanceMicroseconds = Wire.unknownSize
+  public var pulseFeed = PulseFeedState.none
   public init() {}
 }
 
@@ -87,7 +96,7 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   /// The network that was to estimate is not there or failed its test: relations estimate alone.
   public var lacksEstimator = false
   public var software = Text<16>()
-  public var model = Text<31>()
+  public var model = Text<21>()
   // Alarm
   public var relay = RelayState.none
   /// 0 quiet, 1 watch, 2 alarm, 3 an alarm whose digitizer is lost, 4 others are waited for
@@ -193,6 +202,8 @@ extension HealthMessage {
     v.truths(&isLive, &hasRejectedKernels, &lacksNetwork, &lacksEstimator, "state", "bit 0: picks can come (else the filters and the noise level are settling); bit 1: a faster variant of the network's arithmetic failed its self-test at start, and a slower one computes; bit 2: the network that was to pick is missing, damaged or failed its self-test at start, and STA/LTA picks; bit 3: the same of the network that was to estimate, and relations do alone; others 0", json: "live|kernels_rejected|network_missing|estimator_network_missing")
     v.text(&software, "software", "version of the station's program")
     v.text(&model, "model", "name of the picker's model, or \"sta-lta\"")
+    v.nibbles(&quorumNeeded, &peersReady, "quorum", "bits 0 to 3: how many stations of the site must have decided, this one included, 0: none is waited for; bits 4 to 7: how many of the others are heard that could decide", json: "quorum_needed|peers_ready", to: 0x78)
+    v.number(&refusedVotes, "refused_votes", "", "votes that were of nobody who is named, not signed, stale, for another boot or had come before; 255: or more")
   }
 
   // swift-format-ignore
@@ -209,8 +220,10 @@ extension HealthMessage {
     v.number(&unacknowledged, "unacknowledged", "", "detections that are sent again until the upstream has them; 0 where it has never acknowledged anything in this boot")
     v.number(&givenUp, "given_up", "", "detections that were given up because too many waited for the upstream")
     v.number(&unacknowledgedBySecond, "unacknowledged_second", "", "the same of the second upstream, where there is one")
-    v.nibbles(&quorumNeeded, &peersReady, "quorum", "bits 0 to 3: how many stations of the site must have decided, this one included, 0: none is waited for; bits 4 to 7: how many of the others are heard that could decide", json: "quorum_needed|peers_ready", to: 0x78)
-    v.number(&refusedVotes, "refused_votes", "", "votes that were of nobody who is named, not signed, stale, for another boot or had come before; 255: or more")
+    v.number(&machine.timeStratum, "time_stratum", "", "steps from chronyd on this machine to a reference clock; 0: none answers, or it follows nobody", to: 16)
+    v.word(&machine.pulseFeed, "pulse_feed", "edges for chronyd (`chrony_socket`): 0 it is to have none, 1 none is sure enough or none has come for ten seconds, 2 it takes them, 3 nobody takes them there", "none|waiting|taken|refused")
+    v.number(&machine.timeReference, "time_reference", "", "whom it follows: an IPv4 address, or up to four letters such as PPS, the first in the highest byte")
+    v.number(&machine.rootDistanceMicroseconds, "root_distance_us", "µs", "how far off the way to that clock may make it: half of the way there and back, and dispersion", unknown: Wire.unknownSize)
   }
 }
 

@@ -95,7 +95,7 @@ public struct SigningKey: Sendable {
     }
   }
 
-  func sign(
+  public func sign(
     _ message: UnsafeBufferPointer<UInt8>, into signature: UnsafeMutableBufferPointer<UInt8>
   ) {
     secret.withBytes {

@@ -24,7 +24,8 @@ func setup(_ parsed: CommandLineArguments) throws {
       "The sensor: " + (setup.instrumentNames + ["none", "or a file"]).joined(separator: ", ")
     ) { try SetupAnswers.sensors($0, folder: setup.instruments) },
     place: parsed.values["--place"].map(SetupAnswers.place),
-    operators: parsed.values["--operators"].map(SetupAnswers.operators) ?? [])
+    operators: parsed.values["--operators"].map(SetupAnswers.operators) ?? [],
+    allowed: parsed.values["--allow"].map(NetworkLimits.Allowed.init) ?? .notSaid)
   let said = try setup.write(answers, replaces: parsed.flags.contains("--replace"))
   print(said.joined(separator: "\n"))
   print(
@@ -35,6 +36,7 @@ func setup(_ parsed: CommandLineArguments) throws {
   // Files for another machine are tried there.
   let isHere = setup.folder == Setup.usualFolder
   guard isHere || parsed.values["--onsetd"] != nil else { return }
+  if isHere && hasServiceManager { _ = try runToEnd(["systemctl", "daemon-reload"]) }
   let ran = isHere && hasServiceManager && isActive()
   if ran { _ = try runToEnd(["systemctl", "stop", "onsetd"]) }
   var isEnabled = false
@@ -58,12 +60,7 @@ private func answer<Value>(
   guard isatty(STDIN_FILENO) != 0 else {
     throw UsageError("\(option) is needed where nobody can be asked. \(question)")
   }
-  while true {
-    print("\(question)\n> ", terminator: "")
-    fflush(nil)
-    guard let line = readLine() else { throw ToolError("the answers ended before the questions") }
-    do { return try understand(line.trimmingCharacters(in: .whitespaces)) } catch { print(error) }
-  }
+  return try ask(question, understand)
 }
 
 private func digitizer(_ parsed: CommandLineArguments, _ setup: Setup) throws -> PluggedIn {

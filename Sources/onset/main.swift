@@ -297,6 +297,8 @@ func ping(_ parsed: CommandLineArguments) throws {
 
 /// Exits with 1 when something is bad.
 func doctor(_ parsed: CommandLineArguments) throws {
+  if let report = parsed.values["--verify-visit"] { return try verifyVisit(parsed, report: report) }
+  if let report = parsed.values["--visit"] { return try visit(parsed, report: report) }
   let isJson = parsed.flags.contains("--json")
   func tell(_ finding: Finding) {
     let text = isJson ? finding.json.string : finding.line.string

@@ -33,6 +33,7 @@ private let good = Lines(
   line = 18
   edge = "falling"
   delay_nanoseconds = -150
+  chrony_socket = "/run/chrony.onset.sock"
   [relay]
   chip = "gpiochip1"
   line = 17
@@ -78,7 +79,7 @@ private let good = Lines(
     #expect(pulse.chip.string == "gpiochip0")
     #expect(pulse.line == 18)
     #expect(pulse.isFallingEdge)
-    #expect(pulse.delayNanoseconds == -150)
+    #expect(pulse.delayNanoseconds == -150 && pulse.chronySocket.equals("/run/chrony.onset.sock"))
   }
 
   @Test func whatIsLeftOutHasItsDefault() throws {
@@ -152,6 +153,7 @@ private let good = Lines(
     ("line", "1024", "from 0 to 1023"),
     ("edge", "\"both\"", "one of \"rising\" \"falling\""),
     ("delay_nanoseconds", "1000001", "from -1000000 to 1000000"),
+    ("chrony_socket", "\"chrony.onset.sock\"", "the whole path"),
   ])
   func valuesThatAreWrong(_ key: String, _ value: String, _ phrase: String) {
     let sentence = refused(good.with(key, value))
@@ -232,7 +234,7 @@ private let good = Lines(
 
   /// A [pps] whose keys are all commented out must not pass for a board without a pulse.
   @Test func anEmptyPulseSectionIsRefused() {
-    let lines = good.without("chip", "line", "edge", "delay_nanoseconds")
+    let lines = good.without("chip", "line", "edge", "delay_nanoseconds", "chrony_socket")
     #expect(refused(lines).hasPrefix("t.toml:22: this section has no keys"))
   }
 }

@@ -2,6 +2,7 @@
 // The self-test itself needs a card in real time: Tests/System/test_firmware.py and test_board.py
 // run it.
 
+import CLinux
 import Clock
 import Core
 import Digitizer
@@ -59,6 +60,21 @@ private func verdicts(
     #expect(try JSONSerialization.jsonObject(with: Data(full.utf8)) is [String: String])
   }
 
+  @Test func aStateFolderThatForgetsIsNamed() {
+    let memory = SelfTest.state(Int32(CLINUX_KEPT_IN_MEMORY))
+    #expect(memory?.verdict == .doubtful)
+    #expect(memory?.text.string.hasPrefix("the state folder is in memory (tmpfs)") == true)
+    let overlay = SelfTest.state(Int32(CLINUX_KEPT_BY_OVERLAY))
+    #expect(overlay?.verdict == .doubtful)
+    #expect(overlay?.text.string.hasPrefix("the state folder is on an overlay") == true)
+    for found in [memory, overlay] {
+      // The longest of both is told to its end.
+      #expect(found?.text.string.contains("waiting detections, the site term, a latch") == true)
+      #expect(found?.text.string.hasSuffix("boards/README.md") == true)
+    }
+    #expect(SelfTest.state(Int32(CLINUX_KEPT_ON_DISK)) == nil)
+  }
+
   @Test func allIsWell() {
     let all = verdicts()
     #expect(all.count == 12)
@@ -105,6 +121,11 @@ private func verdicts(
         "clock", .doubtful, "contradicts the pulse by whole seconds",
         { _, header in header.clockUncertaintyNanoseconds = 1_000_001_200 }
       ),
+      (
+        "clock", .doubtful, "nobody takes the pulse's edges",
+        { h, _ in h.machine.pulseFeed = .refused }
+      ),
+      ("clock", .good, "chrony takes the pulse's edges", { h, _ in h.machine.pulseFeed = .taken }),
       ("digitizer", .bad, "gives nothing", { h, _ in h.frames = 0 }),
       ("digitizer", .doubtful, "went away", { h, _ in h.reopenings = 1 }),
       ("digitizer", .doubtful, "holds the loop up", { h, _ in h.overruns = 2 }),

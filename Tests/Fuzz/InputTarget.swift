@@ -1,12 +1,14 @@
 // input: what digitizers send that are no card: a Shake's datagrams, a line each with the
 // milliseconds before it, the bytes of an Explorer's serial line, after a first byte of zero, a line
 // with the forms of an IIO device's elements and then its scans, after a one, or when conversions of an
-// ADS1256 were over and read, after a two: eight bytes each, in nanoseconds after the ones before.
+// ADS1256 were over and read, after a two: eight bytes each, in nanoseconds after the ones before, or
+// chronyd's answer, after a three.
 //
 // Promised of every list of datagrams and of every stream, in whatever pieces it comes: nothing
 // traps, no sample comes out that did not go in, a gap has a length, and what is intact after all
 // damage is heard again.
 
+import Clock
 import Core
 import Digitizer
 import Tools
@@ -42,7 +44,7 @@ struct InputTarget: Target, ~Copyable {
     for version in 1...3 {
       streams.append([0] + (0..<4).flatMap { packet(version, $0) })
     }
-    return [whole, late].map { Array($0.utf8) } + streams + [scans, conversions]
+    return [whole, late].map { Array($0.utf8) } + streams + [scans, conversions, answer]
   }
 
   /// A packet of three channels with five samples each.
@@ -79,6 +81,14 @@ struct InputTarget: Target, ~Copyable {
     return bytes
   }
 
+  /// Stratum 2, 2^-5 s there and back.
+  private static var answer: [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: ChronyTracking.byteCount)
+    (bytes[0], bytes[1], bytes[5], bytes[7], bytes[19]) = (6, 2, 33, 5, 9)
+    (bytes[31], bytes[53], bytes[92], bytes[97]) = (1, 2, 0xFA, 0x80)
+    return [3] + bytes
+  }
+
   private static var conversions: [UInt8] {
     [2]
       + (0..<24).flatMap { number in
@@ -96,6 +106,7 @@ struct InputTarget: Target, ~Copyable {
     case nil, 0: return try hearLine(rest, iteration)
     case 1: return try hearScans(rest, iteration)
     case 2: return try hearConversions(rest)
+    case 3: return try hearChrony(rest)
     default: return try hearCast(bytes)
     }
   }
@@ -182,6 +193,17 @@ struct InputTarget: Target, ~Copyable {
     try require(cameOut * layout.byteCount <= scans.count, "more scans came out than went in")
     framesHeard += cameOut
     return cameOut > 0
+  }
+
+  // MARK: chronyd
+
+  private func hearChrony(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
+    guard let tracking = ChronyTracking(bytes, sequence: 9) else { return false }
+    try require(bytes.count == ChronyTracking.byteCount, "an answer of another size")
+    try require(tracking.stratum <= 16, "a stratum that there is not")
+    let follows = tracking.stratum > 0
+    try require(follows || tracking.rootDistanceMicroseconds == 0, "the distance from nobody")
+    return true
   }
 
   // MARK: An ADS1256

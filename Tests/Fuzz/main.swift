@@ -11,6 +11,7 @@
 //   clock      what happens to a sample clock: pulses, steps, leap seconds, gaps
 //   input      datagrams of a Shake, and the serial line of an AnyShake Explorer
 //   station    what happens to a station, from frames to the line of its relay
+//   visit      reports of a visit, files of answers, drafts
 //   stored     the files of the state directory, and a start with them
 //
 // Built with the sanitizers (see the Makefile). One closing line for each target and exit status 0,
@@ -23,9 +24,9 @@ let usage = """
   onset-fuzz TARGET|all [--iterations N] [--seed S]
   onset-fuzz TARGET --input FILE                     one input again, unchanged
   TARGET: config, datagram, collector, room, mseed, table, response, onet, import, clock, input,
-  station or stored
-  "all" divides N by 8 for collector and room, by 32 for table, onet, import, clock, input and
-  stored, whose inputs are dearer, by 128 for response, and by 2048 for station
+  visit, station or stored
+  "all" divides N by 8 for collector and room, by 32 for table, onet, import, clock, input,
+  visit and stored, whose inputs are dearer, by 128 for response, and by 2048 for station
   """
 
 func run(_ arguments: [String]) throws {
@@ -38,7 +39,7 @@ func run(_ arguments: [String]) throws {
     ])
   let known = [
     "config", "datagram", "collector", "room", "mseed", "table", "response", "onet", "import",
-    "clock", "input", "station", "stored",
+    "clock", "input", "visit", "station", "stored",
   ]
   guard parsed.rest.count == 1, known.contains(parsed.rest[0]) || parsed.rest[0] == "all" else {
     throw ToolError("which inputs?\n" + usage)
@@ -84,6 +85,9 @@ func run(_ arguments: [String]) throws {
       try campaign.run(&target, iterations: isAll ? iterations / 2048 : iterations, input: input)
     case "stored":
       var target = try StoredTarget()
+      try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
+    case "visit":
+      var target = try VisitTarget()
       try campaign.run(&target, iterations: isAll ? iterations / 32 : iterations, input: input)
     case "input":
       var target = InputTarget()

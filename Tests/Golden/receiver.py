@@ -2,12 +2,12 @@
 import hashlib, json, struct, sys
 TYPES = [None] + "pick estimate alert health ping pong acknowledgement command answer audit instrument peaks network trial key vote".split()
 HEADER = "<24sQIIqBBHI", "station epoch boot sequence emitted_ns clock_state clock_source reserved clock_uncertainty_ns "
-HEALTH = "qi5I2Q7I4B3IHh9IfqB16s31s4BHHhHHHIHBB", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
+HEALTH = "qi5I2Q7I4B3IHh9IfqB16s21s6BHHhHHHIHBBII", """clock_offset_ns clock_rate_ppb edges missed_edges rejected_edges
     forward_steps refused_backward_steps frames gap_frames gaps overruns short_reads suspends reopenings clipped_frames
     spikes clipped_lanes spiked_lanes stuck_lanes dead_lanes loop_median_ns loop_999_ns loop_maximum_ns
     ring_fill_per_mille temperature_centidegrees resident_kib memory_available_mib disk_free_mib uptime_s datagrams_sent
     send_failures datagrams_accepted datagrams_rejected picks noise_counts last_pick_ns state software model
-    relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions unacknowledged given_up unacknowledged_second quorum refused_votes"""
+    quorum refused_votes relay alarm_state keeping inhibit incapacity changed_parameters calibration_days drill_s dropped_actions unacknowledged given_up unacknowledged_second time_stratum pulse_feed time_reference root_distance_us"""
 PAYLOADS = {
     "pick": ("IBBbBqIHHhBBQ", """id status phase first_motion quality time_ns sigma_us probability
         first_motion_probability snr_centidecibels picker pick_flags fingerprint"""),
@@ -26,7 +26,7 @@ UNKNOWN = {name: value for value, names in {
     0xFFFF: """probability first_motion_probability class_probability magnitude_sigma distance_sigma_log10 back_azimuth back_azimuth_sigma
         pga_sigma_log10 pgv_sigma_log10 mmi vertical_measured vertical_until north_measured north_until east_measured east_until""",
     -2**31: "latitude longitude elevation_cm depth_cm", -2**15: "temperature_centidegrees magnitude jma observed_jma", 2**15 - 1: "calibration_days",
-    -2**63: "last_pick_ns value pick_time_ns", 2**32 - 1: "loop_median_ns loop_999_ns loop_maximum_ns resident_kib memory_available_mib disk_free_mib distance_m",
+    -2**63: "last_pick_ns value pick_time_ns", 2**32 - 1: "loop_median_ns loop_999_ns loop_maximum_ns resident_kib memory_available_mib disk_free_mib distance_m root_distance_us",
 }.items() for name in names.split()}
 RANGES = {"clock_state": (0, 3), "clock_source": (0, 4), "reserved": (0, 0), "none": (0, 0), "status": (1, 3), "phase": (1, 2),
           "first_motion": (-1, 1), "quality": (1, 4), "probability": (0, 10_000), "first_motion_probability": (0, 10_000),
@@ -36,7 +36,7 @@ RANGES = {"clock_state": (0, 3), "clock_source": (0, 4), "reserved": (0, 0), "no
           "reason": (1, 11), "relay": (0, 3), "drill": (0, 1), "ring_fill_per_mille": (0, 1000), "alarm_state": (0, 4), "keeping": (0, 3),
           "inhibit": (0, 3), "evidence": (0, 63), "incapacity": (0, 511), "quorum": (0, 120), "changed_parameters": (0, 32_767), "lanes": (0, 15),
           "quantity": (0, 2), "north_azimuth": (0, 35_999), "latitude": (-900_000_000, 900_000_000),
-          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000), "samples": (0, 1000), "trial_state": (1, 6)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
+          "longitude": (-1_800_000_000, 1_800_000_000), "elevation_cm": (-1_000_000, 1_000_000), "depth_cm": (0, 1_000_000), "samples": (0, 1000), "trial_state": (1, 6), "pulse_feed": (0, 3), "time_stratum": (0, 16)} | dict.fromkeys("clipped_lanes spiked_lanes stuck_lanes dead_lanes".split(), (0, 15))
 def require(condition, sentence="has a field outside its range, or a payload of the wrong size"):
     if not condition: raise ValueError(sentence)
 def field(name, value):

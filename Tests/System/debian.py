@@ -82,10 +82,11 @@ class Result:
 
 
 class System:
-    """A Debian of its own, thrown away at the end. Without `boot` a chroot, in which systemd does not run."""
+    """A Debian of its own, thrown away at the end. Without `boot` a chroot, in which systemd does not run. With `isolated` it
+    has a network of its own, of which there is the loopback alone."""
 
-    def __init__(self, boot=True):
-        self.boots, self.stack = boot, contextlib.ExitStack()
+    def __init__(self, boot=True, isolated=False):
+        self.boots, self.isolated, self.stack = boot, isolated, contextlib.ExitStack()
 
     def __enter__(self):
         try:
@@ -112,7 +113,7 @@ class System:
         if not self.boots: return
         self.nspawn = subprocess.Popen(
             ["systemd-nspawn", "--quiet", "--directory", self.root, "--boot", "--register=no", "--keep-unit",
-             "--console=pipe", "--resolv-conf=bind-host"], stdin=subprocess.DEVNULL,
+             "--console=pipe", "--resolv-conf=bind-host", *(["--private-network"] if self.isolated else [])], stdin=subprocess.DEVNULL,
             stdout=self.stack.enter_context(open(self.work / "console", "wb")), stderr=subprocess.STDOUT,
             start_new_session=True)
         self.stack.callback(self.end)
@@ -141,7 +142,7 @@ class System:
                 raise AssertionError(f"{what} did not come: " + (self.work / "console").read_text(errors="replace")[-2000:])
 
     def run(self, command):
-        into = ["nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--pid", "--root"] \
+        into = ["nsenter", "--target", self.leader, "--mount", "--uts", "--ipc", "--pid", "--net", "--root"] \
             if self.boots else ["chroot", str(self.root)]
         done = subprocess.run(
             [*into, "env", "-i", "-C", "/", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
@@ -175,12 +176,12 @@ class System:
 
 
 class Case(unittest.TestCase):
-    boots, wants = True, []
+    boots, isolated, wants = True, False, []
 
     @classmethod
     def setUpClass(cls):
         if not NATIVE: raise unittest.SkipTest(f"programs for {ARCH} cannot be installed here")
-        cls.system = cls.enterClassContext(System(cls.boots))
+        cls.system = cls.enterClassContext(System(cls.boots, cls.isolated))
         cls.keys = []
         if cls.wants: cls.must(cls.system.install(*(package(name) for name in cls.wants)))
 

@@ -34,7 +34,7 @@ class ServiceManager:
 
     def fed(self):
         """How often the watchdog was."""
-        return self.said.count("WATCHDOG=1")
+        return sum(said.startswith("WATCHDOG=1\n") for said in self.said)
 
 
 class Disk:

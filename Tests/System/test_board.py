@@ -16,13 +16,14 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "board"))
 import machine
-from board import CODE, CRYSTAL_PPM, HEARTBEAT, NANOSECONDS_PER_FRAME, PPS, RELAY, ROOT, STATE, WATCH, Board, json_line
+from board import CODE, CRYSTAL_PPM, HEARTBEAT, NANOSECONDS_PER_FRAME, PPS, RELAY, ROOT, STATE, WATCH, Board, TimeServer, json_line
 
 ONSETD, TOOLS, FILES = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
 FRAME_BYTES, RATE, BUFFER_FRAMES = 12, 8000, 8000
 RECORDING_START_NS = 1_767_225_600 * 10**9  # 2026-01-01, the beginning of every recording
 UNSYNCHRONISED, HOLDOVER, LOCKED = 0, 2, 3
 SYSTEM, PULSE = 1, 2
+TAKEN = 2  # what becomes of edges that chrony is to have
 ALARM, CLEAR = 2, 3
 BLIND, RESTORED = 9, 10  # why an alert was told
 AT_REST, ACTUATED = 1, 2  # where it says that the relay stands
@@ -57,6 +58,24 @@ class BoardTest(unittest.TestCase):
 
     def opened(self, after):
         return self.pins.wait(RELAY, 0, after=after)
+
+    def pick_errors(self, captured, first, before, after):
+        """By how many nanoseconds each pick differs from when its frame was taken. Which frame is meant the firmware
+        says of the same frames as a recording, where no clock is involved; when it was taken the player knows, by the
+        board's clock, whose distance from this machine's UTC was measured before and after."""
+        slope = (after[1] - before[1]) / (after[0] - before[0])
+        expected = [m for m in self.board.recorded(captured) if m["type"] == "pick"]
+        picks = self.upstream.since(self.mark, "pick")
+        def identity(pick):
+            return pick["id"], pick["phase"], pick["status"]
+        self.assertEqual([identity(p) for p in picks], [identity(p) for p in expected])
+        self.assertEqual([p["status"] for p in picks if p["phase"] == 1][:2], [1, 2])
+        errors = []
+        for pick, recorded in zip(picks, expected):
+            frame = (recorded["time_ns"] - RECORDING_START_NS) / NANOSECONDS_PER_FRAME
+            taken = first + frame * NANOSECONDS_PER_FRAME
+            errors.append(pick["time_ns"] - (before[1] + (taken - before[0]) * slope))
+        return errors
 
 
 @functools.cache
@@ -157,24 +176,6 @@ class HealthyBoard(BoardTest):
         self.assertEqual((refused.returncode, json_line(refused)["result"]), (1, "not possible here"))
         board.close_switch()
 
-    def pick_errors(self, captured, first, before, after):
-        """By how many nanoseconds each pick differs from when its frame was taken. Which frame is meant the firmware
-        says of the same frames as a recording, where no clock is involved; when it was taken the player knows, by the
-        board's clock, whose distance from this machine's UTC was measured before and after."""
-        slope = (after[1] - before[1]) / (after[0] - before[0])
-        expected = [m for m in self.board.recorded(captured) if m["type"] == "pick"]
-        picks = self.upstream.since(self.mark, "pick")
-        def identity(pick):
-            return pick["id"], pick["phase"], pick["status"]
-        self.assertEqual([identity(p) for p in picks], [identity(p) for p in expected])
-        self.assertEqual([p["status"] for p in picks if p["phase"] == 1][:2], [1, 2])
-        errors = []
-        for pick, recorded in zip(picks, expected):
-            frame = (recorded["time_ns"] - RECORDING_START_NS) / NANOSECONDS_PER_FRAME
-            taken = first + frame * NANOSECONDS_PER_FRAME
-            errors.append(pick["time_ns"] - (before[1] + (taken - before[0]) * slope))
-        return errors
-
 
 class RunningBoard(BoardTest):
     """A board whose station is started by each case in its own way."""
@@ -193,6 +194,70 @@ class RunningBoard(BoardTest):
 
     def next_health(self, wanted=lambda m: True):
         return self.health(wanted, self.upstream.mark())
+
+
+class TimedBoard(RunningBoard):
+    """What sources of time are worth: how far picks are off, in UTC."""
+
+    def play_earthquake(self, source, environment=""):
+        """How many frames are missing at its beginning, once the station has this source."""
+        (self.board.share / "earthquake.raw").write_bytes(earthquake())
+        self.board.play("earthquake.raw")
+        self.board.start(environment)
+        self.health(lambda m: m["clock_source"] == source and m["clock_state"] == LOCKED)
+        return self.board.frames_apart()
+
+    def picks_off(self, source, apart, before, after):
+        self.assertEqual(self.health()["gaps"], 0)
+        first = self.board.frame_clock() - apart * NANOSECONDS_PER_FRAME
+        errors = self.pick_errors(earthquake()[-apart * FRAME_BYTES:], first, before, after)
+        print(f"{source}: picks off by {', '.join(f'{e / 1e6:+.3f}' for e in errors)} ms", file=sys.stderr)
+        self.assertLess(max(map(abs, errors)), PICK_ERROR_NS_MAX)
+        self.assertEqual(self.board.stop(), 0)
+
+    def test_a_pulse_device(self):
+        """As on the station's own line, though the kernel dates its edges on a clock that is 10 ms ahead."""
+        board = self.board
+        board.machine.set_clock(ahead_s=0.01, error_us=100_000)
+        board.change("board.toml", 'chip = "gpiochip0"      # the PL061, the only one\nline = 0\nedge = "rising"\n',
+                     'device = "/dev/pps0"\n')
+        self.pins.order("pulses one")
+        before = board.machine.clock_pair()
+        apart = self.play_earthquake(PULSE, "LD_PRELOAD=pps.so")
+        self.upstream.wait(alert(CLEAR), self.mark)
+        self.picks_off("a pulse device", apart, before, board.machine.clock_pair())
+
+    def test_the_machines_clock(self):
+        """What the station adds to its error: against that clock itself."""
+        offset = self.board.machine.set_clock()
+        apart = self.play_earthquake(SYSTEM)
+        self.upstream.wait(alert(CLEAR), self.mark)
+        self.picks_off("the machine's clock", apart, (0, offset), (1, 1 + offset))
+
+
+    def test_chrony_by_a_lopsided_way_and_by_our_edges(self):
+        """The way back from the time server takes 40 ms more than the way there, half of which is chrony's error. It
+        states that, and so does the station. Edges of the station's own pulse put it right."""
+        board, machine = self.board, self.board.machine
+        server = TimeServer(longer_s=0.04)
+        machine.set_clock(error_us=-1)
+        board.keep_time(f"server 10.0.2.2 port {server.port} iburst minpoll 0 maxpoll 0",
+                        "refclock SOCK /run/chrony.sock refid ONST poll 0 filter 4")
+        board.change("board.toml", "[pps]\n", '[pps]\nchrony_socket = "/run/chrony.sock"\n')
+        board.play()
+        board.start()
+        self.health(lambda m: m["time_stratum"] == 2 and m["clock_source"] == SYSTEM and m["root_distance_us"] >= 20_000)
+        by_network, resolution = machine.clock_ahead()
+        self.assertAlmostEqual(by_network / 1e6, -20, delta=10)
+        self.pins.order("pulses one")
+        health = self.health(lambda m: m["time_reference"] == int.from_bytes(b"ONST", "big"))
+        self.assertEqual((health["time_stratum"], health["pulse_feed"], health["clock_source"]), (1, TAKEN, PULSE))
+        while abs((by_edges := machine.clock_ahead())[0]) > 1e6:
+            self.assertLess(self.next_health()["edges"], PULSES_MAX, f"the clock is {by_edges[0] / 1e6:+.3f} ms ahead")
+        print(f"the machine's clock is off by {by_network / 1e6:+.3f} ms by the network, "
+              f"{by_edges[0] / 1e6:+.3f} ms by our edges (known to {max(resolution, by_edges[1]) / 1e6:.3f} ms); "
+              f"{health['root_distance_us'] / 1e3:.3f} ms stated", file=sys.stderr)
+        self.assertEqual(board.stop(), 0)
 
 
 class FaultyBoard(RunningBoard):
@@ -322,7 +387,7 @@ class FaultyBoard(RunningBoard):
         self.assertGreaterEqual(health["gap_frames"], 3 * BUFFER_FRAMES)
         self.assertEqual(self.board.stop(), 0)
         words = [said for _, said in self.board.notifications()]
-        self.assertEqual((words[0], words[-1], set(words[1:-1])), ("READY=1", "STOPPING=1", {"WATCHDOG=1"}))
+        self.assertEqual((words[0], words[-1], set(words[1:-1])), ("READY=1", "STOPPING=1", {"WATCHDOG=1 STATUS=no alarm stands"}))
 
     def test_dead_and_stuck_channels(self):
         self.start(pulses="none")

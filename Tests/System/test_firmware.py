@@ -482,6 +482,7 @@ class FirmwareTest(unittest.TestCase):
     def run_earthquake(self, station, manager, meanwhile=lambda: None):
         """How late each pick, and the alarm, were told; `meanwhile` comes after the first pick. And how often the
         watchdog was fed between two health messages, beside the seconds between them."""
+        begin = len(manager.said)
         pick = station.receive(lambda m: m["type"] == "pick")
         meanwhile()
         first = station.receive(lambda m: m["type"] == "health")
@@ -490,6 +491,8 @@ class FirmwareTest(unittest.TestCase):
             station.receive(lambda m: m["type"] == "alert" and m["level"] == ALARM)
         last = station.receive(lambda m: m["type"] == "health" and m["uptime_s"] >= first["uptime_s"] + 8)
         self.assertGreaterEqual(manager.fed() - fed, last["uptime_s"] - first["uptime_s"] - 1)
+        told = [said.partition("STATUS=")[2] for said in manager.said[begin:] if "STATUS=" in said]
+        self.assertEqual([a for a, b in zip(told, [None, *told]) if a != b], ["no alarm stands", "AN ALARM STANDS"])
         self.assertEqual((last["gaps"], last["overruns"], last["dropped_actions"]), (0, 0, 0))
         picks = {(m["id"], m["status"]): m["emitted_ns"] - m["time_ns"] for m in station.messages if m["type"] == "pick"}
         alarm = next(m for m in station.messages if m["type"] == "alert" and m["level"] == ALARM)

@@ -6,19 +6,20 @@ purged, by apt and with systemd, in containers of systemd-nspawn. Needs root.
 A station runs in them on the board "host", whose sound card plays noise. For another processor than this machine's the
 package is looked at, and its program runs under QEMU.
 """
+import contextlib
 import os
 import pathlib
 import random
 import re
-import shutil
 import struct
-import subprocess
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from debian import CACHE, Case, EXAMPLE, field, NAMES, NATIVE, package, RELEASE, Result, SOURCES, variant, wrapped
+from debian import Case, EXAMPLE, field, NAMES, package, RELEASE, Result, SOURCES, variant, wrapped
+from package_board import Emulated
+from package_contents import Contents, Versions
+from package_network import Network
 
 
 class Installed(Case):
@@ -468,6 +469,45 @@ class Station(Case):
         self.assertNotEqual(self.started(), run)
         self.back()
 
+    @contextlib.contextmanager
+    def alarm(self):
+        """The demonstration's earthquake, whose alarm stands for an hour and is not latched."""
+        self.system.put("/etc/onset/instruments/accelerometer.toml", SOURCES.joinpath("boards/emulated/accelerometer.toml").read_bytes())
+        self.system.do("systemctl stop onsetd && mkdir -p /tmp/kept && cp -a /etc/onset/station.toml /srv/frames.raw /tmp/kept && "
+                       "onset demo --raw /tmp/demo.raw > /dev/null && cat /tmp/demo.raw > /srv/frames.raw")
+        try:
+            self.system.do("sed -i 's/geophone-4.5hz/accelerometer/' /etc/onset/station.toml")
+            self.system.do("sed -i 's/^\\[uplink\\]/[alarm]\\nhold_seconds = 3600\\n\\n&/' /etc/onset/station.toml")
+            self.system.do("systemctl start onsetd")
+            self.system.wait(lambda: self.status() == "AN ALARM STANDS", "an alarm")
+            self.assertFalse(self.system.has("/var/lib/onset/latch"), "it must not be latched")
+            yield
+        finally:
+            self.system.do("systemctl stop onsetd; cp -a /tmp/kept/station.toml /etc/onset && cp -a /tmp/kept/frames.raw /srv && "
+                           "rm /etc/onset/instruments/accelerometer.toml && systemctl start onsetd")
+
+    def status(self):
+        return self.system.do("systemctl show -p StatusText --value onsetd")
+
+    def test_nothing_is_upgraded_or_removed_while_an_unlatched_alarm_stands(self):
+        with self.alarm():
+            program, run = self.program(), self.started()
+            result = self.upgrade("+G")
+            self.assertNotEqual(result.status, 0)
+            self.assertIn("AN ALARM STANDS, so nothing is upgraded", result.said)
+            for how in ("remove", "purge"):
+                result = self.system.run(f"apt-get -q --yes {how} onset-station")
+                self.assertNotEqual(result.status, 0)
+                self.assertIn("AN ALARM STANDS, so nothing is removed", result.said)
+            self.assertEqual((self.program(), self.started(), self.state()), (program, run, "active"))
+            self.assertEqual(self.system.do("dpkg-query -W -f '${db:Status-Abbrev} ${Version}' onset-station"), f"ii  {self.version}")
+            # What postinst asks when the files are there already.
+            script = self.system.do(f"sed -n '/^alarm_stands/,/^}}/p' {SCRIPTS}.postinst")
+            self.assertEqual(self.system.run(f"{script}\nalarm_stands").status, 0)
+        self.system.wait(lambda: self.status() == "no alarm stands", "a quiet station")
+        script = self.system.do(f"sed -n '/^alarm_stands/,/^}}/p' {SCRIPTS}.postinst")
+        self.assertNotEqual(self.system.run(f"{script}\nalarm_stands").status, 0)
+
     def test_stopped_station_is_upgraded_and_stays_stopped(self):
         self.system.do("systemctl stop onsetd")
         self.must(self.upgrade("+7", wrapped("exit 1")))
@@ -519,86 +559,6 @@ class Collector(Case):
         system.do("apt-get -q --yes purge onset-collector")
         self.assertFalse(system.has(store) or system.has("/etc/onset/collector.toml"))
         self.assertTrue(system.has("/etc/onset/master.key"))
-
-
-class Contents(unittest.TestCase):
-    """What can be seen without installing."""
-
-    def test_files_are_of_root_and_of_one_time(self):
-        for name in NAMES:
-            listing = subprocess.check_output(["dpkg-deb", "--contents", package(name)], text=True).splitlines()
-            self.assertEqual({line.split()[1] for line in listing}, {"root/root"})
-            self.assertEqual(len({tuple(line.split()[3:5]) for line in listing}), 1)
-
-    def test_programs_name_no_folder_of_the_build(self):
-        for name in NAMES:
-            with tempfile.TemporaryDirectory() as folder:
-                subprocess.run(["dpkg-deb", "--extract", package(name), folder], check=True)
-                for program in [*pathlib.Path(folder, "usr/bin").iterdir(), *pathlib.Path(folder).glob("usr/lib/onset/*")]:
-                    content = program.read_bytes()
-                    for place in (str(SOURCES), "/onset/Sources", ".build/"):
-                        self.assertNotIn(place.encode(), content, program.name)
-                    self.assertNotIn(b"RUNPATH", subprocess.check_output(["readelf", "--dynamic", program]))
-
-    def test_dependencies_are_this_release_s(self):
-        depends = field(package("onset-station"), "Depends")
-        for name in {"12": ("libgpiod2 ", "libasound2 "), "13": ("libgpiod3 ", "libasound2t64 ")}[RELEASE]:
-            self.assertIn(name, depends)
-
-    def test_another_processor_s_program_runs(self):
-        if NATIVE: self.skipTest("the programs run in containers")
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["dpkg-deb", "--extract", package("onset-station"), folder], check=True)
-            said = subprocess.check_output(["qemu-aarch64-static", "-L", CACHE / f"aarch64-{RELEASE}/root",
-                                            pathlib.Path(folder, "usr/bin/onsetd"), "--version"], text=True)
-        self.assertEqual(said.strip(), "onsetd " + re.match(r"[0-9.]+", field(package("onset-station"), "Version"))[0])
-
-
-class Versions(unittest.TestCase):
-    """version.sh in a repository of its own."""
-
-    def setUp(self):
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        for part in ("boards/packages", "Sources/Station"): (self.folder / part).mkdir(parents=True)
-        shutil.copy(SOURCES / "boards/packages/version.sh", self.folder / "boards/packages")
-        self.git("init", "--quiet")
-        self.state("0.2.0")
-
-    def git(self, *words):
-        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a", *words], cwd=self.folder, check=True)
-
-    def state(self, version):
-        (self.folder / "Sources/Station/Station.swift").write_text(f'public let softwareVersion: StaticString = "{version}"\n')
-        self.git("add", ".")
-        self.git("commit", "--quiet", "--allow-empty", "-m", version)
-
-    def version(self, **settings):
-        environment = {k: v for k, v in os.environ.items() if k != "ONSET_VERSION"} | settings
-        return subprocess.run([self.folder / "boards/packages/version.sh"], env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def test_versions_sort_as_they_were_made(self):
-        made = [self.version().stdout.strip()]
-        for version, tag in (("0.2.0", None), ("0.2.0", "v0.2.0"), ("0.2.0", None), ("0.3.0", None), ("0.3.0", "v0.3.0")):
-            self.state(version)
-            if tag: self.git("tag", tag)
-            made.append(self.version().stdout.strip())
-        self.assertEqual([made[2], made[5]], ["0.2.0", "0.3.0"])
-        for before, after in zip(made, made[1:]):
-            subprocess.run(["dpkg", "--compare-versions", f"{before}~deb13", "lt", f"{after}~deb12"], check=True)
-        subprocess.run(["dpkg", "--compare-versions", f"{made[2]}~deb12", "lt", f"{made[2]}~deb13"], check=True)
-
-    def test_tag_and_program_must_agree(self):
-        self.git("tag", "v0.2.1")
-        self.assertNotEqual(self.version().returncode, 0)
-        self.assertIn("tagged v0.2.1", self.version().stderr)
-
-    def test_changed_files_show(self):
-        self.assertNotIn("changed", self.version().stdout)
-        script = self.folder / "boards/packages/version.sh"
-        script.write_text(script.read_text() + "# a comment\n")
-        self.assertTrue(self.version().stdout.endswith(".changed\n"))
-        self.assertEqual(self.version(ONSET_VERSION="9").stdout, "9\n")
 
 
 if __name__ == "__main__":

@@ -130,6 +130,7 @@ import Uplink
         "state_lost":true,"inhibit":"unreadable","unarmed_because":["inhibit unreadable","drill"],\
         "changed":["trigger_ratio","drill"],"calibration_days":-17,"drill_s":1799,"dropped":18,\
         "unacknowledged":0,"given_up":0,"unacknowledged_second":0,\
+        "time_stratum":0,"pulse_feed":"none","time_reference":0,"root_distance_us":null,\
         "epoch":"0000000000000abc","boot":3,"sequence":12,"clock":"locked","clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }
@@ -154,7 +155,8 @@ import Uplink
         "estimator_network_missing":false,"software":"","model":"","relay":"none","alarm":"quiet",\
         "latch":false,"state_lost":false,"inhibit":"none","unarmed_because":[],"changed":[],\
         "calibration_days":null,"drill_s":0,"dropped":0,\
-        "unacknowledged":0,"given_up":0,"unacknowledged_second":0,"epoch":"0000000000000abc","boot":3,"sequence":12,"clock":"free-running",\
+        "unacknowledged":0,"given_up":0,"unacknowledged_second":0,\
+        "time_stratum":0,"pulse_feed":"none","time_reference":0,"root_distance_us":null,"epoch":"0000000000000abc","boot":3,"sequence":12,"clock":"free-running",\
         "clock_uncertainty_s":0.000002,"emitted":"2020-03-01T00:00:13.000000Z"}
         """)
   }

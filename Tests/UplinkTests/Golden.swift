@@ -79,6 +79,9 @@ enum Golden {
     h.isLive = true
     h.software.append("0.2.0")
     h.model.append("sta-lta")
+    (h.machine.timeStratum, h.machine.timeReference) = (1, 0x5050_5300)
+    h.machine.pulseFeed = .refused
+    h.machine.rootDistanceMicroseconds = 123
     h.relay = .atRest
     h.alarmState = 2
     h.isLatched = true

@@ -72,7 +72,8 @@ import Tools
       let alarm: [String: Int] = [
         "relay": 1, "alarm_state": 2, "keeping": 1, "inhibit": 3, "incapacity": 24,
         "changed_parameters": 9, "calibration_days": -17, "drill_s": 1799, "dropped_actions": 18,
-        "unacknowledged": 5, "unacknowledged_second": 6, "given_up": 70_000,
+        "unacknowledged": 5, "unacknowledged_second": 6, "given_up": 70_000, "time_stratum": 1,
+        "pulse_feed": 3,
         "quorum": 0x72, "refused_votes": 19,
       ]
       for (name, value) in alarm { #expect(line[name] as? Int == value, "\(name)") }

@@ -21,6 +21,11 @@ extension CommandTable {
       CommandOption(
         "--operators", value: "FILE", default: "nobody",
         "Who may operate it: the lines that `key operator` prints."),
+      CommandOption(
+        "--allow", value: "NETWORK[,NETWORK]|collector|any",
+        default: "collector, where no operators are named",
+        "Who may talk to the station beside an upstream that is an address: networks of operators, "
+          + "nobody because all come through the collector, or anybody."),
       CommandOption("--replace", "Keeps files that are there as FILE.before, and writes new ones."),
       CommandOption("--no-start", "Ends after the self-test."),
       CommandOption(
@@ -44,6 +49,7 @@ extension CommandTable {
     notes: """
       What no option says is asked for. Without a terminal it must be said, but for a digitizer that is
       the only one there is. Files that exist are left alone without --replace. The key is made where
-      there is none; the service is enabled when the self-test finds nothing bad.
+      there is none; the service is enabled when the self-test finds nothing bad. Where the upstream is
+      an address, network.conf beside the service's unit closes the network to all others, which is said.
       """)
 }

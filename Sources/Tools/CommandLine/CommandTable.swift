@@ -26,11 +26,11 @@ public enum CommandTable {
   private static let json = CommandOption("--json", "Prints JSON instead of a text.")
   private static let key = CommandOption(
     "--key", value: "FILE", "The 32 bytes that the station shares with its upstream.")
-  private static let operatorKey = CommandOption(
+  static let operatorKey = CommandOption(
     "--key", value: "FILE", "The operator's secret key, which `key operator` has made.")
-  private static let stationKey = CommandOption(
+  static let stationKey = CommandOption(
     "--public", value: "FILE.pub", "The station's public key, which lies beside its own.")
-  private static let via = CommandOption(
+  static let via = CommandOption(
     "--via", value: "HOST:PORT",
     "A collector that hears the station, for one that cannot be reached; instead of HOST:PORT stands the "
       + "station's code.")
@@ -284,21 +284,7 @@ public enum CommandTable {
       ],
       example: "onset key station --master master.key XX.ONST1.00.EH XX.ONST2.00.EH",
       notes: "The same master and code give the same key. A file that exists is left alone."),
-    CommandDescription(
-      "doctor", .run, "what is well and what is not with a station, in plain words",
-      forms: ["--board FILE --station FILE", "HOST:PORT --key FILE --public FILE.pub"],
-      options: [
-        CommandOption("--board", value: "FILE", "The board, on this machine."),
-        CommandOption("--station", value: "FILE", "The station, on this machine."),
-        CommandOption("--relay", "Moves the relay too, and with it what is wired to it."),
-        operatorKey, stationKey, via,
-        CommandOption("--json", "Prints JSON lines instead of sentences."),
-      ],
-      example: "onset doctor --board board.toml --station station.toml",
-      notes: """
-        The first form tries each part of a station on this machine, where onsetd must not run
-        meanwhile. The second asks a station that runs.
-        """),
+    doctor,
   ]
 
   private static var simulationOptions: [CommandOption] {

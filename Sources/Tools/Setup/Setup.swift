@@ -4,12 +4,18 @@
 //       folder: "/etc/onset", share: "/usr/share/onset", state: "/var/lib/onset")
 //     try setup.write(answers, replaces: false)
 
+import Board
 import Core
 import Foundation
+import Runtime
+import Settings
+import Uplink
 
 public struct Setup {
   /// Where the service looks for its files.
   public static let usualFolder = "/etc/onset"
+  /// Where systemd looks for what is added to the service's unit.
+  static let usualLimits = "/etc/systemd/system/onsetd.service.d/network.conf"
 
   public let folder: String
   /// Shipped boards, networks and instruments.
@@ -57,6 +63,10 @@ public struct Setup {
   public var boardPath: String { "\(folder)/board.toml" }
   public var stationPath: String { "\(folder)/station.toml" }
   public var keyPath: String { "\(folder)/station.key" }
+  /// Beside the others where they are for another machine.
+  public var limitsPath: String {
+    folder == Setup.usualFolder ? Setup.usualLimits : "\(folder)/network.conf"
+  }
 
   /// Both files, checked together before either is put in its place; and a key where there is none.
   /// What was there is kept beside them. Returns what is to be known of them.
@@ -82,19 +92,73 @@ public struct Setup {
       try demandNothingIsForgotten(path, text)
     }
     var said: [String] = []
+    var limits: NetworkLimits?
     do {
       for (path, text) in files {
         try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".new"))
         said.append(try Check.file(path + ".new"))
       }
       said += try Check.together(files.map { $0.path + ".new" })
+      limits = try networkLimits(answers)
     } catch {
       for (path, _) in files { unlink(path + ".new") }
       throw error
     }
+    // Between the two the network is open: a power cut at any moment cuts no station off.
+    let isOurs = try removeLimits()
     for (path, _) in files { try replace(path) }
     giveToStation([boardPath, stationPath, keyPath, state])
+    if let limits { said.append(try write(limits, isOurs: isOurs)) }
     return said
+  }
+
+  // MARK: Whom the station may talk to
+
+  /// By what the files themselves say.
+  private func networkLimits(_ answers: SetupAnswers) throws -> NetworkLimits {
+    let board = try Configuration.read(Path(boardPath + ".new")) { file throws(Diagnostic) in
+      try BoardFile(&file)
+    }
+    let station = try Configuration.read(Path(stationPath + ".new")) { file throws(Diagnostic) in
+      try StationFile(&file)
+    }
+    let upstreams =
+      [station.uplink.first.host.string] + (station.uplink.second.map { [$0.host.string] } ?? [])
+    return try NetworkLimits(
+      upstreams: upstreams,
+      shake: board.digitizer.kind == .shake ? board.digitizer.shake.source.string : nil,
+      hasOperators: station.operators.count > 0, allowed: answers.allowed)
+  }
+
+  /// Takes away what an earlier setup has written; false where somebody else's is there, which stays.
+  private func removeLimits() throws -> Bool {
+    guard let old = try? String(contentsOfFile: limitsPath, encoding: .utf8) else { return true }
+    guard old.hasPrefix(NetworkLimits.mark) else { return false }
+    let place = URL(fileURLWithPath: limitsPath).deletingLastPathComponent().path
+    let folder = open(place, O_RDONLY)
+    defer { if folder >= 0 { close(folder) } }
+    guard unlink(limitsPath) == 0, fsync(folder) == 0 else {
+      throw ToolError("\(limitsPath): cannot be removed")
+    }
+    return true
+  }
+
+  private func write(_ limits: NetworkLimits, isOurs: Bool) throws -> String {
+    guard isOurs else {
+      return "network: \(limitsPath) was written by hand and stays; see that it allows the upstream"
+    }
+    guard let text = limits.text else { return limits.remark }
+    let place = URL(fileURLWithPath: limitsPath).deletingLastPathComponent().path
+    try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+    let file = open(limitsPath + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let folder = open(place, O_RDONLY)
+    defer { for descriptor in [file, folder] where descriptor >= 0 { close(descriptor) } }
+    let bytes = Array(text.utf8)
+    guard file >= 0, Glibc.write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0,
+      rename(limitsPath + ".new", limitsPath) == 0, fsync(folder) == 0
+    else { throw ToolError("\(limitsPath): cannot be written") }
+    return limits.remark
+      + (limitsPath == Setup.usualLimits ? "" : " (\(limitsPath) goes to \(Setup.usualLimits))")
   }
 
   /// The new file in the old one's place, in one step that a power cut leaves done or undone.

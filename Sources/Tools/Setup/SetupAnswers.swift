@@ -19,13 +19,15 @@ public struct SetupAnswers {
   public var place: Place?
   /// Lines of [operators].
   public var operators: [String] = []
+  public var allowed: NetworkLimits.Allowed
 
   public init(
     device: PluggedIn, code: String, upstream: Upstream, sensors: [String], place: Place? = nil,
-    operators: [String] = []
+    operators: [String] = [], allowed: NetworkLimits.Allowed = .notSaid
   ) {
     (self.device, self.code, self.upstream) = (device, code, upstream)
     (self.sensors, self.place, self.operators) = (sensors, place, operators)
+    self.allowed = allowed
   }
 
   public static func code(_ text: String) throws -> String {

@@ -27,7 +27,9 @@ struct StationText {
     lines += [
       "", "[picker]", "network = \"\(models)/onset-picker.onet\"",
       "", "[estimator]", "network = \"\(models)/onset-estimator.onet\"",
-      "", "[uplink]", "host = \"\(answers.upstream.host)\"", "port = \(answers.upstream.port)",
+      "", "[uplink]",
+      "# Where \(Setup.usualLimits) is there, it has this address too.",
+      "host = \"\(answers.upstream.host)\"", "port = \(answers.upstream.port)",
       "listen_port = 6465", "key_file = \"station.key\"",
     ]
     if !answers.operators.isEmpty { lines += ["", "[operators]"] + answers.operators }

@@ -21,6 +21,8 @@ public enum HealthFindings {
   static let lookAtReceiver = "look at the antenna and the receiver"
   static let lookForTime = "see chronyc tracking, the antenna and the pulse's pin"
   static let wantsBetterTime = "a pulse or a nearer time server would do better"
+  static let edgesRefused =
+    "nobody takes the pulse's edges; is chrony_socket in chrony.conf, and may onset write there?"
   static let makeRoom = "make room on the disk"
   static let somethingEatsMemory = "something else eats the memory"
   static let coolIt = "too hot; shade it, or give it air"
@@ -54,14 +56,21 @@ public enum HealthFindings {
 
   private static func clock(_ h: HealthMessage, _ header: Header) -> Finding {
     let uncertainty = header.clockUncertaintyNanoseconds
-    let source = ["nothing", "the machine's clock", "the pulse", "a record"][
-      Int(min(header.clockSource, 3))]
+    let source = [
+      "nothing", "the machine's clock", "the pulse", "a record", "the digitizer's clock",
+    ][
+      Int(min(header.clockSource, 4))]
     let figures =
       "\(h.edges) pulses, \(h.missedEdges) missed, \(h.rejectedEdges) rejected, crystal "
-      + "\(decimal(Double(h.clockRatePartsPerBillion) / 1000, 1)) ppm off"
+      + "\(decimal(Double(h.clockRatePartsPerBillion) / 1000, 1)) ppm off" + follows(h.machine)
+      + (h.machine.pulseFeed == .taken ? "; chrony takes the pulse's edges" : "")
     let off =
       uncertainty == .max ? "unknown" : "\(decimal(Double(uncertainty) / 1e6, 3)) ms"
     switch ClockState(rawValue: header.clockState) {
+    case .locked where uncertainty <= uncertaintyMaximum && h.machine.pulseFeed == .refused:
+      return finding(
+        "clock", .doubtful,
+        "locked to \(source), uncertain by \(off); \(figures): \(edgesRefused)")
     case .locked where uncertainty <= uncertaintyMaximum:
       return finding("clock", .good, "locked to \(source), uncertain by \(off); \(figures)")
     case .locked:
@@ -79,6 +88,19 @@ public enum HealthFindings {
         "nobody tells the time, uncertain by \(off); \(figures): \(lookForTime)"
       )
     }
+  }
+
+  /// What chronyd says of the machine's clock, where it is asked and answers.
+  private static func follows(_ machine: MachineStatus) -> String {
+    guard machine.timeStratum > 0 else { return "" }
+    let bytes = (0..<4).map { UInt8(truncatingIfNeeded: machine.timeReference >> (24 - 8 * $0)) }
+    let letters = bytes.prefix { $0 > 0 }
+    let isWord = letters.allSatisfy { (0x21...0x7E).contains($0) } && !letters.isEmpty
+    let name =
+      isWord && machine.timeStratum == 1
+      ? String(decoding: letters, as: UTF8.self) : bytes.map { "\($0)" }.joined(separator: ".")
+    let distance = decimal(Double(machine.rootDistanceMicroseconds) / 1000, 1)
+    return "; chrony follows \(name), stratum \(machine.timeStratum), \(distance) ms from the root"
   }
 
   /// What would make a clock better that is locked and uncertain.

@@ -45,6 +45,13 @@ public struct Ping {
     try ask { datagram, pong in HealthFindings.of(pong.health, datagram.header) }
   }
 
+  /// Which station it is, and whether it has a relay.
+  public func subject() throws -> (code: String, hasRelay: Bool) {
+    try ask { datagram, pong in
+      (datagram.header.station.string, pong.health.relay != .none)
+    }
+  }
+
   func boot() throws -> StationBoot {
     try ask { datagram, pong in
       StationBoot(

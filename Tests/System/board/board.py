@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -78,6 +79,33 @@ class Upstream:
         return self.wait(lambda m: m["type"] == "health" and wanted(m), mark, timeout_s)
 
 
+class TimeServer:
+    """Tells this machine's UTC by NTP, over a way that is longer back than there."""
+
+    def __init__(self, longer_s):
+        self.longer_s = longer_s
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    @staticmethod
+    def stamp():
+        """Seconds since 1900 and their 2^32nd parts."""
+        seconds, nanoseconds = divmod(time.clock_gettime_ns(time.CLOCK_REALTIME), 10**9)
+        return seconds + 2208988800 << 32 | (nanoseconds << 32) // 10**9
+
+    def serve(self):
+        while True:
+            asked, sender = self.socket.recvfrom(512)
+            heard = self.stamp()
+            # RFC 5905, figure 8: version 4, mode 4, stratum 1, a precision of a microsecond.
+            answer = struct.pack(">BBbb2I4s4Q", 4 << 3 | 4, 1, asked[2], -20, 0, 0, b"TEST", heard,
+                                 int.from_bytes(asked[40:48], "big"), heard, self.stamp())
+            time.sleep(self.longer_s)
+            self.socket.sendto(answer, sender)
+
+
 class Board:
     """A booted board with a station on it. Each start of onsetd is a boot of the station, not of the machine."""
 
@@ -112,13 +140,13 @@ class Board:
         self.stop_player()
         if self.machine.status("[ -e /dev/snd/controlC0 ]")[0] != 0:
             self.plug_in_card()
-        self.machine.run("killall -q -9 gpioset notified; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; "
+        self.machine.run("killall -q -9 gpioset notified chronyd; rm -f /run/chrony*; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; "
                          f"cd {STATION} && while umount state 2> /dev/null; do :; done; rm -rf state station.key && "
                          "mkdir state && cp /host/station/boards/emulated/*.toml . && "
                          "cp /host/station.key station.key && chmod 600 station.key")
         self.pins.order("pulses none")
         self.close_switch()
-        self.machine.run(f"adjtimex -q -f {CRYSTAL_PPM * 65536}")
+        self.machine.run(f"adjtimex -q -t 10000 -f {CRYSTAL_PPM * 65536}")
         self.machine.set_clock(error_us=-1)
 
     # Its files and its disk
@@ -214,6 +242,13 @@ class Board:
         """(CLOCK_MONOTONIC nanoseconds, message), in order."""
         lines = self.machine.run("cat /run/notified").splitlines()
         return [(int(stamp), said) for stamp, said in (line.split(" ", 1) for line in lines)]
+
+    # Its time daemon
+
+    def keep_time(self, *lines):
+        """A chronyd that is told so much."""
+        (self.share / "chrony.conf").write_text("\n".join((*lines, "pidfile /run/chronyd.pid", "")))
+        self.machine.run("chronyd -d -u root -f /host/chrony.conf > /run/chrony.said 2>&1 &")
 
     # What it hears
 

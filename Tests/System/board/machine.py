@@ -205,13 +205,28 @@ class Machine:
                     best = (monotonic, (asked + heard) // 2, (heard - asked) // 2)
         return best
 
+    def clock_ahead(self, tries=40):
+        """By how many nanoseconds the board's clock is ahead of this machine's UTC, and how far that may be off."""
+        best = None
+        with self.lock:
+            for _ in range(tries):
+                asked = time.clock_gettime_ns(time.CLOCK_REALTIME)
+                self.agent.write(b"time\n")
+                realtime = int(self.agent.readline().split()[1])
+                heard = time.clock_gettime_ns(time.CLOCK_REALTIME)
+                if best is None or heard - asked < 2 * best[1]:
+                    best = (realtime - (asked + heard) // 2, (heard - asked) // 2)
+        return best
+
     def set_clock(self, ahead_s=0, error_us=20_000):
-        """What a time daemon does for the board; with a negative error the clock is set and not called right."""
+        """What a time daemon does for the board; with a negative error the clock is set and not called right. Returns by how much
+        the board's clock is ahead of its monotonic one from then on, in nanoseconds."""
         monotonic, utc, _ = self.clock_pair()
         offset = utc - monotonic + int(ahead_s * 1e9)
         with self.lock:
             self.agent.write(f"clock {offset} {error_us}\n".encode())
             self.agent.readline()
+        return offset
 
     def close(self):
         if self.pins:

@@ -10,6 +10,8 @@ absolute() { mkdir -p "$1"; (cd "$1"; pwd); }
 CACHE=$(absolute "$1"); LIBRARIES=$(cd "$2"; pwd); OUT=$(absolute "$3")
 TRIPLET=aarch64-linux-gnu
 TOOLS="busybox-static alsa-utils gpiod"
+# With the libraries that it needs.
+DAEMON=chrony
 # configfs and the like come with them; what is built into the kernel is not named.
 MODULES="virtio_pci virtio_net virtio_console 9p 9pnet_virtio snd-aloop ext4 brd"
 
@@ -20,7 +22,8 @@ fetch() {
   private_apt "$apt"
   kernel=$(apt-cache depends linux-image-arm64 | sed -n 's/.*Depends: \(linux-image-[^ ]*\)$/\1/p')
   (cd "$apt/cache"; apt-get -qq download "$kernel" $TOOLS)
-  for deb in "$apt"/cache/*.deb; do
+  apt-get -qq --yes --download-only install $DAEMON > /dev/null
+  for deb in "$apt"/cache/*.deb "$apt"/cache/archives/*.deb; do
     case $deb in
       */linux-image-*) dpkg-deb --fsys-tarfile "$deb" | tar x -C "$CACHE" --no-same-owner ./boot ./lib ;;
       *) dpkg-deb -x "$deb" "$CACHE/root" ;;
@@ -29,10 +32,10 @@ fetch() {
   depmod -b "$CACHE" "${kernel#linux-image-}"
   unset APT_CONFIG
   rm -rf "$apt"
-  echo "${kernel#linux-image-}" > "$CACHE/release"  # last: an interrupted fetch starts again
+  echo "${kernel#linux-image-} $TOOLS $DAEMON" > "$CACHE/release"  # last: an interrupted fetch starts again
 }
-[ -e "$CACHE/release" ] || fetch
-RELEASE=$(cat "$CACHE/release")
+[[ "$(cat "$CACHE/release" 2> /dev/null)" == *" $TOOLS $DAEMON" ]] || fetch
+read -r RELEASE _ < "$CACHE/release"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -44,6 +47,16 @@ cp -r "$LIBRARIES/usr/share/alsa" "$root/usr/share"
 for library in libc.so.6 libm.so.6 libasound.so.2 libgpiod.so.2; do
   cp -L "$LIBRARIES/usr/lib/$TRIPLET/$library" "$root/usr/lib/$TRIPLET"
 done
+cp "$CACHE/root/usr/sbin/chronyd" "$root/bin"
+need() {  # FILE: its libraries, and theirs
+  local library
+  for library in $(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
+    [ ! -e "$root/usr/lib/$TRIPLET/$library" ] || continue
+    cp -L "$CACHE"/root/{usr/,}lib/$TRIPLET/"$library" "$root/usr/lib/$TRIPLET" 2> /dev/null || true
+    [ ! -e "$root/usr/lib/$TRIPLET/$library" ] || need "$root/usr/lib/$TRIPLET/$library"
+  done
+}
+need "$root/bin/chronyd"
 cp -L "$LIBRARIES/usr/lib/$TRIPLET/ld-linux-aarch64.so.1" "$root/usr/lib"
 
 # Numbered, so that the guest loads them in the order of their dependencies.
@@ -61,6 +74,7 @@ CC=(aarch64-linux-gnu-gcc --sysroot="$LIBRARIES" -B "$LIBRARIES/usr/lib/$TRIPLET
 "${CC[@]}" "$HERE/guest/agent.c" -o "$root/bin/agent"
 "${CC[@]}" "$HERE/guest/notified.c" -o "$root/bin/notified"
 "${CC[@]}" "$HERE/guest/player.c" -o "$root/bin/player" -lasound
+"${CC[@]}" -shared -fPIC "$HERE/guest/pps.c" -o "$root/usr/lib/$TRIPLET/pps.so"
 install -m 755 "$HERE/guest/init" "$root/init"
 (cd "$root"; find . | cpio -o -H newc -R 0:0 --quiet) > "$OUT/initramfs.part"
 mv "$OUT/initramfs.part" "$OUT/initramfs"

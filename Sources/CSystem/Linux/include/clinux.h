@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
@@ -23,6 +24,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
@@ -68,6 +70,13 @@ struct clinux_pps_edge {
 };
 /// Asserted edges, or cleared ones. 0, or -1 with errno.
 int clinux_pps_fetch(int device, int clear, struct clinux_pps_edge *edge);
+// The socket of one of chronyd's refclocks (chrony.conf, `refclock SOCK`). None of these waits.
+int clinux_chrony_open(void);
+/// A pulse that was at so many nanoseconds of the machine's clock, when that clock was so much ahead of the second. It
+/// does not say which second it was. 0, or -1 with errno.
+int clinux_chrony_tell(int socket, const char *path, int64_t realtime_nanoseconds, int64_t ahead_nanoseconds);
+/// Whether somebody listens there whom this process may tell something; 0, or -1 with errno. Tells nothing.
+int clinux_chrony_takes(int socket, const char *path);
 // An SPI bus in mode 1, words of eight bits, at most so fast; -1 with errno.
 int clinux_spi_open(const char *path, uint32_t hertz);
 /// So many bytes out and in, and a pause after them. All parts of an exchange go under one chip select.
@@ -169,6 +178,18 @@ static inline int64_t clinux_disk_free_mebibytes(const char *path) {
   struct statvfs volume;
   if (statvfs(path, &volume) != 0) return -1;
   return (int64_t)((uint64_t)volume.f_bavail * volume.f_frsize / 1048576);
+}
+/// What keeps a path: a disk as far as is known, memory, or an overlay, whose upper part may be memory.
+enum { CLINUX_KEPT_ON_DISK, CLINUX_KEPT_IN_MEMORY, CLINUX_KEPT_BY_OVERLAY };
+static inline int clinux_keeper(const char *path) {
+  struct statfs volume;
+  if (statfs(path, &volume) != 0) return CLINUX_KEPT_ON_DISK;
+  switch ((uint32_t)volume.f_type) {
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC: return CLINUX_KEPT_IN_MEMORY;
+    case OVERLAYFS_SUPER_MAGIC: return CLINUX_KEPT_BY_OVERLAY;
+    default: return CLINUX_KEPT_ON_DISK;
+  }
 }
 /// Starts a thread that is never joined, with a stack that a resolver needs; 0 when it runs.
 int clinux_start_thread(void *(*body)(void *), void *argument);

@@ -1,4 +1,4 @@
-// notified SOCKET: the service manager's end of sd_notify. Prints each message behind the CLOCK_MONOTONIC nanoseconds
+// notified SOCKET: the service manager's end of sd_notify. Prints each message, its lines joined, behind the CLOCK_MONOTONIC nanoseconds
 // at which it came.
 #include <stddef.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@ int main(int count, char **arguments) {
     ssize_t length = recv(descriptor, message, sizeof message - 1, 0);
     if (length < 0) return 1;
     message[length] = 0;
+    for (char *end = message; (end = strchr(end, '\n'));) *end = ' ';
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     printf("%lld %s\n", t.tv_sec * 1000000000LL + t.tv_nsec, message);
