@@ -110,7 +110,7 @@ def make_operator(tools, folder, station_file):
     if not secret.exists():
         lines.write_text(subprocess.run([tools / "onset", "key", "operator", secret], check=True, capture_output=True,
                                         text=True).stdout)
-        subprocess.run([tools / "onset", "key", "public", folder / "station.key"], check=True)
+        subprocess.run([tools / "onset", "key", "public", folder / "station.key"], check=True, stdout=subprocess.DEVNULL)
     station_file.write_text(station_file.read_text() + "\n" + lines.read_text())
     return secret
 

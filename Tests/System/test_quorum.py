@@ -45,7 +45,7 @@ class Member(LiveStation):
         """Puts the others into its file."""
         lines = ["[quorum]", "needed = 2", f'when_silent = "{when_silent}"']
         for number, other in enumerate(others, 1):
-            public = (other.host / "station.key.pub").read_text().strip()
+            public = (other.host / "station.key.pub").read_bytes().hex()
             lines.append(f'peer_{number} = "{public} 127.0.0.1 {other.listen_port}"')
         self.change("[uplink]", "\n".join(lines) + "\n\n[uplink]")
 
@@ -119,8 +119,8 @@ class QuorumTest(unittest.TestCase):
 
     def test_a_station_that_names_itself_is_refused(self):
         one, other = self.site(self.quiet, self.quiet)
-        own = (one.host / "station.key.pub").read_text().strip()
-        theirs = (other.host / "station.key.pub").read_text().strip()
+        own = (one.host / "station.key.pub").read_bytes().hex()
+        theirs = (other.host / "station.key.pub").read_bytes().hex()
         one.change(theirs, own)
         status, said = one.refusal()
         self.assertNotEqual(status, 0)
