@@ -27,7 +27,7 @@ public enum KeyFiles {
   public static func makePublic(_ path: String) throws -> String {
     let bytes = SigningKey(ofStation: try read(path)).publicKey.withBytes { Array($0) }
     try write(bytes, path + ".pub", mode: 0o644)
-    return bytes.withUnsafeBufferPointer { hexadecimal($0) }
+    return hexadecimal(bytes)
   }
 
   /// A pair to sign with, FILE and FILE.pub; the line for the station files that are to know it.
