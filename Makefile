@@ -81,6 +81,7 @@ test-firmware: firmware
 	swift build -c release --product onset-collector
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_doctor.py $(FIRMWARE)/release/onsetd .build/release
+	python3 Tests/System/test_quorum.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release

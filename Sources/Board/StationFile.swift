@@ -21,6 +21,9 @@ public struct StationFile: Sendable {
   /// Who must have signed both networks; nil where anybody's are taken.
   public var networkSigner: PublicKey?
   public var alarm = AlarmSettings()
+  /// The other stations of the site, and what they are asked for.
+  public var peers = Peers()
+  public var quorum = QuorumSettings()
   public var uplink: UplinkSettings
   public var operators: Operators
   /// Where the boot counter and all else that outlives the program are kept.
@@ -48,6 +51,13 @@ public struct StationFile: Sendable {
         "must be 64 hexadecimal digits, the public key of whoever signs networks")
     }
     alarm = AlarmSettings(&file)
+    if file.has(section: "quorum") {
+      quorum = QuorumSettings(&file)
+      peers = Peers(&file)
+      file.demand(
+        quorum.needed <= peers.count + 1, "quorum", "needed",
+        "must be at most the number of peers and one more, for this station decides as well")
+    }
     uplink = UplinkSettings(&file)
     operators = Operators(&file)
     stateDirectory = file.path("state", "directory")

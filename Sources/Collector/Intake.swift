@@ -254,7 +254,8 @@ public final class Intake {
     case .instrument: _ = try InstrumentMessage(claimed.payload)
     case .peaks: _ = try PeaksMessage(claimed.payload)
     case .trial: _ = try TrialMessage(claimed.payload)
-    case .ping, .pong, .acknowledgement, .command, .answer, .network, .key: throw Refusal.notForUs
+    case .ping, .pong, .acknowledgement, .command, .answer, .network, .key, .vote:
+      throw Refusal.notForUs
     }
     return (claimed, key)
   }

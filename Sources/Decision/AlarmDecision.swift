@@ -9,7 +9,9 @@
 // when an input is one. Measured shaking needs evidence that it is the ground's (GroundWitness).
 // After an operator has ended an alarm, measured shaking must exceed twice what it was then, until
 // the ground has been still. An expectation needs a pick that was told, or an onset of STA/LTA
-// alone that is still an event after two seconds. The decision is stepped by what is known of the
+// alone that is still an event after two seconds. Where other stations are waited for, what was
+// decided here calls, and counts as long as evidence for it was here lately; theirs alone does
+// nothing. The decision is stepped by what is known of the
 // ground, and by the passing of time where no frames come. Everything that lasts, lasts on the
 // monotonic clock.
 //
@@ -42,6 +44,11 @@ public struct AlarmDecision: Sendable {
   public private(set) var state = AlarmState.quiet
   private var alert = Alert()
   private var count: UInt32 = 0
+  private var quorum: Quorum
+  /// When it was last decided here, by evidence of this station's own.
+  private var lastEvidence: Int64?
+  /// Since when others are waited for.
+  private var called: Int64 = 0
   private var entered = Moment(monotonicNanoseconds: 0, utc: UTC(nanoseconds: 0))
   private var lastClear: Int64?
   private var nextRepeat: Int64?
@@ -59,11 +66,15 @@ public struct AlarmDecision: Sendable {
   /// An estimate rests on its window's largest motion, whoever's that was.
   private static let unbelievedFactor = 1.5
 
-  public init(_ settings: AlarmSettings) { self.settings = settings }
+  public init(_ settings: AlarmSettings, _ quorum: QuorumSettings = QuorumSettings()) {
+    self.settings = settings
+    self.quorum = Quorum(quorum)
+  }
 
   public var isAlarm: Bool { state == .alarm || state == .blind }
   public var hasAlert: Bool { state != .quiet }
   public var isBlind: Bool { state == .blind }
+  public var isCalled: Bool { state == .called }
   /// The alert that stands, as it was last told.
   public var standing: Alert? { hasAlert ? alert : nil }
   /// Whether it matters if what moves is the ground: it moves by a limit, or is expected to.
@@ -78,6 +89,44 @@ public struct AlarmDecision: Sendable {
 
   private var judgedShare: Double {
     isAlarm || released != nil ? AlarmDecision.hysteresis : 1
+  }
+
+  // MARK: The other stations
+
+  public var neededCount: Int { quorum.settings.needed }
+
+  /// This station's own vote: when it last had evidence of its own, while what it has decided stands.
+  public var evidenceTime: Int64? { isAlarm || isCalled ? lastEvidence : nil }
+
+  /// Whether that still counts.
+  public func votes(at now: Moment) -> Bool { quorum.counts(evidenceTime, at: now) }
+
+  /// How many of the others have evidence that counts.
+  public func voteCount(at now: Moment) -> Int { quorum.votes(at: now).nonzeroBitCount }
+
+  /// How many of the others are heard that could decide.
+  public func readyCount(at now: Moment) -> Int {
+    quorum.readyCount(at: now, since: isCalled ? called : nil)
+  }
+
+  /// No alarm can come, because too few are heard and the station file says to wait.
+  public func isStranded(at now: Moment) -> Bool {
+    !quorum.settings.isAloneWhenSilent && readyCount(at: now) + 1 < neededCount
+  }
+
+  /// A peer has told something that is signed and fresh, as Quorum.note has it.
+  public mutating func hear(
+    _ peer: Int, at now: Moment, evidence: Int64?, isReady: Bool
+  ) -> Alert? {
+    quorum.note(peer, at: now, evidence: evidence, isReady: isReady)
+    return countVotes(at: now)
+  }
+
+  /// Only what has been decided here can be agreed to, and only as long as it was here lately.
+  private mutating func countVotes(at now: Moment) -> Alert? {
+    guard isCalled else { return nil }
+    guard quorum.counts(lastEvidence, at: now) else { return take(.outvoted, at: now) }
+    return quorum.isReached(at: now, since: called) ? take(.agreed, at: now) : nil
   }
 
   // MARK: Inputs
@@ -106,6 +155,7 @@ public struct AlarmDecision: Sendable {
 
   /// Time passes. `isDelivering`: the digitizer does.
   public mutating func pass(_ now: Moment, isDelivering: Bool = true) -> Alert? {
+    if let told = countVotes(at: now) { return told }
     if let told = take(isDelivering ? .found : .lost, at: now) { return told }
     let age = now.since(entered)
     if age >= AlarmDecision.watchNanoseconds, let told = take(.watchIsOver, at: now) { return told }
@@ -124,7 +174,7 @@ public struct AlarmDecision: Sendable {
 
   /// An operator ends whatever is on, latched or not.
   public mutating func release(at now: Moment) -> Alert? {
-    if isAlarm { released = lastMeasured }
+    if isAlarm || isCalled { released = lastMeasured }
     return take(.released, at: now)
   }
 
@@ -258,9 +308,18 @@ public struct AlarmDecision: Sendable {
     _ input: AlarmInput, at now: Moment, _ estimate: Estimate? = nil,
     _ evidence: Evidence = Evidence()
   ) -> Alert? {
-    let transition = AlarmTable.transition(state, input)
+    var transition = AlarmTable.transition(state, input)
     let was = state
     state = transition.next
+    if input.isDecision { lastEvidence = now.monotonicNanoseconds }
+    if isCalled && was != .called {
+      called = now.monotonicNanoseconds
+      // Those who are waited for may have decided already, or there is nobody to wait for.
+      if quorum.isReached(at: now, since: called) {
+        let agreed = AlarmTable.transition(.called, .agreed)
+        (state, transition.told) = (agreed.next, agreed.told)
+      }
+    }
     guard let level = transition.told else { return nil }
     if was == .quiet {
       count += 1
@@ -268,15 +327,20 @@ public struct AlarmDecision: Sendable {
       alert.id = count
     }
     if level == .clear {
-      if was != .watch { lastClear = now.monotonicNanoseconds }
+      if was == .alarm || was == .blind { lastClear = now.monotonicNanoseconds }
     } else {
       entered = now
       if let estimate {
         (alert.pickID, alert.pickTime) = (estimate.pickID, estimate.pickTime)
       }
     }
-    alert.evidence = evidence
-    return tell(level, transition.reason, at: now)
+    alert.votes = 0
+    if quorum.isAsked, input.isDecision || was == .called {
+      alert.votes = quorum.votes(at: now) | (quorum.counts(evidenceTime, at: now) ? Quorum.own : 0)
+    }
+    // What was called for is alarmed about on the same evidence.
+    if input != .agreed { alert.evidence = evidence }
+    return tell(level, transition.reason ?? alert.reason, at: now)
   }
 
   private mutating func tell(_ level: Alert.Level, _ reason: Alert.Reason, at now: Moment) -> Alert

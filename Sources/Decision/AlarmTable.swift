@@ -6,12 +6,14 @@
 //   watch    shaking may come
 //   alarm    the relay is to be closed
 //   blind    an alarm stands, and the digitizer is lost: nothing can be seen until it is back
+//   called   this station has decided, and waits for the others of its site (Quorum). Where there are
+//            none, what calls is agreed to in the same step
 //
 //     let transition = AlarmTable.transition(.watch, .expected)
 //     if let level = transition.told { … }
 
 public enum AlarmState: Int, Sendable {
-  case quiet, watch, alarm, blind
+  case quiet, watch, alarm, blind, called
 }
 
 public enum AlarmInput: Int, Sendable {
@@ -39,15 +41,25 @@ public enum AlarmInput: Int, Sendable {
   case found
   /// An operator ends it.
   case released
+  /// Enough stations have decided, or too few are heard and the station file says that one is enough.
+  case agreed
+  /// Too few have decided in time.
+  case outvoted
+}
+
+extension AlarmInput {
+  /// What this station decides by itself, on what it sees of the ground.
+  var isDecision: Bool { self == .measured || self == .expected || self == .amplitude }
 }
 
 public struct AlarmTransition: Equatable, Sendable {
   public var next: AlarmState
   /// What is to be told; nil where nothing is.
   public var told: Alert.Level?
-  public var reason = Alert.Reason.timeIsOver
+  /// nil: that of the call.
+  public var reason: Alert.Reason? = .timeIsOver
 
-  init(_ next: AlarmState, _ told: Alert.Level? = nil, _ reason: Alert.Reason = .timeIsOver) {
+  init(_ next: AlarmState, _ told: Alert.Level? = nil, _ reason: Alert.Reason? = .timeIsOver) {
     self.next = next
     self.told = told
     self.reason = reason
@@ -55,12 +67,12 @@ public struct AlarmTransition: Equatable, Sendable {
 }
 
 public enum AlarmTable {
-  private typealias Row = InlineArray<12, AlarmTransition>
+  private typealias Row = InlineArray<14, AlarmTransition>
 
   private static let quiet: Row = [
-    AlarmTransition(.alarm, .alarm, .measuredShaking),  // measured
-    AlarmTransition(.alarm, .alarm, .expectedShaking),  // expected
-    AlarmTransition(.alarm, .alarm, .amplitudeOfP),  // amplitude
+    AlarmTransition(.called, .watch, .measuredShaking),  // measured
+    AlarmTransition(.called, .watch, .expectedShaking),  // expected
+    AlarmTransition(.called, .watch, .amplitudeOfP),  // amplitude
     AlarmTransition(.watch, .watch, .expectedShaking),  // promising
     AlarmTransition(.quiet),  // fell
     AlarmTransition(.quiet),  // retracted
@@ -70,11 +82,13 @@ public enum AlarmTable {
     AlarmTransition(.quiet),  // lost
     AlarmTransition(.quiet),  // found
     AlarmTransition(.quiet),  // released
+    AlarmTransition(.quiet),  // agreed: nothing was decided here
+    AlarmTransition(.quiet),  // outvoted
   ]
   private static let watch: Row = [
-    AlarmTransition(.alarm, .alarm, .measuredShaking),  // measured
-    AlarmTransition(.alarm, .alarm, .expectedShaking),  // expected
-    AlarmTransition(.alarm, .alarm, .amplitudeOfP),  // amplitude
+    AlarmTransition(.called, .watch, .measuredShaking),  // measured
+    AlarmTransition(.called, .watch, .expectedShaking),  // expected
+    AlarmTransition(.called, .watch, .amplitudeOfP),  // amplitude
     AlarmTransition(.watch),  // promising
     AlarmTransition(.quiet, .clear, .estimateFell),  // fell
     AlarmTransition(.quiet, .clear, .pickRetracted),  // retracted
@@ -84,6 +98,8 @@ public enum AlarmTable {
     AlarmTransition(.quiet, .clear, .blind),  // lost
     AlarmTransition(.watch),  // found
     AlarmTransition(.quiet, .clear, .command),  // released
+    AlarmTransition(.watch),  // agreed: nothing was decided here
+    AlarmTransition(.watch),  // outvoted
   ]
   private static let alarm: Row = [
     AlarmTransition(.alarm),  // measured
@@ -98,6 +114,8 @@ public enum AlarmTable {
     AlarmTransition(.blind),  // lost
     AlarmTransition(.alarm),  // found
     AlarmTransition(.quiet, .clear, .command),  // released
+    AlarmTransition(.alarm),  // agreed
+    AlarmTransition(.alarm),  // outvoted
   ]
   private static let blind: Row = [
     AlarmTransition(.blind),  // measured: by nobody, without frames
@@ -112,6 +130,24 @@ public enum AlarmTable {
     AlarmTransition(.blind),  // lost
     AlarmTransition(.alarm),  // found
     AlarmTransition(.quiet, .clear, .command),  // released
+    AlarmTransition(.blind),  // agreed
+    AlarmTransition(.blind),  // outvoted
+  ]
+  private static let called: Row = [
+    AlarmTransition(.called),  // measured
+    AlarmTransition(.called),  // expected
+    AlarmTransition(.called),  // amplitude
+    AlarmTransition(.called),  // promising
+    AlarmTransition(.called),  // fell: it has its own time
+    AlarmTransition(.called),  // retracted: as in an alarm
+    AlarmTransition(.called),  // watchIsOver
+    AlarmTransition(.called),  // stilled
+    AlarmTransition(.called),  // holdIsOver
+    AlarmTransition(.called),  // lost: by what had been seen until then
+    AlarmTransition(.called),  // found
+    AlarmTransition(.quiet, .clear, .command),  // released
+    AlarmTransition(.alarm, .alarm, nil),  // agreed
+    AlarmTransition(.quiet, .clear, .outvoted),  // outvoted
   ]
 
   public static func transition(_ state: AlarmState, _ input: AlarmInput) -> AlarmTransition {
@@ -120,6 +156,7 @@ public enum AlarmTable {
     case .watch: watch[input.rawValue]
     case .alarm: alarm[input.rawValue]
     case .blind: blind[input.rawValue]
+    case .called: called[input.rawValue]
     }
   }
 }

@@ -12,6 +12,8 @@ public struct Alert: Equatable, Sendable {
     case blind
     /// A latched alarm that stood when the station stopped.
     case restored
+    /// Too few of the other stations had decided in time.
+    case outvoted
   }
 
   /// The same for all that is told of one alert.
@@ -24,6 +26,8 @@ public struct Alert: Equatable, Sendable {
   public var reason = Reason.expectedShaking
   /// On what measured shaking rests; empty for any other reason.
   public var evidence = Evidence()
+  /// Whose decisions it rests on where others are waited for: a bit for each peer, and Quorum.own.
+  public var votes: UInt8 = 0
   /// 0 the first time that a level is told.
   public var `repeat`: UInt8 = 0
   public init() {}

@@ -43,6 +43,7 @@ public struct Configuration: Sendable {
     response = try Configuration.response(station, board, &instrument)
     relations = try Configuration.relations(station)
     (keys, secondKeys) = try UpstreamKeys.read(station.uplink)
+    try Configuration.check(peers: station, keys, stationPath)
     describeSite()
   }
 
@@ -79,6 +80,20 @@ public struct Configuration: Sendable {
     }
     return try ConfigurationFile(
       path: path, bytes: UnsafeBufferPointer(rebasing: buffer[0..<count]))
+  }
+
+  /// A station that counted itself twice would agree with itself.
+  public static func check(
+    peers station: StationFile, _ keys: UpstreamKeys, _ path: Path
+  ) throws(Diagnostic) {
+    guard station.peers.count > 0 else { return }
+    let own = SigningKey(ofStation: keys.filed).publicKey
+    guard station.peers.place(of: own.name) == nil else {
+      throw Diagnostic(
+        "", path,
+        ": [quorum] names this station's own key as a peer's: leave it out, needed counts this station already"
+      )
+    }
   }
 
   public static func relations(_ station: StationFile) throws(Diagnostic) -> Relations {
@@ -175,6 +190,8 @@ extension StationSettings {
       picker: configuration.station.picker, alarm: configuration.station.alarm)
     secondKeys = configuration.secondKeys
     operators = configuration.station.operators
+    peers = configuration.station.peers
+    quorum = configuration.station.quorum
   }
 }
 

@@ -9,6 +9,7 @@ import Board
 import CLinux
 import Clock
 import Core
+import Decision
 import Digitizer
 import Estimator
 import Kernels
@@ -24,7 +25,9 @@ public enum Recording {
     _ configuration: Configuration, input: Path, output: Path,
     kernels: KernelSelection = KernelVariant.select()
   ) throws(Diagnostic) {
-    let settings = StationSettings(configuration, epoch: 0, bootCounter: 0, bootNonce: 0)
+    var settings = StationSettings(configuration, epoch: 0, bootCounter: 0, bootNonce: 0)
+    // Nobody else is there to be waited for.
+    (settings.peers, settings.quorum) = (Peers(), QuorumSettings())
     let networks = StationNetworks(configuration.station, kernels: kernels.variant)
     if let problem = networks.pickerProblem ?? networks.estimatorProblem { throw problem }
     let digitizer = configuration.board.digitizer

@@ -61,6 +61,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private let socket: UdpEndpoint
   /// Where each is; nowhere while its name is not found.
   private var upstreams = InlineArray<2, Address>(repeating: Address())
+  /// Where the other stations of the site are.
+  private var peers = InlineArray<7, Address>(repeating: Address())
   private let scribe: Scribe
   private var host = HostStatus()
   private var lastReport = LinesReport()
@@ -159,8 +161,12 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     self.signalDescriptor = signalDescriptor
     tellsChrony = !chronySocket.isEmpty
     nominalNanosecondsPerFrame = 1e12 / Double(digitizer.sampleRateMillihertz)
-    upstreams[0] = Self.numeric(uplink.first)
-    if let second = uplink.second { upstreams[1] = Self.numeric(second) }
+    upstreams[0] = Self.numeric(uplink.first.host, uplink.first.port)
+    if let second = uplink.second { upstreams[1] = Self.numeric(second.host, second.port) }
+    let others = configuration.station.peers
+    for peer in 0..<others.count {
+      peers[peer] = Self.numeric(others[peer].host, Int(others[peer].port))
+    }
     clock = Self.sampleClock(configuration.board)
     pickerProblem = networks.pickerProblem
     estimatorProblem = networks.estimatorProblem
@@ -190,8 +196,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       pulseDelayNanoseconds: Int64(board.pulse?.delayNanoseconds ?? 0))
   }
 
-  private static func numeric(_ upstream: UpstreamSettings) -> Address {
-    Address(numeric: upstream.host, port: UInt16(upstream.port)) ?? Address()
+  private static func numeric(_ host: Text<128>, _ port: Int) -> Address {
+    Address(numeric: host, port: UInt16(port)) ?? Address()
   }
 
   private static func openPulse(_ settings: PulseSettings?) throws(Diagnostic) -> PulseInput? {
@@ -286,8 +292,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
     lastSecond = second
     clock.observe(hostClock.systemClock())
     scribe.report(to: &host, monotonicNow: now)
-    scribe.note(
-      answering: (station.isAnswered(by: 0) ? 1 : 0) | (station.isAnswered(by: 1) ? 2 : 0))
+    scribe.note(answering: answering())
     host.machine.uptimeSeconds = UInt32(clamping: (now - startMonotonic) / nanosecondsPerSecond)
     host.clock = clock.counters
     host.machine.loopMedianNanoseconds = UInt32(clamping: loopTime.quantileNanoseconds(0.5))
@@ -311,6 +316,16 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private func tellServiceManager() {
     let message = station.isInAlarm ? Runner.notificationInAlarm : Runner.notification
     clinux_notify_service_manager(message.utf8Start, message.utf8CodeUnitCount)
+  }
+
+  /// A bit for each host whose address is right: the upstreams, then the peers.
+  private func answering() -> UInt16 {
+    var hosts: UInt16 = 0
+    for upstream in 0..<2 where station.isAnswered(by: upstream) { hosts |= 1 << UInt16(upstream) }
+    for peer in 0..<Peers.capacity where station.isHeard(peer: peer) {
+      hosts |= 1 << UInt16(2 + peer)
+    }
+    return hosts
   }
 
   /// Unknown where there is no end, or nobody has set the clock.
@@ -409,7 +424,13 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       station.note(event)
       act()
     }
-    while let found = scribe.place() { upstreams[found.upstream] = found.address }
+    while let found = scribe.place() {
+      if found.host < 2 {
+        upstreams[found.host] = found.address
+      } else {
+        peers[found.host - 2] = found.address
+      }
+    }
   }
 
   private mutating func receivePending() {
@@ -426,6 +447,7 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       switch datagram.destination {
       case .upstream(let upstream): upstreams[upstream]
       case .asker(let address): address
+      case .peer(let peer): peers[peer]
       }
     if !address.isNowhere && socket.send(datagram, to: address) {
       host.datagramsSent &+= 1

@@ -36,21 +36,23 @@ private enum Order {
 }
 
 /// What is to be looked up.
-private struct Upstream {
-  var host = Text<128>()
+private struct Host {
+  var name = Text<128>()
   var port: UInt16 = 0
+  /// It is not an address already.
   var hasName = false
 
-  init(_ settings: UpstreamSettings?) {
-    guard let settings else { return }
-    (host, port) = (settings.host, UInt16(settings.port))
-    hasName = Address(numeric: host, port: port) == nil
+  init() {}
+
+  init(_ name: Text<128>, _ port: UInt16) {
+    (self.name, self.port) = (name, port)
+    hasName = Address(numeric: name, port: port) == nil
   }
 }
 
-/// Where an upstream is.
+/// Where a host is: the first upstream, the second, then the peers.
 struct Place {
-  let upstream: Int
+  let host: Int
   let address: Address
 }
 
@@ -67,11 +69,11 @@ private struct Desk: ~Copyable {
   let siteTerm: StoredCounter
   let latch: StoredCounter
   let directory: Path
-  let hosts: InlineArray<2, Upstream>
+  let hosts: InlineArray<9, Host>
   /// Where they are.
   let places: Ring<Place>
-  /// The upstreams that answer, by the loop: a bit each.
-  let answering = Atomic<UInt8>(0)
+  /// The hosts that answer, by the loop: a bit each.
+  let answering = Atomic<UInt16>(0)
   /// Rung by the loop, and by the scribe.
   let ordersBell = clinux_event_descriptor()
   let outcomesBell = clinux_event_descriptor()
@@ -105,7 +107,8 @@ public struct Scribe: ~Copyable {
   private static let retrySeconds: Int64 = 5
   private static let machineMilliseconds: Int32 = 1000
   private static let ordersMaximum = 16
-  private static let placesMaximum = 4
+  private static let hostsMaximum = 9
+  private static let placesMaximum = 16
   private static let piecesMaximum = Station.piecesUnderway
 
   private let desk: UnsafeMutablePointer<Desk>
@@ -133,8 +136,7 @@ public struct Scribe: ~Copyable {
         orders: orders, outcomes: outcomes, records: records, pieces: pieces, outbox: outbox,
         networks: NetworkFolder(in: directory), shadow: shadow, siteTerm: siteTerm, latch: latch,
         directory: directory,
-        hosts: [Upstream(station.uplink.first), Upstream(station.uplink.second)], places: places,
-        chronyFeed: chronyFeed))
+        hosts: Scribe.hosts(station), places: places, chronyFeed: chronyFeed))
     let bell = desk.pointee.outcomesBell
     clinux_bound_resolver()
     guard bell >= 0, desk.pointee.ordersBell >= 0, clinux_start_thread(work, desk) == 0 else {
@@ -142,6 +144,17 @@ public struct Scribe: ~Copyable {
     }
     self.desk = desk
     descriptor = bell
+  }
+
+  private static func hosts(_ station: StationFile) -> InlineArray<9, Host> {
+    var hosts = InlineArray<9, Host>(repeating: Host())
+    let uplink = station.uplink
+    hosts[0] = Host(uplink.first.host, UInt16(uplink.first.port))
+    if let second = uplink.second { hosts[1] = Host(second.host, UInt16(second.port)) }
+    for peer in 0..<station.peers.count {
+      hosts[2 + peer] = Host(station.peers[peer].host, station.peers[peer].port)
+    }
+    return hosts
   }
 
   /// False when the desk is full, because the disk has not answered for long.
@@ -174,11 +187,11 @@ public struct Scribe: ~Copyable {
 
   func clearBell() { clinux_clear_event(descriptor) }
 
-  /// Where an upstream was found to be.
+  /// Where a host was found to be.
   func place() -> Place? { desk.pointee.places.take() }
 
   /// Names of those that do not answer are looked up more often.
-  func note(answering: UInt8) { desk.pointee.answering.store(answering, ordering: .relaxed) }
+  func note(answering: UInt16) { desk.pointee.answering.store(answering, ordering: .relaxed) }
 
   func report(to host: inout HostStatus, monotonicNow now: Int64) {
     host.machine.pulseFeed = desk.pointee.chronyFeed.state(monotonicNow: now)
@@ -206,7 +219,7 @@ public struct Scribe: ~Copyable {
   fileprivate static func run(_ place: UnsafeMutableRawPointer) {
     let desk = place.assumingMemoryBound(to: Desk.self)
     var shadow: ShadowNetwork?
-    var lookUps = InlineArray<2, LookUp>(repeating: LookUp())
+    var lookUps = InlineArray<9, LookUp>(repeating: LookUp())
     var chrony = ChronyQuestions()
     while true {
       desk.pointee.chronyFeed.pass(monotonicNow: clinux_monotonic_nanoseconds())
@@ -226,8 +239,8 @@ public struct Scribe: ~Copyable {
       if let answer = chrony.pass(monotonicNow: clinux_monotonic_nanoseconds()) {
         note(answer, desk)
       }
-      for upstream in 0..<2 where desk.pointee.hosts[upstream].hasName {
-        lookUp(upstream, &lookUps[upstream], desk)
+      for host in 0..<hostsMaximum where desk.pointee.hosts[host].hasName {
+        lookUp(host, &lookUps[host], desk)
       }
       var bell = pollfd(fd: desk.pointee.ordersBell, events: Int16(POLLIN), revents: 0)
       _ = poll(&bell, 1, machineMilliseconds)
@@ -257,20 +270,20 @@ public struct Scribe: ~Copyable {
 
   @inline(never)
   private static func lookUp(
-    _ upstream: Int, _ state: inout LookUp, _ desk: UnsafeMutablePointer<Desk>
+    _ place: Int, _ state: inout LookUp, _ desk: UnsafeMutablePointer<Desk>
   ) {
-    let isAnswering = desk.pointee.answering.load(ordering: .relaxed) >> UInt8(upstream) & 1 == 1
+    let isAnswering = desk.pointee.answering.load(ordering: .relaxed) >> UInt16(place) & 1 == 1
     let wait = !state.isFound ? retrySeconds : isAnswering ? lookUpSeconds : silentSeconds
     let now = clinux_monotonic_nanoseconds()
     guard now - state.last >= wait * nanosecondsPerSecond else { return }
     state.last = now
     // An address that answers is kept; one that does not may not be the only one of its name.
     if state.isFound && !isAnswering { state.turn &+= 1 }
-    let host = desk.pointee.hosts[upstream]
+    let host = desk.pointee.hosts[place]
     // A name server that is gone does not make the collector go.
-    guard let address = Address.find(host.host, host.port, turn: state.turn) else { return }
+    guard let address = Address.find(host.name, host.port, turn: state.turn) else { return }
     state.isFound = true
-    if desk.pointee.places.put(Place(upstream: upstream, address: address)) {
+    if desk.pointee.places.put(Place(host: place, address: address)) {
       clinux_signal_event(desk.pointee.outcomesBell)
     }
   }

@@ -18,8 +18,8 @@ import Core
 import Uplink
 
 /// So many a second.
-private struct Budget {
-  let maximum: UInt32
+struct Budget: Sendable {
+  private let maximum: UInt32
   private var second = Int64.min
   private var spent: UInt32 = 0
 

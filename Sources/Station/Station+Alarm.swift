@@ -117,6 +117,7 @@ extension Station {
     }
     let before = driven
     drive()
+    castVotes()
     guard lines.relay != .none, before != driven else {
       send(alert)
       return
@@ -143,6 +144,7 @@ extension Station {
     message.level = AlertLevel(rawValue: alert.level.rawValue) ?? .clear
     message.reason = AlertReason(rawValue: alert.reason.rawValue) ?? .instrumentFault
     message.evidence = alert.evidence.rawValue
+    message.votes = alert.votes
     message.repeat = alert.repeat
     message.isDrill = isDrill
     message.relay = relayState

@@ -22,6 +22,7 @@ struct Reporting: Sendable {
     var lines = LinesReport()
     var incapacity = Incapacity()
     var keepsState = true
+    var peersReady = 0
   }
 
   var intervalSeconds = Station.healthIntervalSeconds
@@ -73,7 +74,8 @@ extension Station {
     let condition = Reporting.Condition(
       clockState: clock.state, clockSource: clock.source, flags: reporting.flags,
       gaps: digitizer.gaps, reopenings: digitizer.reopenings, isLive: isLive, lines: lines,
-      incapacity: incapacity(), keepsState: host.keepsState)
+      incapacity: incapacity(), keepsState: host.keepsState,
+      peersReady: decision.readyCount(at: moment))
     guard reporting.isDue(condition, moment) else { return }
     reporting.reported = condition
     reportHealth()
@@ -96,6 +98,7 @@ extension Station {
     if lines.inhibit == .unreadable { reasons.insert(.inhibitUnreadable) }
     if drillEnd != nil { reasons.insert(.drill) }
     if !isLive { reasons.insert(.notLive) }
+    if decision.isStranded(at: moment) { reasons.insert(.peersSilent) }
     guard let estimator else { return reasons.union(.uncalibrated) }
     let believed = estimator.pointee.believedLanes
     if believed.count < min(2, estimator.pointee.laneCount) {
@@ -169,5 +172,6 @@ extension Station {
     message.unacknowledged = unacknowledged(by: 0)
     message.unacknowledgedBySecond = unacknowledged(by: 1)
     message.givenUp = outbox.givenUp
+    addQuorum(to: &message)
   }
 }

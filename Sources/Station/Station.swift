@@ -45,6 +45,9 @@ public struct StationSettings: Sendable {
   public var conditioner: ConditionerSettings
   public var picker: PickerSettings
   public var alarm: AlarmSettings
+  /// The other stations of the site, and what they are asked for.
+  public var peers = Peers()
+  public var quorum = QuorumSettings()
   /// Somebody is named who signs networks, and there is a disk for them.
   public var takesNetworks = false
   public var networkStart = NetworkStart.usual
@@ -123,6 +126,11 @@ public struct Station: ~Copyable {
   /// With it the station signs what it answers.
   var identity: SigningKey
   var keyTrial = KeyTrial()
+  /// With it the station votes.
+  let voter: SigningKey
+  var links = InlineArray<7, PeerLink>(repeating: PeerLink())
+  var hasVoted = false
+  var refusedVotes: UInt32 = 0
   private var firstMonotonic: Int64?
 
   var gate = OperatorGate()
@@ -168,10 +176,11 @@ public struct Station: ~Copyable {
   ) {
     self.settings = settings
     self.estimator = estimator
-    decision = AlarmDecision(settings.alarm)
+    decision = AlarmDecision(settings.alarm, settings.quorum)
     keys = [settings.keys, settings.secondKeys ?? settings.keys]
     hasSecond = settings.secondKeys != nil
     identity = SigningKey(ofStation: settings.keys.key)
+    voter = SigningKey(ofStation: settings.keys.filed)
     outbox = Outbox(upstreamCount: settings.secondKeys == nil ? 1 : 2)
     storedSiteTerm = Station.stored(estimator?.pointee.siteTerm ?? SiteTerm())
     conditioner = Conditioner(settings.conditioner)
@@ -267,6 +276,7 @@ public struct Station: ~Copyable {
     passTrial()
     passKeyTrial()
     drive(isRetry: true)
+    castVotes()
     storeSiteTerm()
   }
 
@@ -329,6 +339,7 @@ public struct Station: ~Copyable {
       case .key:
         let message = try KeyMessage(datagram.payload)
         try receive(datagram, message.command, key: message.sealed, from: sender)
+      case .vote: try receive(VoteMessage(datagram.payload), datagram.header)
       case .acknowledgement:
         let acknowledgement = try AcknowledgementMessage(datagram.payload)
         try receive(acknowledgement, header, from: seal.upstream)
@@ -337,6 +348,7 @@ public struct Station: ~Copyable {
       }
     } catch {
       rejected &+= 1
+      if bytes.count > 5 && bytes[5] == MessageType.vote.rawValue { refusedVotes &+= 1 }
     }
     if seal.isRepeat {
       rejected &-= 1
@@ -373,6 +385,7 @@ public struct Station: ~Copyable {
       return keyTrial.stage != .none && sealed.isSealed(with: keyTrial.key)
     }
     let second = floorQuotient(moment.monotonicNanoseconds, nanosecondsPerSecond)
+    if sealed.type == .vote { return isGenuine(vote: sealed, second: second) }
     seal.isRepeat = gate.isRepeat(sealed, second: second)
     guard !seal.isRepeat, isForThis(sealed),
       let key = gate.admit(
@@ -433,7 +446,7 @@ public struct Station: ~Copyable {
     return nil
   }
 
-  private func header(_ type: MessageType) -> Header {
+  func header(_ type: MessageType) -> Header {
     Header(
       type: type, station: settings.code, epoch: settings.epoch, bootCounter: settings.bootCounter,
       sequence: sequence, emitted: now, clockState: clock.state.rawValue,

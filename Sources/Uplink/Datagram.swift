@@ -35,12 +35,13 @@ public enum Wire {
 public enum MessageType: UInt8, Sendable {
   case pick = 1
   case estimate, alert, health, ping, pong, acknowledgement, command, answer, audit
-  case instrument, peaks, network, trial, key
+  case instrument, peaks, network, trial, key, vote
 
-  /// Operators and stations sign for each other; station and upstream share a key.
+  /// Operators and stations sign for each other, and so do the stations of a site; station and
+  /// upstream share a key.
   public var isSigned: Bool {
     switch self {
-    case .ping, .pong, .command, .answer, .network, .key: true
+    case .ping, .pong, .command, .answer, .network, .key, .vote: true
     default: false
     }
   }
@@ -98,6 +99,8 @@ public enum Destination: Equatable, Sendable {
   case upstream(Int)
   /// Whoever asked.
   case asker(Address)
+  /// Another station of the site: which of those that the station file names.
+  case peer(Int)
 }
 
 /// One message as it goes over the wire.
@@ -222,6 +225,12 @@ public struct SealedBytes {
   public var epoch: UInt64 {
     var reader = ByteReader(UnsafeBufferPointer(rebasing: message[32..<40]))
     return reader.read(UInt64.self)
+  }
+
+  /// Of whoever sent it.
+  public var bootCounter: UInt32 {
+    var reader = ByteReader(UnsafeBufferPointer(rebasing: message[40..<44]))
+    return reader.read(UInt32.self)
   }
 
   /// When it left, by whoever sent it.

@@ -18,11 +18,13 @@ public struct Incapacity: BitSet {
   public static let uncalibrated = Incapacity(rawValue: 64)
   /// Fewer than two components can be believed, because others clip, stick or are dead.
   public static let lanesBroken = Incapacity(rawValue: 128)
-  public static let all = Incapacity(rawValue: 255)
+  /// Too few other stations of the site are heard, and the station file says to wait for them.
+  public static let peersSilent = Incapacity(rawValue: 256)
+  public static let all = Incapacity(rawValue: 511)
 
   /// What JSON calls them, from the lowest bit on, between bars.
   public static let names: StaticString =
-    "no relay|relay faulty|inhibited|inhibit unreadable|drill|not live|no calibration|lanes broken"
+    "no relay|relay faulty|inhibited|inhibit unreadable|drill|not live|no calibration|lanes broken|peers silent"
 }
 
 /// Whether chronyd takes the station's edges, where it is to have them.
@@ -94,10 +96,10 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   /// The network that was to estimate is not there or failed its test: relations estimate alone.
   public var lacksEstimator = false
   public var software = Text<16>()
-  public var model = Text<23>()
+  public var model = Text<21>()
   // Alarm
   public var relay = RelayState.none
-  /// 0 quiet, 1 watch, 2 alarm, 3 an alarm whose digitizer is lost
+  /// 0 quiet, 1 watch, 2 alarm, 3 an alarm whose digitizer is lost, 4 others are waited for
   public var alarmState: UInt8 = 0
   /// An alarm stands until a command ends it.
   public var isLatched = false
@@ -120,6 +122,11 @@ public struct HealthMessage: Payload, Equatable, Sendable {
   public var unacknowledged: UInt16 = 0
   /// The same of the second upstream.
   public var unacknowledgedBySecond: UInt16 = 0
+  /// How many stations of the site must have decided, this one included; 0: none is waited for.
+  public var quorumNeeded: UInt8 = 0
+  /// How many of the others are heard that could decide.
+  public var peersReady: UInt8 = 0
+  public var refusedVotes: UInt8 = 0
   /// Detections that were given up because too many waited.
   public var givenUp: UInt32 = 0
   public init() {}
@@ -183,7 +190,7 @@ extension HealthMessage {
   private mutating func visitUplink(_ v: inout some FieldVisitor) {
     v.number(&datagramsSent, "datagrams_sent", "", "handed to the kernel", json: "sent")
     v.number(&sendFailures, "send_failures", "", "not taken by the kernel")
-    v.number(&datagramsAccepted, "datagrams_accepted", "", "signed pings, commands and acknowledgements that were meant for this station; repeats and what is refused with a result are among them", json: "accepted")
+    v.number(&datagramsAccepted, "datagrams_accepted", "", "signed pings, commands, votes and acknowledgements that were meant for this station; repeats and what is refused with a result are among them", json: "accepted")
     v.number(&datagramsRejected, "datagrams_rejected", "", "all others that came in", json: "rejected")
   }
 
@@ -195,12 +202,14 @@ extension HealthMessage {
     v.truths(&isLive, &hasRejectedKernels, &lacksNetwork, &lacksEstimator, "state", "bit 0: picks can come (else the filters and the noise level are settling); bit 1: a faster variant of the network's arithmetic failed its self-test at start, and a slower one computes; bit 2: the network that was to pick is missing, damaged or failed its self-test at start, and STA/LTA picks; bit 3: the same of the network that was to estimate, and relations do alone; others 0", json: "live|kernels_rejected|network_missing|estimator_network_missing")
     v.text(&software, "software", "version of the station's program")
     v.text(&model, "model", "name of the picker's model, or \"sta-lta\"")
+    v.nibbles(&quorumNeeded, &peersReady, "quorum", "bits 0 to 3: how many stations of the site must have decided, this one included, 0: none is waited for; bits 4 to 7: how many of the others are heard that could decide", json: "quorum_needed|peers_ready", to: 0x78)
+    v.number(&refusedVotes, "refused_votes", "", "votes that were of nobody who is named, not signed, stale, for another boot or had come before; 255: or more")
   }
 
   // swift-format-ignore
   private mutating func visitAlarm(_ v: inout some FieldVisitor) {
     v.word(&relay, "relay", "0 none fitted, 1 at rest, 2 actuated, 3 faulty", RelayState.names)
-    v.number(&alarmState, "alarm_state", "", "0 quiet, 1 watch, 2 alarm, 3 an alarm that stands while the digitizer is lost", to: 3, json: "alarm", as: .word("quiet|watch|alarm|blind"))
+    v.number(&alarmState, "alarm_state", "", "0 quiet, 1 watch, 2 alarm, 3 an alarm that stands while the digitizer is lost, 4 this station has decided and waits for the others of its site", to: 4, json: "alarm", as: .word("quiet|watch|alarm|blind|called"))
     v.truths(&isLatched, &losesState, "keeping", "bit 0: an alarm stands until a command releases it; bit 1: the disk does not take, or did not give back, what outlives a boot; others 0", json: "latch|state_lost")
     v.number(&inhibit, "inhibit", "", "the switch that keeps the relay open: 0 there is none, 1 off, 2 on, 3 cannot be read, and is taken for on", to: 3, as: .word("none|off|on|unreadable"))
     v.words(&incapacity, of: .all, "incapacity", "why no alarm can come, or none that closes the relay: table below; 0: armed", Incapacity.names, json: "unarmed_because")

@@ -46,6 +46,8 @@ public enum Telling: Sendable {
   case words(StaticString)
   /// A truth of its own for every bit, the lowest first; the names between bars.
   case truths(StaticString)
+  /// Two numbers, the lower four bits and those above them; the names between bars.
+  case nibbles(StaticString)
 }
 
 public protocol FieldVisitor {
@@ -212,6 +214,17 @@ extension FieldVisitor {
   ) {
     var (c, d) = (false, false)
     truths(&a, &b, &c, &d, name, meaning, json: json, to: 3)
+  }
+
+  /// A byte of two small numbers, the first in its lower half.
+  @inline(__always)
+  mutating func nibbles(
+    _ low: inout UInt8, _ high: inout UInt8, _ name: StaticString, _ meaning: StaticString,
+    json: StaticString, to most: UInt8
+  ) {
+    var bits = low & 15 | high << 4
+    number(&bits, name, "", meaning, to: most, as: .nibbles(json))
+    (low, high) = (bits & 15, bits >> 4)
   }
 
   /// A byte that is 1 or 0.

@@ -199,7 +199,7 @@ func keyOperator(_ parsed: CommandLineArguments) throws {
 
 func keyPublic(_ parsed: CommandLineArguments) throws {
   guard parsed.rest.count == 1 else { throw ToolError("key public needs a station's key FILE") }
-  try KeyFiles.makePublic(parsed.rest[0])
+  print(try KeyFiles.makePublic(parsed.rest[0]))
 }
 
 func keyRoll(_ parsed: CommandLineArguments) throws {

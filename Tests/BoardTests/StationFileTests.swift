@@ -318,6 +318,48 @@ private let good = Lines(
   }
 
   private static let digits = String(repeating: "0123456789abCDef", count: 4)
+  private static let otherDigits = "ff" + digits.dropFirst(2)
+
+  private func quorum(_ lines: String...) -> Lines {
+    Lines(([good.text, "[quorum]"] + lines).joined(separator: "\n"))
+  }
+
+  @Test func theSitesOtherStationsHaveKeysAndPlaces() throws {
+    let none = try read(good)
+    #expect(none.peers.count == 0 && none.quorum == QuorumSettings() && none.quorum.needed == 1)
+    let two = try read(
+      quorum(
+        "needed = 3", "peer_1 = \"\(Self.digits) 192.0.2.12 6465\"",
+        "peer_2 = \"\(Self.otherDigits)  b.example.org  65535\"", "within_milliseconds = 1500",
+        "when_silent = \"wait\""))
+    #expect(two.peers.count == 2 && two.peers[1].port == 65535)
+    #expect(two.peers[0].host.equals("192.0.2.12") && two.peers[1].host.equals("b.example.org"))
+    #expect(two.peers.place(of: two.peers[1].key.name) == 1)
+    #expect(two.quorum.needed == 3 && two.quorum.withinMilliseconds == 1500)
+    #expect(!two.quorum.isAloneWhenSilent)
+    #expect(try read(quorum("needed = 2", "peer_1 = \"\(Self.digits) a 1\"")).quorum.isAloneWhenSilent)
+  }
+
+  @Test func aQuorumThatIsWrong() {
+    func refusal(_ lines: String...) -> String {
+      refused(Lines(([good.text, "[quorum]"] + lines).joined(separator: "\n")))
+    }
+    let (one, other) = ("peer_1 = \"\(Self.digits) a 1\"", "peer_2 = \"\(Self.otherDigits) a 1\"")
+    #expect(refusal("needed = 2").contains("missing key peer_1 in [quorum]"))
+    #expect(refusal(one).contains("missing key needed in [quorum]"))
+    #expect(refusal("needed = 3", one).contains("at most the number of peers and one more"))
+    #expect(refusal("needed = 1", one).contains("from 2 to 8"))
+    #expect(refusal("needed = 2", one, other).contains("the address and port of a peer before it"))
+    #expect(
+      refusal("needed = 2", one, "peer_3 = \"\(Self.digits) b 1\"")
+        .contains("has the key of a peer before it"))
+    #expect(refusal("needed = 2", one, "within_milliseconds = 999").contains("from 1000 to 10000"))
+    for peer in ["\(Self.digits) a", "\(Self.digits) a 0", "\(Self.digits) a 65536", "\(Self.digits)a 1",
+      "\(Self.digits) a 1 ", "\(Self.digits) a 1x", "a 1",
+    ] {
+      #expect(refusal("needed = 2", "peer_1 = \"\(peer)\"").contains("must be 64 hexadecimal digits, a public key"), "\(peer)")
+    }
+  }
 
   private func operators(_ lines: String...) -> (Operators?, String) {
     let text = Lines(([good.text, "[operators]"] + lines).joined(separator: "\n"))

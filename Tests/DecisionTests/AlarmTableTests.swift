@@ -24,29 +24,32 @@ private struct Cell: Equatable, CustomStringConvertible {
   init(_ transition: AlarmTransition) {
     next = "\(transition.next)"
     told = transition.told.map { "\($0)" }
-    reason = transition.told.map { _ in transition.reason.rawValue }
+    reason = transition.told.flatMap { _ in transition.reason?.rawValue }
   }
 }
 
-private let states: [AlarmState] = [.quiet, .watch, .alarm, .blind]
+private let states: [AlarmState] = [.quiet, .watch, .alarm, .blind, .called]
 private let inputs: [AlarmInput] = [
   .measured, .expected, .amplitude, .promising, .fell, .retracted, .watchIsOver, .stilled,
-  .holdIsOver, .lost, .found, .released,
+  .holdIsOver, .lost, .found, .released, .agreed, .outvoted,
 ]
 
+/// What is agreed to has the reason of the call.
 private let expected = """
-  measured    | alarm alarm 3 | alarm alarm 3 | alarm         | blind
-  expected    | alarm alarm 1 | alarm alarm 1 | alarm         | blind
-  amplitude   | alarm alarm 2 | alarm alarm 2 | alarm         | blind
-  promising   | watch watch 1 | watch         | alarm         | blind
-  fell        | quiet         | quiet clear 4 | alarm         | blind
-  retracted   | quiet         | quiet clear 6 | alarm         | blind
-  watchIsOver | quiet         | quiet clear 5 | alarm         | blind
-  stilled     | quiet         | watch         | quiet clear 5 | blind
-  holdIsOver  | quiet         | watch         | alarm         | quiet clear 9
-  lost        | quiet         | quiet clear 9 | blind         | blind
-  found       | quiet         | watch         | alarm         | alarm
-  released    | quiet         | quiet clear 7 | quiet clear 7 | quiet clear 7
+  measured    | called watch 3 | called watch 3 | alarm         | blind         | called
+  expected    | called watch 1 | called watch 1 | alarm         | blind         | called
+  amplitude   | called watch 2 | called watch 2 | alarm         | blind         | called
+  promising   | watch watch 1  | watch          | alarm         | blind         | called
+  fell        | quiet          | quiet clear 4  | alarm         | blind         | called
+  retracted   | quiet          | quiet clear 6  | alarm         | blind         | called
+  watchIsOver | quiet          | quiet clear 5  | alarm         | blind         | called
+  stilled     | quiet          | watch          | quiet clear 5 | blind         | called
+  holdIsOver  | quiet          | watch          | alarm         | quiet clear 9 | called
+  lost        | quiet          | quiet clear 9  | blind         | blind         | called
+  found       | quiet          | watch          | alarm         | alarm         | called
+  released    | quiet          | quiet clear 7  | quiet clear 7 | quiet clear 7 | quiet clear 7
+  agreed      | quiet          | watch          | alarm         | blind         | alarm alarm
+  outvoted    | quiet          | watch          | alarm         | blind         | quiet clear 11
   """
 
 private func cell(_ state: AlarmState, _ input: AlarmInput) throws -> Cell {
@@ -66,13 +69,20 @@ private final class Driven {
   init(_ state: AlarmState) {
     var settings = AlarmSettings()
     settings.holdSeconds = 60
-    decision = AlarmDecision(settings)
+    // One of two, who waits for the other.
+    var quorum = QuorumSettings()
+    (quorum.needed, quorum.isAloneWhenSilent) = (2, false)
+    decision = AlarmDecision(settings, quorum)
     let now = at(Driven.begin)
     switch state {
     case .quiet: told = nil
     case .watch:
       told = decision.step(at: now, estimate: estimate(0.4), observed: still, verdict: nil)
+    case .called:
+      told = decision.step(at: now, estimate: estimate(1), observed: still, verdict: nil)
     case .alarm, .blind:
+      _ = decision.hear(
+        0, at: now, evidence: now.monotonicNanoseconds, isReady: true)
       told = decision.step(at: now, estimate: estimate(1), observed: still, verdict: nil)
       if state == .blind { _ = decision.pass(now, isDelivering: false) }
     }
@@ -85,6 +95,11 @@ private final class Driven {
   ) -> Alert? {
     decision.step(
       at: at(seconds), estimate: estimate, observed: observed, verdict: groundsVerdict())
+  }
+
+  /// The other station has decided.
+  func agree(_ now: Moment) -> Alert? {
+    decision.hear(0, at: now, evidence: now.monotonicNanoseconds - 1_000_000, isReady: true)
   }
 
   /// The cause that makes the input, and when it came; nil where no cause does in this state.
@@ -102,17 +117,23 @@ private final class Driven {
     case .fell: return (step(soon, estimate(0.05)), at(soon))
     case .retracted: return (decision.retract(pickID: 9, at: at(soon)), at(soon))
     case .watchIsOver:
+      if state == .called { _ = step(30.5, estimate(1)) }
       return (decision.pass(at(31), isDelivering: !isBlind), at(31))
     case .stilled:
       if state == .watch { return nil }
+      if state == .called { _ = step(60.5, estimate(1)) }
       return (decision.pass(at(61)), at(61))
     case .holdIsOver:
       if state == .watch { return nil }
+      if state == .called { _ = step(60.5, estimate(1)) }
       if isBlind { return (decision.pass(at(61), isDelivering: false), at(61)) }
       return (step(61, nil, shaking(0.4)), at(61))
     case .lost: return (decision.pass(at(soon), isDelivering: false), at(soon))
     case .found: return (decision.pass(at(soon)), at(soon))
     case .released: return (decision.release(at: at(soon)), at(soon))
+    case .agreed: return (agree(at(soon)), at(soon))
+    case .outvoted:
+      return (decision.pass(at(Driven.begin + 2.1), isDelivering: !isBlind), at(Driven.begin + 2.1))
     }
   }
 }
@@ -141,7 +162,8 @@ private final class Driven {
         #expect("\(driven.state)" == wanted.next, "\(input) in \(state)")
         #expect(alert.map { "\($0.level)" } == wanted.told, "\(input) in \(state)")
         guard let alert else { continue }
-        #expect(alert.reason.rawValue == wanted.reason, "\(input) in \(state)")
+        let reason = input == .agreed ? driven.told?.reason.rawValue : wanted.reason
+        #expect(alert.reason.rawValue == reason, "\(input) in \(state)")
         #expect(alert.id == driven.told?.id ?? 1, "one event, one number")
         #expect(alert.decided == now.utc && alert.repeat == 0)
         #expect(alert.evidence.isEmpty == (input != .measured), "\(input) in \(state)")
@@ -150,6 +172,6 @@ private final class Driven {
     }
     // Frames find a digitizer that was lost, and a watch is over before the hold of an alarm would
     // be.
-    #expect(provoked == 48 - 6 - 2)
+    #expect(provoked == 70 - 6 - 2)
   }
 }

@@ -99,6 +99,7 @@ private func verdicts(
       ("alarm", .bad, "cannot be read", { h, _ in h.incapacity = .inhibitUnreadable }),
       ("relay", .doubtful, "an alarm stands", { h, _ in h.alarmState = 2 }),
       ("relay", .bad, "the digitizer is lost", { h, _ in h.alarmState = 3 }),
+      ("relay", .doubtful, "waits for the site's others", { h, _ in h.alarmState = 4 }),
       ("calibration", .doubtful, "runs out in 89 days", { h, _ in h.calibrationDays = 89 }),
       ("calibration", .bad, "ran out 1 days ago", { h, _ in h.calibrationDays = -1 }),
       ("parameters", .doubtful, "trigger_ratio", { h, _ in h.changedParameters = 1 }),
@@ -168,6 +169,17 @@ private func verdicts(
   @Test func whoTakesThePulsesEdgesIsSaid() {
     let clock = verdicts { h, _ in h.machine.pulseFeed = .taken }["clock"]!
     #expect(clock.0 == .good && clock.1.contains("chrony takes the pulse's edges"))
+
+  @Test func theSitesOtherStationsAreSaid() {
+    #expect(verdicts { _, _ in }["peers"] == nil)
+    let heard = verdicts { h, _ in (h.quorumNeeded, h.peersReady) = (2, 1) }["peers"]!
+    #expect(heard.0 == .good && heard.1.hasPrefix("1 of the site's other stations are heard"))
+    let silent = verdicts { h, _ in (h.quorumNeeded, h.peersReady) = (3, 1) }["peers"]!
+    #expect(silent.0 == .doubtful && silent.1.contains("an alarm comes without them"))
+    let waiting = verdicts { h, _ in
+      (h.quorumNeeded, h.incapacity) = (2, .peersSilent)
+    }["peers"]!
+    #expect(waiting.0 == .doubtful && waiting.1.contains("no alarm can come"))
   }
 
   /// Each reason for which no alarm can come, and how bad that is.
@@ -177,6 +189,7 @@ private func verdicts(
       (.inhibited, .bad, "switch is on"), (.inhibitUnreadable, .bad, "cannot be read"),
       (.drill, .doubtful, "for 2 min more"), (.notLive, .bad, "no frames come"),
       (.uncalibrated, .bad, "no calibration"), (.lanesBroken, .bad, "can be believed"),
+      (.peersSilent, .bad, "other stations are heard"),
       (Incapacity.noRelay.union(.uncalibrated), .doubtful, ", and "),
     ]
     for (incapacity, verdict, phrase) in cases {

@@ -50,6 +50,9 @@ struct DatagramTarget: Target, ~Copyable {
     settings.exchange = testExchange
     settings.operators.add(
       Operator(key: signer.publicKey, rights: Rights(rawValue: 15)))
+    // The operator's pair is that of the station's key, and a peer's as well.
+    settings.peers.add(Peer(key: signer.publicKey, host: Text("192.0.2.7"), port: 6465))
+    settings.quorum.needed = 2
     var station = Station(settings)
     var lines = LinesReport()
     lines.relay = .fitted
@@ -113,6 +116,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .network: payload = NetworkMessage.byteCount
     case .trial: payload = TrialMessage.byteCount
     case .key: payload = KeyMessage.byteCount
+    case .vote: payload = VoteMessage.byteCount
     }
     return Wire.headerByteCount + payload + type.sealByteCount
   }
@@ -214,6 +218,7 @@ struct DatagramTarget: Target, ~Copyable {
     case .network:
       signed(datagram.header, try NetworkMessage(datagram.payload).write)
     case .key: signed(datagram.header, try KeyMessage(datagram.payload).write)
+    case .vote: sealed(datagram.header, try VoteMessage(datagram.payload))
     case .audit: sealed(datagram.header, try AuditMessage(datagram.payload))
     case .estimate: sealed(datagram.header, try EstimateMessage(datagram.payload))
     case .alert: sealed(datagram.header, try AlertMessage(datagram.payload))
@@ -288,6 +293,14 @@ extension DatagramTarget {
     piece.begunMicroseconds = 1
     var pong = PongMessage()
     (pong.nonce, pong.health) = (99, health)
+    // In answer to the greeting of the first moment, and as one who has not heard it.
+    let votes = [(UInt64(9), UInt64(1)), (0, 0)].map { nonce, heard in
+      var vote = VoteMessage()
+      (vote.voter, vote.receiver) = (signer.publicKey.name, signer.publicKey.name)
+      (vote.receiverNonce, vote.bootNonce, vote.heardMicroseconds) = (nonce, 77, heard)
+      (vote.sentMicroseconds, vote.evidenceMilliseconds, vote.isReady) = (5_000_000, 0, true)
+      return signed(.vote, vote)
+    }
     let keyMessage = Datagram(header(.key), signedBy: signer) { writer in
       sealedTestKey.withUnsafeBufferPointer {
         KeyMessage(keyCommand, sealed: $0).write(to: &writer)
@@ -314,7 +327,7 @@ extension DatagramTarget {
             NetworkMessage(piece, data: UnsafeBufferPointer(start: nil, count: 0)).write(to: &$0)
           }),
         bytes(keyMessage),
-      ] + commands.map { signed(.command, $0) }
+      ] + commands.map { signed(.command, $0) } + votes
     return messages + [messages[0] + messages[2] + messages[0], messages[1] + messages[0]]
   }
 

@@ -98,6 +98,14 @@ final class Machine {
     carryOut()
   }
 
+  func receive(_ bytes: UnsafeBufferPointer<UInt8>) {
+    station.receive(bytes, from: Address(ipv4: 0x7F00_0001, port: 4000))
+    carryOut()
+  }
+
+  /// Some peer's evidence counts.
+  var hasVote: Bool { station.decision.voteCount(at: station.moment) > 0 }
+
   /// What was sent of a kind, the oldest first.
   func told<Message: Payload>(_ type: Message.Type = Message.self) throws -> [Message] {
     try sent.compactMap { try message($0) }

@@ -110,7 +110,7 @@ def make_operator(tools, folder, station_file):
     if not secret.exists():
         lines.write_text(subprocess.run([tools / "onset", "key", "operator", secret], check=True, capture_output=True,
                                         text=True).stdout)
-        subprocess.run([tools / "onset", "key", "public", folder / "station.key"], check=True)
+        subprocess.run([tools / "onset", "key", "public", folder / "station.key"], check=True, stdout=subprocess.DEVNULL)
     station_file.write_text(station_file.read_text() + "\n" + lines.read_text())
     return secret
 
@@ -118,19 +118,19 @@ def make_operator(tools, folder, station_file):
 class LiveStation:
     """A folder with everything that onsetd needs, and the process while the context is open."""
 
-    def __init__(self, onsetd, tools, folder, frames=None, board="", station=""):
+    def __init__(self, onsetd, tools, folder, frames=None, key=bytes(range(32))):
         self.onsetd, self.tools, self.folder = onsetd, tools, folder
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(30)
         self.listen_port = free_udp_port()
-        self.key = bytes(range(32))
+        self.key = key
         self.process = None
         self.messages = []
         self.surroundings = {}
-        self.write_files(frames, board, station)
+        self.write_files(frames)
 
-    def write_files(self, frames, board, station):
+    def write_files(self, frames):
         folder = self.folder
         for part in ("boards/host", "calibration/instruments", "calibration/models"):
             shutil.copytree(ROOT / part, folder / part, dirs_exist_ok=True)

@@ -9,7 +9,7 @@ import Tools
 @Suite(.serialized) struct DocumentTests {
   @Test(arguments: [
     "Pick", "Estimate", "Alert", "Health", "Ping", "Command", "Acknowledgement", "Instrument",
-    "Peaks", "Network", "Trial",
+    "Peaks", "Network", "Trial", "Vote",
   ])
   func theDocumentsTableIsTheCodes(heading: String) throws {
     let path = Golden.folder.deletingLastPathComponent().deletingLastPathComponent()
@@ -35,6 +35,7 @@ import Tools
     case "Health": DocumentRows.of(HealthMessage())
     case "Network": DocumentRows.of(NetworkPiece())
     case "Trial": DocumentRows.of(TrialMessage())
+    case "Vote": DocumentRows.of(VoteMessage())
     case "Peaks": DocumentRows.of(PeaksMessage())
     case "Instrument": DocumentRows.of(InstrumentMessage())
     case "Ping": DocumentRows.of(PingMessage())

@@ -93,6 +93,7 @@ enum Golden {
     h.droppedActions = 18
     (h.unacknowledged, h.unacknowledgedBySecond) = (5, 6)
     h.givenUp = 70_000
+    (h.quorumNeeded, h.peersReady, h.refusedVotes) = (2, 7, 19)
     return h
   }
 
@@ -152,6 +153,7 @@ enum Golden {
     alert.isDrill = true
     alert.repeat = 2
     alert.evidence = 1 + 8 + 16
+    alert.votes = 0b1000_0101
     return alert
   }
 
@@ -213,6 +215,15 @@ enum Golden {
     return trial
   }
 
+  static var vote: VoteMessage {
+    var vote = VoteMessage()
+    (vote.voter, vote.receiver) = (0x8877_6655_4433_2211, 0x1020_3040_5060_7080)
+    (vote.receiverNonce, vote.bootNonce) = (0xF0E1_D2C3_B4A5_9687, 0x0102_0304_0506_0708)
+    (vote.sentMicroseconds, vote.heardMicroseconds) = (86_400_000_123, 3_600_000_007)
+    (vote.heldMicroseconds, vote.evidenceMilliseconds, vote.isReady) = (900_001, 120, true)
+    return vote
+  }
+
   static var keyCommand: CommandMessage {
     var command = command
     (command.parameter, command.result, command.value) = (18, .none, 2)
@@ -256,6 +267,7 @@ enum Golden {
       (0..<200).map(UInt8.init).withUnsafeBufferPointer {
         NetworkMessage(piece, data: $0).write(to: &writer)
       }
+    case .vote: vote.write(to: &writer)
     case .key:
       (0..<80).map(UInt8.init).withUnsafeBufferPointer {
         KeyMessage(keyCommand, sealed: $0).write(to: &writer)
@@ -267,7 +279,9 @@ enum Golden {
   static let sealed: [MessageType] = [
     .pick, .health, .estimate, .alert, .acknowledgement, .audit, .instrument, .peaks, .trial,
   ]
-  static let signed: [MessageType] = [.ping, .pong, .command, .answer, .network, .key]
+  static let signed: [MessageType] = [
+    .ping, .pong, .command, .answer, .network, .key, .vote,
+  ]
 
   static let folder = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Golden")

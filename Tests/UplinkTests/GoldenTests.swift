@@ -74,6 +74,7 @@ import Tools
         "changed_parameters": 9, "calibration_days": -17, "drill_s": 1799, "dropped_actions": 18,
         "unacknowledged": 5, "unacknowledged_second": 6, "given_up": 70_000, "time_stratum": 1,
         "pulse_feed": 3,
+        "quorum": 0x72, "refused_votes": 19,
       ]
       for (name, value) in alarm { #expect(line[name] as? Int == value, "\(name)") }
     }
@@ -118,7 +119,7 @@ import Tools
     let alert: [String: Int] = [
       "alert_id": 4, "pick_id": 17, "pick_time_ns": 1_398_903_127_430_000_000,
       "decided_ns": 1_398_903_128_600_000_000, "level": 2, "reason": 3, "relay": 2, "drill": 1,
-      "repeat": 2, "evidence": 25,
+      "repeat": 2, "evidence": 25, "votes": 133,
     ]
     for (name, value) in alert { #expect(lines[3][name] as? Int == value, "\(name)") }
   }

@@ -11,7 +11,7 @@ import Tools
     let sizes: [MessageType: Int] = [
       .pick: 116, .estimate: 156, .alert: 112, .health: 296, .acknowledgement: 96, .audit: 128,
       .instrument: 328, .peaks: 120, .trial: 112, .network: 396,
-      .ping: 144, .pong: 400, .command: 176, .answer: 176, .key: 256,
+      .ping: 144, .pong: 400, .command: 176, .answer: 176, .key: 256, .vote: 184,
     ]
     for (type, size) in sizes { #expect(Golden.datagram(type).count == size, "\(type)") }
   }
@@ -48,6 +48,7 @@ import Tools
           let message = try KeyMessage(opened.payload)
           #expect(message.command == Golden.keyCommand)
           #expect(Array(message.sealed) == (0..<80).map(UInt8.init))
+        case .vote: #expect(try VoteMessage(opened.payload) == Golden.vote)
         case .ping: #expect(try PingMessage(opened.payload).nonce == Golden.nonce)
         case .pong: #expect(try PongMessage(opened.payload) == Golden.pong)
         case .acknowledgement:
@@ -59,7 +60,7 @@ import Tools
 
   /// Whatever bit is flipped, whatever is cut off: nothing of it is believed.
   @Test func everyFlippedBitAndEveryTruncationIsRefused() {
-    for type in [MessageType.pick, .health, .ping] {
+    for type in [MessageType.pick, .health, .ping, .vote] {
       var bytes = Golden.datagram(type).withBytes { Array($0) }
       for index in 0..<bytes.count {
         for bit in 0..<8 {
@@ -100,7 +101,7 @@ import Tools
     #expect(refusal { $0[4] = 1 } == .unknownVersion)
     #expect(refusal { $0[6] = 101 } == .wrongLength)
     #expect(refusal({ _ in }, key: Key(Octets(repeating: 9))) == .wrongTag)
-    #expect(refusal { $0[5] = 16 } == .unknownType)
+    #expect(refusal { $0[5] = 17 } == .unknownType)
     #expect(refusal { $0[5] = 0 } == .unknownType)
     #expect(refusal { $0[8] = 0x80 } == .malformed)
     #expect(refusal { $0[56] = 4 } == .malformed)

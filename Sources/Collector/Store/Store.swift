@@ -247,7 +247,7 @@ final class Store: @unchecked Sendable {
     case .instrument: try instruments.insert(InstrumentMessage(opened.payload), provenance)
     case .peaks: try peaks.insert(PeaksMessage(opened.payload), provenance)
     case .trial: try trials.insert(TrialMessage(opened.payload), provenance)
-    case .ping, .pong, .acknowledgement, .command, .answer, .network, .key: false
+    case .ping, .pong, .acknowledgement, .command, .answer, .network, .key, .vote: false
     }
   }
 

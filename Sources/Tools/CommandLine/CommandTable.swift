@@ -273,7 +273,10 @@ public enum CommandTable {
     CommandDescription(
       "key public", .run, "the public key that goes with a station's", forms: ["FILE"],
       example: "onset key public station.key",
-      notes: "FILE.pub, with which operators verify what the station answers."),
+      notes: """
+        FILE.pub, with which operators verify what the station answers. The digits that are printed
+        go into [quorum] of the site's other stations.
+        """),
     CommandDescription(
       "key station", .run, "the keys of stations, of their collector's master key",
       forms: ["CODE… --master FILE"],

@@ -22,6 +22,12 @@ struct JsonFields: FieldVisitor {
       }
       return
     }
+    if case .nibbles(let names) = field.telling {
+      for (half, name) in words(names).enumerated() {
+        fields.append((name, "\(value >> (4 * half) & 15)"))
+      }
+      return
+    }
     let text = value == unknown ? "null" : Self.text(value, field.telling)
     fields.append((field.jsonName.string, text))
   }
@@ -34,7 +40,7 @@ struct JsonFields: FieldVisitor {
 
   private static func text(_ value: some FixedWidthInteger, _ telling: Telling) -> String {
     switch telling {
-    case .number, .text, .truths: "\(value)"
+    case .number, .text, .truths, .nibbles: "\(value)"
     case .decimal(let unit, let digits): decimal(Double(value) * unit, digits)
     case .float(let digits):
       decimal(Double(Float(bitPattern: UInt32(truncatingIfNeeded: value))), digits)

@@ -68,6 +68,7 @@ extension JsonLine {
         ("decided", time(alert.decided)), ("relay", "\"\(relay)\""),
         ("drill", alert.isDrill ? "true" : "false"), ("repeat", "\(alert.repeat)"),
         ("evidence", names(alert.evidence, evidence)),
+        ("votes", names(alert.votes, voters)),
       ] + origin(header))
   }
 
@@ -83,12 +84,15 @@ extension JsonLine {
     case .instrumentFault: "the instrument is at fault"
     case .blind: "the digitizer is gone"
     case .restored: "it stood when the station stopped"
+    case .outvoted: "too few of the site's other stations had decided"
     }
   }
 
   private static let evidence = [
     "acceleration and velocity", "jma", "mmi", "two components", "p before it", "second sensor",
   ]
+
+  private static let voters = (1...7).map { "peer \($0)" } + ["this station"]
 
   /// The names of a mask's bits, as a list.
   public static func names(_ mask: some BinaryInteger, _ names: [String]) -> String {

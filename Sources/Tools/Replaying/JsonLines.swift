@@ -36,6 +36,10 @@ public enum JsonLine {
       return object(
         [("type", "\"network\""), ("station", quoted(header.station))]
           + JsonFields.of(message.piece) + origin(header))
+    case .vote:
+      return object(
+        [("type", "\"vote\""), ("station", quoted(header.station))]
+          + JsonFields.of(try VoteMessage(datagram.payload)) + origin(header))
     case .trial:
       return object(
         [("type", "\"trial\""), ("station", quoted(header.station))]

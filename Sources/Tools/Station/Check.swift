@@ -50,11 +50,12 @@ public enum Check {
         }
       }
     }
-    for (_, station) in stations {
+    for (path, station) in stations {
       if boards.isEmpty { _ = try Configuration.response(station, nil) }
       for board in boards { _ = try Configuration.response(station, board) }
       _ = try Configuration.relations(station)
-      _ = try UpstreamKeys.read(station.uplink)
+      let (keys, _) = try UpstreamKeys.read(station.uplink)
+      try Configuration.check(peers: station, keys, Path(path))
     }
     var remarks: [String] = []
     for board in boards where board.relay != nil {

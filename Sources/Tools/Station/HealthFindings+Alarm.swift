@@ -21,7 +21,7 @@ extension HealthFindings {
   /// else.
   static func severity(_ incapacity: Incapacity) -> Verdict {
     let faults: [Incapacity] = [
-      .relayFaulty, .inhibited, .inhibitUnreadable, .notLive, .lanesBroken,
+      .relayFaulty, .inhibited, .inhibitUnreadable, .notLive, .lanesBroken, .peersSilent,
     ]
     let hasRelay = !incapacity.contains(.noRelay)
     if faults.contains(where: { incapacity.contains($0) }) { return .bad }
@@ -46,6 +46,7 @@ extension HealthFindings {
       (.notLive, "no frames come or the picker settles (see digitizer)"),
       (.uncalibrated, "the vertical has no calibration (name it in [sensor])"),
       (.lanesBroken, "too few components can be believed (see channels)"),
+      (.peersSilent, "too few of the site's other stations are heard (see peers)"),
     ]
     return all.filter { incapacity.contains($0.0) }.map(\.1)
   }
@@ -67,10 +68,29 @@ extension HealthFindings {
     case 3:
       return finding(
         "relay", .bad, place + "; an alarm stands, and the digitizer is lost: nothing is seen")
+    case 4:
+      return finding(
+        "relay", .doubtful, place + "; this station has decided, and waits for the site's others")
     default:
       let verdict: Verdict = h.relay == .faulty ? .bad : h.relay == .none ? .skipped : .good
       return finding("relay", verdict, place + (h.relay == .actuated ? " by a test" : ""))
     }
+  }
+
+  /// The other stations of the site; nil where none is waited for.
+  static func peers(_ h: HealthMessage) -> Finding? {
+    guard h.quorumNeeded > 0 else { return nil }
+    let wanted = Int(h.quorumNeeded) - 1
+    let figures =
+      "\(h.peersReady) of the site's other stations are heard and could decide, \(wanted) must agree; "
+      + "\(h.refusedVotes) votes refused"
+    guard h.peersReady < h.quorumNeeded - 1 else { return finding("peers", .good, figures) }
+    let consequence =
+      h.incapacity.contains(.peersSilent) ? "no alarm can come" : "an alarm comes without them"
+    return finding(
+      "peers", .doubtful,
+      figures + ": \(consequence); do they run, is the network between them up, and has each the other's "
+        + "key, address and listen_port in [quorum]?")
   }
 
   static func calibration(_ h: HealthMessage) -> Finding {

@@ -34,9 +34,8 @@ public enum HealthFindings {
     [
       alarm(health), relay(health), running(health), clock(health, header), digitizer(health),
       channels(health), calibration(health), parameters(health), picker(health), state(health),
-      uplink(health),
-      machine(health),
-    ]
+      uplink(health), peers(health), machine(health),
+    ].compactMap { $0 }
   }
 
   static func finding(

@@ -23,9 +23,11 @@ public enum KeyFiles {
   }
 
   /// FILE.pub, with which an operator verifies what the station of this key answers.
-  public static func makePublic(_ path: String) throws {
-    let identity = SigningKey(ofStation: try read(path))
-    try write(identity.publicKey.withBytes { Array($0) }, path + ".pub", mode: 0o644)
+  /// FILE.pub; its digits, by which the other stations of a site name this one.
+  public static func makePublic(_ path: String) throws -> String {
+    let bytes = SigningKey(ofStation: try read(path)).publicKey.withBytes { Array($0) }
+    try write(bytes, path + ".pub", mode: 0o644)
+    return hexadecimal(bytes)
   }
 
   /// A pair to sign with, FILE and FILE.pub; the line for the station files that are to know it.
