@@ -11,8 +11,8 @@
 // by all of that way.
 //
 // Who has just started knows no number. It greets with none, and what it hears is no vote, but tells
-// the number to answer with; that is taken only while the peer is not heard, so that recorded
-// greetings cannot talk over a living peer. What is plainly old is refused before its signature is
+// the number to answer with; that is taken only of a later boot or while the peer is not heard, so
+// that recorded greetings cannot talk over a living peer. What is plainly old is refused before its signature is
 // tried. Who forges new ones without end uses up what is looked at of that peer, which is then silent.
 //
 //     guard link.mayBeNew(vote, epoch, boot), link.checks.take(in: second) else { … }
@@ -63,6 +63,9 @@ struct PeerLink: Sendable {
   func isProven(uptime: UInt64) -> Bool {
     proven.map { uptime - $0 <= UInt64(Quorum.calmPatience / 1000) } ?? false
   }
+
+  /// It has started again: what was recorded is of boots before.
+  func isLater(_ epoch: UInt64, _ boot: UInt32) -> Bool { epoch == self.epoch && boot > self.boot }
 
   mutating func note(
     _ vote: VoteMessage, _ epoch: UInt64, _ boot: UInt32, uptime: UInt64, isProven: Bool

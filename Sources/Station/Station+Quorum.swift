@@ -68,7 +68,10 @@ extension Station {
     guard let peer = settings.peers.place(of: vote.voter) else { throw .notOurs }
     let uptime = uptimeMicroseconds
     guard let way = links[peer].way(of: vote, nonce: settings.bootNonce, uptime: uptime) else {
-      guard !links[peer].isProven(uptime: uptime) else { throw .notOurs }
+      guard
+        !links[peer].isProven(uptime: uptime)
+          || links[peer].isLater(header.epoch, header.bootCounter)
+      else { throw .notOurs }
       links[peer].note(vote, header.epoch, header.bootCounter, uptime: uptime, isProven: false)
       // Only who knows no number greets; what answers another boot is refused as a vote.
       guard vote.receiverNonce == 0 else { throw .notOurs }

@@ -337,15 +337,19 @@ private let good = Lines(
     #expect(two.peers.place(of: two.peers[1].key.name) == 1)
     #expect(two.quorum.needed == 3 && two.quorum.withinMilliseconds == 1500)
     #expect(!two.quorum.isAloneWhenSilent)
-    #expect(try read(quorum("needed = 2", "peer_1 = \"\(Self.digits) a 1\"")).quorum.isAloneWhenSilent)
+    let alone = try read(
+      quorum("needed = 2", "peer_1 = \"\(Self.digits) a 1\"", "when_silent = \"alone\""))
+    #expect(alone.quorum.isAloneWhenSilent && alone.quorum.withinMilliseconds == 2000)
   }
 
   @Test func aQuorumThatIsWrong() {
     func refusal(_ lines: String...) -> String {
-      refused(Lines(([good.text, "[quorum]"] + lines).joined(separator: "\n")))
+      refused(
+        Lines(([good.text, "[quorum]", "when_silent = \"wait\""] + lines).joined(separator: "\n")))
     }
     let (one, other) = ("peer_1 = \"\(Self.digits) a 1\"", "peer_2 = \"\(Self.otherDigits) a 1\"")
     #expect(refusal("needed = 2").contains("missing key peer_1 in [quorum]"))
+    #expect(refused(quorum("needed = 2", one)).contains("missing key when_silent in [quorum]"))
     #expect(refusal(one).contains("missing key needed in [quorum]"))
     #expect(refusal("needed = 3", one).contains("at most the number of peers and one more"))
     #expect(refusal("needed = 1", one).contains("from 2 to 8"))
@@ -354,10 +358,13 @@ private let good = Lines(
       refusal("needed = 2", one, "peer_3 = \"\(Self.digits) b 1\"")
         .contains("has the key of a peer before it"))
     #expect(refusal("needed = 2", one, "within_milliseconds = 999").contains("from 1000 to 10000"))
-    for peer in ["\(Self.digits) a", "\(Self.digits) a 0", "\(Self.digits) a 65536", "\(Self.digits)a 1",
+    for peer in [
+      "\(Self.digits) a", "\(Self.digits) a 0", "\(Self.digits) a 65536", "\(Self.digits)a 1",
       "\(Self.digits) a 1 ", "\(Self.digits) a 1x", "a 1",
     ] {
-      #expect(refusal("needed = 2", "peer_1 = \"\(peer)\"").contains("must be 64 hexadecimal digits, a public key"), "\(peer)")
+      #expect(
+        refusal("needed = 2", "peer_1 = \"\(peer)\"").contains(
+          "must be 64 hexadecimal digits, a public key"), "\(peer)")
     }
   }
 

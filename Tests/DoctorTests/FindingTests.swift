@@ -169,6 +169,7 @@ private func verdicts(
   @Test func whoTakesThePulsesEdgesIsSaid() {
     let clock = verdicts { h, _ in h.machine.pulseFeed = .taken }["clock"]!
     #expect(clock.0 == .good && clock.1.contains("chrony takes the pulse's edges"))
+  }
 
   @Test func theSitesOtherStationsAreSaid() {
     #expect(verdicts { _, _ in }["peers"] == nil)

@@ -137,8 +137,8 @@ private final class Site {
 
   /// `shaken`: those at which the earthquake is felt; the others have its noise alone.
   func run(
-    _ seconds: ClosedRange<Int>, shaken: Set<Int>, _ each: (Double) throws -> Void = { _ in }
-  ) rethrows {
+    _ seconds: ClosedRange<Int>, shaken: Set<Int>, _ each: (Double) -> Void = { _ in }
+  ) {
     while frame < seconds.upperBound * 100 {
       step { index in
         let first = frame
@@ -147,7 +147,7 @@ private final class Site {
         let quiet = (first + 400 * index) % 1600
         return earthquake[quiet..<(quiet + 4)]
       }
-      try each(Double(frame) / 100)
+      each(Double(frame) / 100)
     }
   }
 }
@@ -190,7 +190,9 @@ extension Machine {
     #expect(told.contains { $0.votes == 0x80 && $0.level == .watch })
     #expect(told.contains { $0.level == .clear && $0.reason == .outvoted })
     let health = site.machines[1].health
-    #expect(health.quorumNeeded == 2 && health.peersReady == 1 && health.refusedVotes < 3)
+    #expect(health.quorumNeeded == 2 && health.peersReady == 1)
+    // What the network has doubled.
+    #expect(health.refusedVotes < 10)
     #expect(health.incapacity.isEmpty)
   }
 
@@ -291,7 +293,7 @@ extension Machine {
     try site.restart(0)
     site.run(32...33, shaken: [])
     // Greetings of the start name nobody's boot and are no votes.
-    replay("another boot", recorded.filter { VoteOf($0.bytes).receiverNonce != 0 })
+    replay("another boot", recorded.filter { voteOf($0.bytes).receiverNonce != 0 })
     site.isConnected = { _, _ in true }
     site.run(33...36, shaken: [])
     replay("once they know each other", recorded)
@@ -332,8 +334,10 @@ extension Machine {
       _ change: (inout VoteMessage) -> Void, key: SigningKey = SigningKey(ofStation: Site.key(1))
     ) -> Bool {
       let newest = site.recorded.last { $0.to == 0 }!
-      var vote = VoteOf(newest.bytes)
+      var vote = voteOf(newest.bytes)
+      // Half a second later.
       (vote.sentMicroseconds, vote.evidenceMilliseconds) = (vote.sentMicroseconds + 500_000, 0)
+      vote.heldMicroseconds += 500_000
       change(&vote)
       var header = newest.bytes.withUnsafeBufferPointer { try! OpenedDatagram($0, key: nil).header }
       header.sequence += 1
@@ -387,6 +391,6 @@ extension Machine {
 }
 
 /// What a datagram says, whoever made it.
-private func VoteOf(_ bytes: [UInt8]) -> VoteMessage {
+private func voteOf(_ bytes: [UInt8]) -> VoteMessage {
   bytes.withUnsafeBufferPointer { try! VoteMessage(OpenedDatagram($0, key: nil).payload) }
 }

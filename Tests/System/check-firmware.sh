@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # check-firmware.sh FOLDER: no Swift object of the firmware may refer to the C library's heap, and the
-# stripped program stays below 500 kB. The compiler's -no-allocations does not see C's malloc; this does.
+# stripped program stays below 510 kB. The compiler's -no-allocations does not see C's malloc; this does.
 set -euo pipefail
 folder=$1
 nm=$(command -v llvm-nm || command -v nm)
@@ -20,4 +20,4 @@ trap 'rm -f "$stripped"' EXIT
 strip -o "$stripped" "$folder/onsetd"
 size=$(stat -c %s "$stripped")
 echo "firmware: $(echo "$objects" | wc -l) Swift objects without a reference to the heap, $size bytes stripped"
-[ "$size" -le 500000 ] || { echo "the limit is 500000 bytes" >&2; exit 1; }
+[ "$size" -le 510000 ] || { echo "the limit is 510000 bytes" >&2; exit 1; }

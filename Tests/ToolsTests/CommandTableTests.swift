@@ -109,7 +109,7 @@ extension CommandDescription: CustomTestStringConvertible {
   }
 
   @Test func everyTypeOfMessageCanBeChosen() throws {
-    #expect(MessageFilter.types.count == 15 && MessageType(rawValue: 16) == nil)
+    #expect(MessageFilter.types.count == 16 && MessageType(rawValue: 17) == nil)
     #expect(throws: ToolError.self) { try MessageFilter("pick,") }
   }
 

@@ -126,7 +126,7 @@ import Uplink
         "uptime_s":1000,"sent":100,"send_failures":1,"accepted":2,"rejected":3,"picks":4,\
         "noise_counts":812.50,"last_pick":"2020-03-01T00:00:00.000000Z","live":true,\
         "kernels_rejected":true,"network_missing":false,"estimator_network_missing":false,\
-        "software":"0.1.0","model":"sta-lta","relay":"at rest","alarm":"watch","latch":true,\
+        "software":"0.1.0","model":"sta-lta","quorum_needed":0,"peers_ready":0,"refused_votes":0,"relay":"at rest","alarm":"watch","latch":true,\
         "state_lost":true,"inhibit":"unreadable","unarmed_because":["inhibit unreadable","drill"],\
         "changed":["trigger_ratio","drill"],"calibration_days":-17,"drill_s":1799,"dropped":18,\
         "unacknowledged":0,"given_up":0,"unacknowledged_second":0,\
@@ -152,7 +152,7 @@ import Uplink
         "resident_kib":null,"memory_available_mib":null,"disk_free_mib":null,"uptime_s":0,"sent":0,\
         "send_failures":0,"accepted":0,"rejected":0,"picks":0,"noise_counts":0.00,"last_pick":null,\
         "live":false,"kernels_rejected":false,"network_missing":false,\
-        "estimator_network_missing":false,"software":"","model":"","relay":"none","alarm":"quiet",\
+        "estimator_network_missing":false,"software":"","model":"","quorum_needed":0,"peers_ready":0,"refused_votes":0,"relay":"none","alarm":"quiet",\
         "latch":false,"state_lost":false,"inhibit":"none","unarmed_because":[],"changed":[],\
         "calibration_days":null,"drill_s":0,"dropped":0,\
         "unacknowledged":0,"given_up":0,"unacknowledged_second":0,\

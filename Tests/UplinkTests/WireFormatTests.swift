@@ -157,7 +157,7 @@ import Tools
     }
     let health = Golden.datagram(.health).withBytes { Array($0[64..<280]) }
     for (offset, value) in [
-      (76, 16), (144, 16), (93, 4), (145, 7), (184, 4), (185, 4), (186, 4), (187, 4), (189, 1),
+      (76, 16), (144, 16), (93, 4), (145, 7), (184, 4), (185, 5), (186, 4), (187, 4), (189, 2),
       (191, 128), (206, 17), (207, 4),
     ] {
       var bytes = health
@@ -185,7 +185,7 @@ import Tools
     }
     let alert = Golden.datagram(.alert).withBytes { Array($0[64..<96]) }
     for (offset, value) in [
-      (24, 0), (24, 4), (25, 0), (25, 11), (26, 4), (27, 2), (29, 64), (30, 1), (31, 1), (0, 0),
+      (24, 0), (24, 4), (25, 0), (25, 12), (26, 4), (27, 2), (29, 64), (31, 1), (0, 0),
     ] {
       var bytes = alert
       bytes[offset] = UInt8(value)

@@ -61,7 +61,9 @@ struct StationState {
   /// that was cut off in an alarm never says that it is over. nil where there is none yet.
   var alarm: String? {
     if let alert = newestAlert { return alert.level == .clear ? "quiet" : "\(alert.level)" }
-    return health.map { ["quiet", "watch", "alarm", "alarm, digitizer lost", "watch"][Int($0.alarmState)] }
+    return health.map {
+      ["quiet", "watch", "alarm", "alarm, digitizer lost", "watch"][Int($0.alarmState)]
+    }
   }
 
   /// nil where a health message has come after it.

@@ -89,7 +89,8 @@ extension HealthFindings {
       h.incapacity.contains(.peersSilent) ? "no alarm can come" : "an alarm comes without them"
     return finding(
       "peers", .doubtful,
-      figures + ": \(consequence); do they run, is the network between them up, and has each the other's "
+      figures
+        + ": \(consequence); do they run, is the network between them up, and has each the other's "
         + "key, address and listen_port in [quorum]?")
   }
 
