@@ -4,6 +4,7 @@
 # make firmware   onsetd as Embedded Swift, proved allocation-free
 # make board-test the AArch64 firmware on an emulated board: real kernel, sound card and pins; faults
 # make soak       a day of the firmware in a quarter of an hour, in virtual time
+# make test-quorum  stations of one site, as processes, whose alarms wait for each other
 # make test-time  a station beside a real chronyd, which it tells of its pulse and asks for the time
 # make test-sensor  digitizers on the pins of a board, in virtual time: the kernel's own driver, an SPI bus
 # make package    Debian packages of station, tools and collector, in .build/packages; RELEASE=13, ARCH=arm64
@@ -51,7 +52,7 @@ define install
 	  DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends install $$missing > /dev/null; fi
 endef
 
-.PHONY: demo test test-long test-swift test-firmware test-inputs test-time test-sensor test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
+.PHONY: demo test test-long test-swift test-firmware test-inputs test-quorum test-time test-sensor test-collector test-calibration test-aarch64 test-training board-test soak fuzz firmware bench format lint \
   package package-test packages-package packages-package-test \
   packages packages-test packages-chrony packages-board packages-room packages-country packages-association packages-soak clean
 
@@ -63,7 +64,7 @@ demo: packages
 
 test: packages-test lint test-swift test-firmware test-training
 
-test-long: packages-test test-inputs test-time test-collector test-calibration test-aarch64 fuzz board-test
+test-long: packages-test test-inputs test-quorum test-time test-collector test-calibration test-aarch64 fuzz board-test
 
 test-swift:
 	swift build --build-tests
@@ -81,7 +82,6 @@ test-firmware: firmware
 	swift build -c release --product onset-collector
 	python3 Tests/System/test_firmware.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_doctor.py $(FIRMWARE)/release/onsetd .build/release
-	python3 Tests/System/test_quorum.py $(FIRMWARE)/release/onsetd .build/release
 	python3 Tests/System/test_tools.py .build/release
 	python3 Tests/System/test_phasenet.py .build/release
 	python3 Tests/System/test_estimates.py .build/release
@@ -92,6 +92,11 @@ test-inputs: firmware
 	swift build -c release --product asound_module_pcm_onset
 	/usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release AnyShakeTest & line=$$!; \
 	  /usr/bin/python3 Tests/System/test_inputs.py $(FIRMWARE)/release/onsetd .build/release ShakeTest SetupTest; wait $$line
+
+test-quorum: firmware
+	swift build -c release --product onset
+	swift build -c release --product asound_module_pcm_onset
+	python3 Tests/System/test_quorum.py $(FIRMWARE)/release/onsetd .build/release
 
 test-time: packages-chrony firmware
 	swift build -c release --product onset

@@ -12,6 +12,7 @@ func evaluate(_ parsed: CommandLineArguments) throws {
     try evaluateImpostors(parsed)
     return
   }
+  guard parsed.values["--site"] == nil else { throw ToolError("--site stands beside --impostors") }
   if let path = parsed.values["--strong-motion"] {
     try evaluateStrongMotion(path, parsed)
     return
@@ -127,9 +128,10 @@ private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
   }
   let options = try trialOptions(parsed)
   let seed = UInt64(try parsed.wholeNumber("--seed") ?? 1)
+  let share = try parsed.number("--site")
   let isJson = parsed.flags.contains("--json")
   if let index = try parsed.wholeNumber("--trial") {
-    let told = try ImpostorTrials(options).tell(index, seed: seed)
+    let told = try ImpostorTrials(options, otherShare: share).tell(index, seed: seed)
     print(isJson ? told.json : told.text)
     if let path = parsed.values["--dump"] {
       try told.accelerations.write(to: URL(fileURLWithPath: path))
@@ -141,7 +143,8 @@ private func evaluateImpostors(_ parsed: CommandLineArguments) throws {
   var refused = Refused()
   var recordCount = 0
   if let count = try parsed.wholeNumber("--impostors") {
-    report = try ImpostorTrials(options).report(count, seed: seed, progress: StandardError.note)
+    report = try ImpostorTrials(options, otherShare: share)
+      .report(count, seed: seed, progress: StandardError.note)
   }
   if let count = try parsed.wholeNumber("--synthetic") {
     let outcome = try SyntheticTrials(options).earthquakes(

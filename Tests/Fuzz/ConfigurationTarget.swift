@@ -26,6 +26,8 @@ struct ConfigurationTarget: Target {
       "[pps]\n", "kind = \"shake\"\n", "kind = \"anyshake\"\n", "private_interface = \"eth1\"\n",
       "kind = \"iio\"\n", "device = \"/dev/pps0\"\n",
       "chrony_socket = \"/run/chrony.onset.sock\"\n", "auxiliary_picks = true\n",
+      "[quorum]\n", "needed = 2\n", "when_silent = \"wait\"\n", "within_milliseconds = 1000\n",
+      "peer_1 = \"\(String(repeating: "9a", count: 32)) 192.0.2.7 6465\"\n",
       "kind = \"ads1256\"\n",
       "[picker]\n", "[store]\n", "[rule]\n", "url = ", "kind = \"mqtt\"\n", "*",
       "format = 1\n", "999999999999999", "9223372036854775807",

@@ -179,6 +179,10 @@ public enum CommandTable {
         "--impostors", value: "COUNT", in: .whole(1...100_000_000),
         "Judges alarms on so much that is no earthquake, by kind."),
       CommandOption(
+        "--site", value: "SHARE", in: .real(0...1),
+        "Beside --impostors: the alarm waits for another station of the site ([quorum], two of two), which "
+          + "feels this share of what moves the floor."),
+      CommandOption(
         "--trial", value: "K", in: .whole(0...100_000_000), "Tells one of the impostors in full."),
       CommandOption(
         "--dump", value: "OUT.f32",

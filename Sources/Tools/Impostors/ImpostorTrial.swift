@@ -64,4 +64,16 @@ struct ImpostorTrial: Sendable {
       on: ground, from: start, peak: peakMetresPerSecondSquared, isBandLimited: isBandLimited)
     parameters = draw.parameters
   }
+
+  /// What another station of the site feels, some metres away: this share of what moves the floor, a
+  /// hundredth of a second later, and nothing of what happens in the first one or in somebody's hand.
+  func atAnotherStation(share: Double) -> [SIMD4<Double>] {
+    let isFelt = !kind.isElectrical && kind != .handling
+    return ground.indices.map { index in
+      // Other noise: the same of another time.
+      let still = earthquake == nil ? ground[(index + ground.count / 2) % ground.count] : ground[index]
+      guard isFelt, index > 0 else { return still }
+      return still + share * (frames[index - 1] - ground[index - 1])
+    }
+  }
 }

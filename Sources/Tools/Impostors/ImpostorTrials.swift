@@ -69,9 +69,13 @@ private final class Progress: Sendable {
 public struct ImpostorTrials: Sendable {
   private let options: ReplayOptions
   private let station: SyntheticTrials
+  private let otherShare: Double?
 
-  public init(_ options: ReplayOptions) {
+  /// `otherShare`: another station of the site is waited for, and feels so much of what moves the
+  /// floor; nil for a station that is alone.
+  public init(_ options: ReplayOptions, otherShare: Double? = nil) {
     self.options = options
+    self.otherShare = otherShare
     station = SyntheticTrials(options)
   }
 
@@ -91,25 +95,32 @@ public struct ImpostorTrials: Sendable {
       hasWatch: alerts.contains { $0.level == .watch },
       reason: alerts.first { $0.level == .alarm }?.reason)
     if outcome.reason != nil && trial.earthquake != nil {
-      let own = try self.alerts(trial.ground, missing: 0..<0)
+      let own = try self.alerts(
+        trial.ground, other: otherShare.map { _ in trial.ground }, missing: 0..<0)
       outcome.isEarthquakes = own.contains { $0.level == .alarm }
     }
     return outcome
   }
 
   func alerts(of trial: ImpostorTrial) throws -> [Alert] {
-    try alerts(trial.frames, missing: trial.missing)
+    try alerts(
+      trial.frames, other: otherShare.map(trial.atAnotherStation), missing: trial.missing)
   }
 
-  /// What a station says of a stream, without repeats.
-  func alerts(_ frames: [SIMD4<Double>], missing: Range<Int>) throws -> [Alert] {
+  /// What a station says of a stream, without repeats. `other`: that of the one it waits for.
+  func alerts(
+    _ frames: [SIMD4<Double>], other: [SIMD4<Double>]? = nil, missing: Range<Int>
+  ) throws -> [Alert] {
     var alerts: [Alert] = []
     var place = 0
     // Half a frame more, because a product of seconds and rate may fall short of a whole number.
-    try station.run(seconds: (Double(frames.count) + 0.5) / SyntheticTrials.rateHertz) { index in
-      place = index
-      return frames[index]
-    } told: { messages, time in
+    try station.run(
+      seconds: (Double(frames.count) + 0.5) / SyntheticTrials.rateHertz,
+      ground: { index in
+        place = index
+        return frames[index]
+      }, other: other.map { other in { other[$0] } }
+    ) { messages, time in
       for alert in messages.alerts {
         alerts.append((time, alert.message.level, alert.message.reason))
       }

@@ -158,35 +158,38 @@ public struct SyntheticTrials: Sendable {
     return quiet
   }
 
-  /// Runs a station over what `ground` gives; `told` what each block gave rise to.
+  /// Runs a station over what `ground` gives; `told` what each block gave rise to. `other`: the
+  /// ground of another station of its site, which it waits for.
   func run(
-    seconds: Double, ground: (Int) -> SIMD4<Double>,
+    seconds: Double, ground: (Int) -> SIMD4<Double>, other: ((Int) -> SIMD4<Double>)? = nil,
     told: (DrawnMessages, Double) -> Void, isMissing: () -> Bool = { false }
   ) throws {
-    let settings = settings
-    var arena = try options.arena()
-    defer { withExtendedLifetime(options) { arena.seal() } }
-    var station = options.station(settings, arena: &arena)
-    var frames: [Frame] = []
+    var site = try TrialSite(options, settings, isPair: other != nil)
+    var (frames, others): ([Frame], [Frame]) = ([], [])
     var firstFrame: Int64 = 0
     let count = Int(seconds * Self.rateHertz)
     for index in 0..<count {
-      let counts = Self.countsPerUnit * ground(index)
+      let own = ground(index)
+      if let other {
+        others.append(Self.frame(other(index)))
+        if others.count == Self.blockFrames {
+          site.feedOther(others, at: Int64(index + 1 - others.count))
+          others.removeAll(keepingCapacity: true)
+        }
+      }
       if isMissing() {
         firstFrame = Int64(index) + 1
         frames.removeAll(keepingCapacity: true)
         continue
       }
-      let limited = counts.clamped(
-        lowerBound: SIMD4(repeating: -2_147_483_648), upperBound: SIMD4(repeating: 2_147_483_647))
-      frames.append(Frame(limited.rounded(.toNearestOrEven)))
+      frames.append(Self.frame(own))
       guard frames.count == Self.blockFrames else { continue }
-      feed(&station, frames, firstFrame)
+      site.feed(frames, at: firstFrame)
       firstFrame += Int64(frames.count)
       frames.removeAll(keepingCapacity: true)
       var messages = DrawnMessages()
       var hasTold = false
-      while let datagram = station.nextDatagram() {
+      while let datagram = site.next() {
         hasTold = true
         try datagram.withBytes { bytes throws in
           try messages.take(try OpenedDatagram(bytes, key: nil))
@@ -196,16 +199,10 @@ public struct SyntheticTrials: Sendable {
     }
   }
 
-  private func feed(_ station: inout Station, _ frames: [Frame], _ firstFrame: Int64) {
-    var clock = ClockReading()
-    (clock.state, clock.source) = (.locked, .record)
-    frames.withUnsafeBufferPointer {
-      station.process(
-        Block(
-          frames: $0, firstFrame: firstFrame,
-          firstFrameTime: UTC(nanoseconds: firstFrame * 10_000_000),
-          nanosecondsPerFrame: 1e7, clock: clock))
-    }
+  private static func frame(_ ground: SIMD4<Double>) -> Frame {
+    let limited = (countsPerUnit * ground).clamped(
+      lowerBound: SIMD4(repeating: -2_147_483_648), upperBound: SIMD4(repeating: 2_147_483_647))
+    return Frame(limited.rounded(.toNearestOrEven))
   }
 }
 
