@@ -22,15 +22,20 @@ struct TrialSite: ~Copyable {
   private var told: [Datagram] = []
 
   init(_ options: ReplayOptions, _ settings: StationSettings, isPair: Bool) throws {
+    // All that can fail comes before the first member.
+    var firstArena = try options.arena()
+    var secondArena = try options.arena()
     self.options = options
-    firstArena = try options.arena()
-    secondArena = try options.arena()
-    guard isPair else {
-      first = options.station(settings, arena: &firstArena)
-      return
-    }
+    let members = Self.members(settings)
+    first = options.station(isPair ? members[0] : settings, arena: &firstArena)
+    second = isPair ? options.station(members[1], arena: &secondArena) : nil
+    self.firstArena = firstArena
+    self.secondArena = secondArena
+  }
+
+  private static func members(_ settings: StationSettings) -> [StationSettings] {
     let keys = (1...2).map { Key(Octets(repeating: $0)) }
-    let members = (0...1).map { own in
+    return (0...1).map { own in
       var member = settings
       member.keys = UpstreamKeys(keys[own])
       (member.epoch, member.bootNonce) = (UInt64(own + 1), UInt64(own + 1))
@@ -41,8 +46,6 @@ struct TrialSite: ~Copyable {
       member.quorum.isAloneWhenSilent = false
       return member
     }
-    first = options.station(members[0], arena: &firstArena)
-    second = options.station(members[1], arena: &secondArena)
   }
 
   /// A block without a gap, a hundred frames a second.
