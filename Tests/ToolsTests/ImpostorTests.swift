@@ -151,6 +151,20 @@ import Testing
     #expect(other != together && other.map(\.kind) == together.map(\.kind))
   }
 
+  /// A vehicle that closes the relay of a station that is alone, and no other's.
+  @Test func anotherStationOfTheSiteHasToFeelIt() throws {
+    func alerts(_ share: Double?) throws -> [ImpostorTrials.Alert] {
+      let trials = ImpostorTrials(ReplayOptions(), otherShare: share)
+      let trial = trials.trial(22, seed: 101)
+      #expect(trial.kind == .vehicle && trial.earthquake == nil)
+      return try trials.alerts(of: trial)
+    }
+    #expect(try alerts(nil).contains { $0.level == .alarm })
+    let unfelt = try alerts(0)
+    #expect(unfelt.map(\.level) == [.watch, .clear] && unfelt.last?.reason == .outvoted)
+    #expect(try alerts(1).contains { $0.level == .alarm })
+  }
+
   @Test func aTrialIsToldAndDumped() throws {
     let trials = ImpostorTrials(options)
     let index = ImpostorKind.allCases.firstIndex(of: .settlingAfterGap)!
