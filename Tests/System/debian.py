@@ -13,6 +13,8 @@ import time
 import unittest
 
 RELEASE, ARCH = sys.argv[1:3]
+# A network of its own, on which systemd can limit whom a unit talks to: it does that by BPF.
+ISOLATED = ["--private-network", "--system-call-filter=bpf", "--capability=CAP_BPF,CAP_PERFMON"]
 PACKAGES, CACHE = (pathlib.Path(a).resolve() for a in sys.argv[3:5])
 SOURCES = pathlib.Path(__file__).resolve().parents[2]
 NATIVE = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip() == ARCH
@@ -113,7 +115,7 @@ class System:
         if not self.boots: return
         self.nspawn = subprocess.Popen(
             ["systemd-nspawn", "--quiet", "--directory", self.root, "--boot", "--register=no", "--keep-unit",
-             "--console=pipe", "--resolv-conf=bind-host", *(["--private-network"] if self.isolated else [])], stdin=subprocess.DEVNULL,
+             "--console=pipe", "--resolv-conf=bind-host", *(ISOLATED if self.isolated else [])], stdin=subprocess.DEVNULL,
             stdout=self.stack.enter_context(open(self.work / "console", "wb")), stderr=subprocess.STDOUT,
             start_new_session=True)
         self.stack.callback(self.end)
