@@ -28,12 +28,11 @@ AMPLITUDES = [1, 2, 3, 4, 5, 6, 7, 8, 13, 17]
 HORIZONTALS = [6, 12, 16]
 GAIN_STEPS = 24
 HELD_BACK = 10  # One event of so many.
-STRONG_SHARE = 0.45
+STRONG_SHARE = 0.18
 FOLDS = 10
 SETTLED_SECONDS = 1.8  # Before that nobody knows much, and it would show in what is said later.
 INPUT_UNIT = 1 / 64
 SEARCHED_SECONDS, SHAKING_SECONDS = 60, 120
-NOISE_SECONDS, NOISE_RATIO = 10, 4
 
 
 def plan(width):
@@ -204,17 +203,11 @@ def strong_motion(options):
             if line["type"] == "estimate":
                 continue
             truth = [float(row["magnitude"] or "nan"), np.log10(float(row["hypo_km"] or "nan")),
-                     shaking(a, sample, end, line["observed_pga_ms2"]), shaking(v, sample, end, line["observed_pgv_ms"])]
+                     np.log10(a[sample:end].max() / line["observed_pga_ms2"]),
+                     np.log10(v[sample:end].max() / line["observed_pgv_ms"])]
             rows.append((row["event_id"] or row["source"], line["after_p_s"], line["codes"], truth,
                          relations.get(round(2 * line["after_p_s"]) / 2, [np.nan] * 4)))
     return rows
-
-
-def shaking(motion, sample, end, seen):
-    """How much larger it becomes than what was seen, as a logarithm; NaN where it does not rise from the sensor's noise."""
-    before = motion[max(sample - int(NOISE_SECONDS * ground.RATE), 0):max(sample - int(ground.RATE), 1)]
-    peak = motion[sample:end].max()
-    return np.log10(peak / seen) if peak > NOISE_RATIO * before.max() else np.nan
 
 
 def out_of_fold(network, windows, rows, generator, options):
@@ -258,9 +251,7 @@ def correction(quantiles, targets, events):
         effective = 1 / (weight ** 2).sum()
         share = effective / (effective + 10)
         shift = share * (weight * error).sum()
-        # That 68 % are inside; a mean of squares would be that of the few windows that are far off.
-        ratio, order = ((error - shift).abs() / spread).sort()
-        stretch = ratio[(weight[order].cumsum(0) < QUANTILES[2] - QUANTILES[0]).sum()]
+        stretch = (weight * ((error - shift) / spread) ** 2).sum().sqrt()
         result.append((shift.item(), (stretch ** share).item()))
     return result
 
