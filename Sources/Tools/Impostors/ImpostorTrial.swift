@@ -71,7 +71,8 @@ struct ImpostorTrial: Sendable {
     let isFelt = !kind.isElectrical && kind != .handling
     return ground.indices.map { index in
       // Other noise: the same of another time.
-      let still = earthquake == nil ? ground[(index + ground.count / 2) % ground.count] : ground[index]
+      let place = earthquake == nil ? (index + ground.count / 2) % ground.count : index
+      let still = ground[place]
       guard isFelt, index > 0 else { return still }
       return still + share * (frames[index - 1] - ground[index - 1])
     }
