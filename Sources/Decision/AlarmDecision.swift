@@ -327,7 +327,10 @@ public struct AlarmDecision: Sendable {
       alert.id = count
     }
     if level == .clear {
-      if was == .alarm || was == .blind { lastClear = now.monotonicNanoseconds }
+      // Whoever ends a call does not want the next estimate to call again.
+      if was == .alarm || was == .blind || (was == .called && input == .released) {
+        lastClear = now.monotonicNanoseconds
+      }
     } else {
       entered = now
       if let estimate {

@@ -50,6 +50,8 @@ public struct Runner<Clock: HostClock>: ~Copyable {
   private static var edgesPerWakeUpMaximum: Int { 16 }
   private static var retryMilliseconds: Int32 { 100 }
   private static var waitMilliseconds: Int32 { 1000 }
+  /// Half of what its votes are apart.
+  private static var callingMilliseconds: Int32 { 50 }
 
   public var station: Station
   public private(set) var clock: SampleClock
@@ -248,9 +250,9 @@ public struct Runner<Clock: HostClock>: ~Copyable {
       Self.add(scribe.descriptor, to: descriptors, &count)
       let signalIndex = count
       Self.add(signalDescriptor, to: descriptors, &count)
-      let timeout =
-        capture.needsRetry
-        ? Runner.retryMilliseconds : Runner.waitMilliseconds
+      var timeout = capture.needsRetry ? Runner.retryMilliseconds : Runner.waitMilliseconds
+      // Whoever waits for the site's others asks and looks often, whenever frames come.
+      if station.isCalling { timeout = min(timeout, Runner.callingMilliseconds) }
       _ = poll(descriptors.baseAddress, nfds_t(count), timeout)
       capture.acknowledge(UnsafeMutableBufferPointer(rebasing: descriptors[0..<captureCount]))
       // A line that was taken away would wake the loop for ever; time goes on in holdover.

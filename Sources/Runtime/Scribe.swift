@@ -220,6 +220,7 @@ public struct Scribe: ~Copyable {
     let desk = place.assumingMemoryBound(to: Desk.self)
     var shadow: ShadowNetwork?
     var lookUps = InlineArray<9, LookUp>(repeating: LookUp())
+    var nextHost = 0
     var chrony = ChronyQuestions()
     while true {
       desk.pointee.chronyFeed.pass(monotonicNow: clinux_monotonic_nanoseconds())
@@ -239,11 +240,15 @@ public struct Scribe: ~Copyable {
       if let answer = chrony.pass(monotonicNow: clinux_monotonic_nanoseconds()) {
         note(answer, desk)
       }
-      for host in 0..<hostsMaximum where desk.pointee.hosts[host].hasName {
-        lookUp(host, &lookUps[host], desk)
+      // A name server that is gone is waited for once between orders, whoever's name it is.
+      var hasAsked = false
+      for step in 0..<hostsMaximum where !hasAsked {
+        let host = (nextHost + step) % hostsMaximum
+        guard desk.pointee.hosts[host].hasName, lookUp(host, &lookUps[host], desk) else { continue }
+        (hasAsked, nextHost) = (true, host + 1)
       }
       var bell = pollfd(fd: desk.pointee.ordersBell, events: Int16(POLLIN), revents: 0)
-      _ = poll(&bell, 1, machineMilliseconds)
+      _ = poll(&bell, 1, hasAsked ? 0 : machineMilliseconds)
       clinux_clear_event(desk.pointee.ordersBell)
     }
   }
@@ -269,23 +274,25 @@ public struct Scribe: ~Copyable {
   }
 
   @inline(never)
+  /// Whether a name server was asked.
   private static func lookUp(
     _ place: Int, _ state: inout LookUp, _ desk: UnsafeMutablePointer<Desk>
-  ) {
+  ) -> Bool {
     let isAnswering = desk.pointee.answering.load(ordering: .relaxed) >> UInt16(place) & 1 == 1
     let wait = !state.isFound ? retrySeconds : isAnswering ? lookUpSeconds : silentSeconds
     let now = clinux_monotonic_nanoseconds()
-    guard now - state.last >= wait * nanosecondsPerSecond else { return }
+    guard now - state.last >= wait * nanosecondsPerSecond else { return false }
     state.last = now
     // An address that answers is kept; one that does not may not be the only one of its name.
     if state.isFound && !isAnswering { state.turn &+= 1 }
     let host = desk.pointee.hosts[place]
     // A name server that is gone does not make the collector go.
-    guard let address = Address.find(host.name, host.port, turn: state.turn) else { return }
+    guard let address = Address.find(host.name, host.port, turn: state.turn) else { return true }
     state.isFound = true
     if desk.pointee.places.put(Place(host: place, address: address)) {
       clinux_signal_event(desk.pointee.outcomesBell)
     }
+    return true
   }
 
   /// All that wait, with one flush.

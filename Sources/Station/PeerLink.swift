@@ -25,7 +25,7 @@ import Uplink
 struct PeerLink: Sendable {
   /// There and back within a site takes milliseconds.
   static let wayMaximum: Int64 = 1_000_000
-  /// Three times as many as it sends while it votes, with answers.
+  /// Twice as many as it sends while it votes, with answers.
   private static let checksASecond: UInt32 = 64
 
   var checks = Budget(PeerLink.checksASecond)
@@ -52,7 +52,10 @@ struct PeerLink: Sendable {
   /// How long there and back took, in microseconds; nil where it does not answer this boot, or what it
   /// answers is too old.
   func way(of vote: VoteMessage, nonce: UInt64, uptime: UInt64) -> Int64? {
-    guard vote.receiverNonce == nonce, nonce != 0, vote.heardMicroseconds != 0 else { return nil }
+    // Nothing that this station has not sent: a peer that lies does not make the sum overflow.
+    guard vote.receiverNonce == nonce, nonce != 0, vote.heardMicroseconds != 0,
+      vote.heardMicroseconds <= sent
+    else { return nil }
     let way =
       Int64(clamping: uptime) - Int64(clamping: vote.heardMicroseconds)
       - Int64(vote.heldMicroseconds)

@@ -32,6 +32,8 @@ extension Station {
   /// Also one that stands while the digitizer is lost.
   public var isInAlarm: Bool { decision.isAlarm }
   public var isLatched: Bool { settings.alarm.isLatched }
+  /// A decision waits for the site's other stations.
+  public var isCalling: Bool { decision.isCalled }
 
   /// Says where the lines are to stand, when that has changed or the relay does not obey.
   mutating func drive(isRetry: Bool = false) {

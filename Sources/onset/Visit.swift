@@ -79,12 +79,14 @@ func verifyVisit(_ parsed: CommandLineArguments, report path: String) throws {
     throw UsageError("--verify-visit REPORT takes --public FILE.pub or --station FILE alone")
   }
   var trusted = try parsed.values["--public"].map { [try KeyFiles.publicKey($0)] } ?? []
+  var own: PublicKey?
   if let file = parsed.values["--station"] {
     let station = try stationFile(file)
     trusted += (0..<station.operators.count).map { station.operators[$0].key }
     // Whoever may read the station's key can believe what the station has signed.
     if let key = try? KeyFiles.read(station.uplink.first.keyFile.string) {
-      trusted.append(SigningKey(ofStation: key).publicKey)
+      own = SigningKey(ofStation: key).publicKey
+      trusted.append(own!)
     }
   }
   guard !trusted.isEmpty else {
@@ -97,6 +99,13 @@ func verifyVisit(_ parsed: CommandLineArguments, report path: String) throws {
   }
   do {
     let found = try VisitReport.verify([UInt8](data), trusted: trusted)
+    // Whoever has the station's key can write what they like of who signed.
+    guard found.key.name != own?.name || found.signer == VisitReport.Signer.theStation.rawValue
+    else {
+      throw ToolError(
+        "it says that \(found.signer) signed it, and it is signed with the station's own key, which the "
+          + "collector has as well")
+    }
     print(
       "\(path) is as it was signed by \(found.signer): a visit to \(found.station) by \(found.visitor), "
         + "which ended \(found.ended); to be mended: \(found.toMend)")
@@ -235,7 +244,9 @@ private func now() -> String {
 /// In one step, and never over another.
 private func writeOnce(_ text: String, _ path: String) throws {
   let bytes = Array(text.utf8)
-  let file = open(path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  // What an interrupted visit has left; nothing that somebody has put there is followed.
+  unlink(path + ".new")
+  let file = open(path + ".new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
   let folder = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY)
   defer { for descriptor in [file, folder] where descriptor >= 0 { close(descriptor) } }
   guard file >= 0, write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0,

@@ -29,7 +29,8 @@ struct VisitTarget: Target {
         switch question.kind {
         case .yesNo: "no, \"why\""
         case .number(let range, _): "\(range.upperBound)"
-        case .text, .remark, .consent: "a \\ word"
+        case .consent: "yes, a \\ word"
+        case .text, .remark: "a \\ word"
         }
       return (question, try VisitAnswer(typed, to: question))
     }

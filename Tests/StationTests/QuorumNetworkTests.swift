@@ -354,6 +354,10 @@ extension Machine {
     #expect(!forged { $0.sentMicroseconds -= 500_000 }, "it has come already")
     #expect(!forged { $0.heardMicroseconds -= 2_000_000 }, "it was held up")
     #expect(!forged { $0.heldMicroseconds += 4_000_000 }, "it answers what was not sent yet")
+    #expect(!forged { $0.heardMicroseconds += 30_000_000 }, "nor what will be")
+    #expect(
+      !forged { ($0.heardMicroseconds, $0.heldMicroseconds) = (UInt64(Int64.max), .max) },
+      "no sum overflows")
     #expect(!machine.hasVote)
     // A key that came over the air signs answers, and no votes.
     #expect(forged { _ in } && machine.hasVote)

@@ -136,7 +136,7 @@ class Visit(unittest.TestCase):
         for change, phrase in (
                 ({"level": None, "seals": None}, "must answer what nobody can be asked here: level, seals"),
                 ({"level": "perhaps"}, "answers:3: level: perhaps is no answer: yes or no"),
-                ({"relay_standby": "Bo"}, "relay_standby: the board has no [relay] that could move")):
+                ({"relay_standby": "yes, Bo"}, "relay_standby: the board has no [relay] that could move")):
             done = self.run_it(*self.files, "--visit", self.report, "--answers", self.answers(change))
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(phrase, done.stderr)
@@ -146,9 +146,9 @@ class Visit(unittest.TestCase):
         board = self.station.host / "board.toml"
         board.write_text(board.read_text() + '\n[relay]\nchip = "gpiochip9"\nline = 17\nfail_safe = "released"\n')
         ask = [*self.files, "--visit", self.report, "--answers"]
-        done = self.run_it(*ask, self.answers({"relay_standby": "Bo", "relay_moved": "yes"}))
+        done = self.run_it(*ask, self.answers({"relay_standby": "yes, Bo", "relay_moved": "yes"}))
         self.assertEqual(done.returncode, 2)
-        self.assertIn("relay_standby = Bo moves the relay only with --relay beside it", done.stderr)
+        self.assertIn("relay_standby = yes, Bo moves the relay only with --relay beside it", done.stderr)
         self.assertIn("relay_standby", self.run_it(*ask, self.answers()).stderr)
         done = self.run_it(*ask, self.answers({"relay_standby": "no"}))
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -156,10 +156,10 @@ class Visit(unittest.TestCase):
         self.assertEqual(found["relay"], {"relay_standby": "no"})
         # With consent it is tried, and a line that is not there does not obey.
         self.report.unlink()
-        done = self.run_it(*ask, self.answers({"relay_standby": "Bo", "relay_moved": "yes"}), "--relay")
+        done = self.run_it(*ask, self.answers({"relay_standby": "yes, Bo", "relay_moved": "yes"}), "--relay")
         self.assertEqual(done.returncode, 0, done.stderr)
         found = tomllib.loads(self.report.read_text())
-        self.assertEqual(found["relay"], {"relay_standby": "Bo"})
+        self.assertEqual(found["relay"], {"relay_standby": "yes, Bo"})
         self.assertRegex(found["measured"]["relay"], "^BAD: .*gpiochip9")
         self.assertRegex(found["visit"]["to_mend"], r"\brelay\b")
 

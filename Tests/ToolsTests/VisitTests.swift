@@ -30,7 +30,7 @@ private func station(_ byte: UInt8) throws -> SigningKey {
         case .number(let range, _): shortest(range.lowerBound)
         case .text: "something"
         case .remark: ""
-        case .consent: "Bo"
+        case .consent: "yes, Bo"
         }
       return (question, try VisitAnswer(change[question.key] ?? typed, to: question))
     }
@@ -146,19 +146,21 @@ private func station(_ byte: UInt8) throws -> SigningKey {
   /// The relay moves for a name alone.
   @Test func consentIsAName() throws {
     for (typed, answer, isConsent) in [
-      ("Bo Li", VisitAnswer.text("Bo Li"), true), ("Nora", .text("Nora"), true),
-      ("no", .no(""), false), ("No, not today", .no("not today"), false), ("n", .no(""), false),
-      ("nobody is here", .no("is here"), false), ("not now", .no("now"), false),
+      ("yes, Bo Li", VisitAnswer.yes("Bo Li"), true), ("YES Nora", .yes("Nora"), true),
+      ("no", .no(""), false), ("No, not today", .no("not today"), false),
     ] {
       let found = try VisitAnswer(typed, to: VisitChecklist.standby)
       #expect(found == answer && found.isConsent == isConsent, "\(typed)")
       #expect(try VisitAnswer(found.words, to: VisitChecklist.standby).isConsent == isConsent)
     }
-    for typed in ["", "yes", "y", "Yes, move it", "-", "- why", "?", "1"] {
+    for typed in [
+      "", "yes", "yes,", "y Bo", "Bo Li", "nope", "skip", "quit", "don't", "nein", "not now", "-",
+      "- why", "?", "1", "yes 1", "yesterday Bo",
+    ] {
       let error = #expect(throws: ToolError.self) {
         try VisitAnswer(typed, to: VisitChecklist.standby)
       }
-      #expect(error?.description.contains("the name of who stands by") == true, "\(typed)")
+      #expect(error?.description.contains("yes and the name of who stands by") == true, "\(typed)")
     }
     #expect(!VisitAnswer.yes("").isConsent && !VisitAnswer.notLookedAt("").isConsent)
   }
@@ -207,15 +209,34 @@ private func station(_ byte: UInt8) throws -> SigningKey {
       var draft = try VisitDraft(path, station: "XX.A..EH", now: "2026-12-01T09:12:03Z")
       #expect(!draft.isContinued)
       try draft.add(level, .no("sunk"))
-      try draft.add(.text("Bo"), [moved, .init("pps", "skipped: none")])
+      try draft.add(.yes("Bo"), [moved, .init("pps", "skipped: a line\nthat is two")])
       let next = try VisitDraft(path, station: "XX.A..EH", now: "2026-12-02T00:00:00Z")
       #expect(next.isContinued && next.answers == draft.answers && next.measured == draft.measured)
       #expect(next.answers.begun == "2026-12-01T09:12:03Z" && next.measured[0] == moved)
-      #expect(next.answers.byKey == ["level": .no("sunk"), "relay_standby": .text("Bo")])
+      #expect(next.answers.byKey == ["level": .no("sunk"), "relay_standby": .yes("Bo")])
       let error = #expect(throws: ToolError.self) {
         try VisitDraft(path, station: "XX.B..EH", now: "")
       }
       #expect(error?.description.contains("is of a visit to XX.A..EH, not to XX.B..EH") == true)
+    }
+  }
+
+  /// Half of what was measured, or the consent without it, is measured again.
+  @Test func tornMeasurementsCountForNothing() throws {
+    try inFolder { path in
+      var draft = try VisitDraft(path, station: "XX.A..EH", now: "2026-12-01T09:12:03Z")
+      try draft.add(#require(VisitChecklist.find("visitor")), .text("measured = me"))
+      let before = try #require(FileManager.default.contents(atPath: path))
+      try draft.add(.yes("Bo"), [.init("relay", "good"), .init("pps", "good")])
+      let whole = try #require(FileManager.default.contents(atPath: path))
+      for count in before.count...whole.count {
+        try whole.prefix(count).write(to: URL(fileURLWithPath: path))
+        let next = try VisitDraft(path, station: "XX.A..EH", now: "later")
+        let isWhole = count == whole.count
+        #expect(next.measured.count == (isWhole ? 2 : 0), "\(count)")
+        #expect(next.answers.byKey.count == (isWhole ? 2 : 1), "\(count)")
+        if !isWhole { #expect(FileManager.default.contents(atPath: path) == before) }
+      }
     }
   }
 

@@ -91,7 +91,7 @@ extension HealthFindings {
       "peers", .doubtful,
       figures
         + ": \(consequence); do they run, is the network between them up, and has each the other's "
-        + "key, address and listen_port in [quorum]?")
+        + "key, address and listen_port in [quorum], and in network.conf?")
   }
 
   static func calibration(_ h: HealthMessage) -> Finding {

@@ -50,17 +50,17 @@ public enum VisitAnswer: Equatable, Sendable {
       }
       return .number(number)
     case .consent:
-      let words = trimmed(text[...])
-      let word = words.prefix { $0.isASCII && $0.isLetter }.lowercased()
-      // Whatever begins like a refusal is one, and who says yes has said no name.
-      if ["no", "n", "not", "none", "nobody", "never"].contains(word) {
-        return .no(trimmed(words.dropFirst(word.count).drop { ",;:. ".contains($0) }))
-      }
-      guard words.contains(where: \.isLetter), !words.hasPrefix("-"), !["yes", "y"].contains(word)
-      else {
+      // "yes" and a name: whatever else somebody types in haste moves nothing.
+      let word = text.prefix { $0.isASCII && $0.isLetter }
+      let rest = text.dropFirst(word.count)
+      let name = trimmed(rest.drop { ",;:. ".contains($0) })
+      let isApart = rest.first.map { ",;:. ".contains($0) } ?? true
+      switch isApart ? word.lowercased() : "" {
+      case "yes" where name.contains(where: \.isLetter): return .yes(name)
+      case "no": return .no(name)
+      default:
         throw ToolError("\(question.key): \(quoted(text)) is no answer: \(question.hint)")
       }
-      return .text(words)
     case .text, .remark:
       let words = trimmed(text[...])
       guard !words.isEmpty || question.kind == .remark else {
@@ -106,7 +106,7 @@ public enum VisitAnswer: Equatable, Sendable {
 
   /// Somebody has agreed to what was asked, by name.
   public var isConsent: Bool {
-    if case .text = self { true } else { false }
+    if case .yes(let name) = self { !name.isEmpty } else { false }
   }
 }
 
@@ -116,10 +116,13 @@ public struct VisitAnswers: Equatable {
   public private(set) var byKey: [String: VisitAnswer] = [:]
   /// Lines of a draft that are no answers: what was measured, and when.
   public private(set) var measured: [String] = []
+  private var hasEnd = false
   public private(set) var begun: String?
   public private(set) var station: String?
 
   public init() {}
+
+  var hasTornMeasurements: Bool { !measured.isEmpty && !hasEnd }
 
   /// `name`: of the file, for whoever is told what is wrong. Of a draft the last line may be torn.
   public init(_ text: String, from name: String, isDraft: Bool = false) throws {
@@ -145,6 +148,9 @@ public struct VisitAnswers: Equatable {
       switch key {
       case "measured":
         measured.append(value)
+        return
+      case "measured_end":
+        hasEnd = true
         return
       case "begun":
         begun = value

@@ -13,7 +13,7 @@ public struct VisitQuestion: Equatable, Sendable {
     case text
     /// A text that may be empty.
     case remark
-    /// The name of who agrees, or "no".
+    /// "yes" and the name of who agrees, or "no".
     case consent
   }
 
@@ -35,7 +35,7 @@ public struct VisitQuestion: Equatable, Sendable {
       "\(shortest(range.lowerBound)) to \(shortest(range.upperBound)) \(unit); - and why, if it was not looked at"
     case .text: "a few words"
     case .remark: "a few words, or an empty line"
-    case .consent: "the name of who stands by and agrees, or no"
+    case .consent: "yes and the name of who stands by and agrees, such as yes, Bo Li; or no"
     }
   }
 }

@@ -28,10 +28,14 @@ public struct VisitDraft {
       )
     }
     isContinued = !answers.byKey.isEmpty || !answers.measured.isEmpty
-    // A line that a power cut has torn is ended, and counts for nothing.
-    let isTorn = !text.isEmpty && !text.hasSuffix("\n")
+    // What a power cut has torn counts for nothing: a line without its end, measurements without theirs.
+    var whole = text.lastIndex(of: "\n").map { text[...$0] } ?? ""
+    if answers.hasTornMeasurements, let torn = whole.range(of: "\nmeasured = ") {
+      whole = whole[...torn.lowerBound]
+      answers = try VisitAnswers(String(whole), from: path, isDraft: true)
+    }
     let begin = answers.begun == nil ? ["station = \(station)", "begun = \(now)"] : []
-    if isTorn { try cut(to: (text.lastIndex(of: "\n").map { text[...$0].utf8.count }) ?? 0) }
+    if whole.utf8.count < text.utf8.count { try cut(to: whole.utf8.count) }
     if !begin.isEmpty { try append(begin) }
   }
 
@@ -42,8 +46,13 @@ public struct VisitDraft {
   /// Who agreed to what moved, and all that was measured then: both or neither.
   public mutating func add(_ standby: VisitAnswer?, _ measured: [VisitReport.Measured]) throws {
     try append(
-      measured.map { "measured = \($0.part) \($0.text)" }
-        + (standby.map { ["\(VisitChecklist.standby.key) = \($0.words)"] } ?? []))
+      measured.map { "measured = \($0.part) \(printable($0.text))" }
+        + (standby.map { ["\(VisitChecklist.standby.key) = \($0.words)"] } ?? [])
+        + ["measured_end = \(measured.count)"])
+  }
+
+  private func printable(_ text: String) -> String {
+    String(text.map { VisitAnswer.isPrintable("\($0)") ? $0 : " " })
   }
 
   public var measured: [VisitReport.Measured] {

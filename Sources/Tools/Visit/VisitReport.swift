@@ -30,7 +30,9 @@ public struct VisitReport {
     public let station: String
     public let visitor: String
     public let ended: String
+    /// What the report says of who signed it, and whose key it was.
     public let signer: String
+    public let key: PublicKey
     public let toMend: String
   }
 
@@ -149,7 +151,7 @@ public struct VisitReport {
     let text = String(decoding: body, as: UTF8.self)
     return Verified(
       station: value("station", text), visitor: value("visitor", text),
-      ended: value("ended", text), signer: value("by", text, isLast: true),
+      ended: value("ended", text), signer: value("by", text, isLast: true), key: key,
       toMend: value("to_mend", text))
   }
 
