@@ -112,6 +112,9 @@ class System:
                         f"workdir={self.work}/overlay", self.root], check=True)
         self.stack.callback(subprocess.run, ["umount", "--lazy", self.root])
         (self.root / "debs").mkdir()
+        # Nobody else is to hold apt's lock, whenever that would come.
+        units = self.root / "etc/systemd/system"
+        for timer in ("apt-daily.timer", "apt-daily-upgrade.timer"): (units / timer).symlink_to("/dev/null")
         if not self.boots: return
         self.nspawn = subprocess.Popen(
             ["systemd-nspawn", "--quiet", "--directory", self.root, "--boot", "--register=no", "--keep-unit",
