@@ -13,9 +13,9 @@ import Core
 
 public struct PulseInput: ~Copyable {
   private let settings: PulseSettings
-  /// Of a line.
+  /// The line of a chip.
   private let edges: OpaquePointer?
-  /// Of a device; −1 while it is gone.
+  /// The pulse device; −1 while it is gone.
   private var device: Int32
   private var stamps = PpsStamps()
   private var triedMonotonic: Int64 = 0

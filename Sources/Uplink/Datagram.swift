@@ -227,7 +227,7 @@ public struct SealedBytes {
     return reader.read(UInt64.self)
   }
 
-  /// Of whoever sent it.
+  /// Which of the sender's starts this is.
   public var bootCounter: UInt32 {
     var reader = ByteReader(UnsafeBufferPointer(rebasing: message[40..<44]))
     return reader.read(UInt32.self)

@@ -16,7 +16,7 @@ public struct VoteMessage: Payload, Equatable, Sendable {
   /// What the voter's boot drew.
   public var bootNonce: UInt64 = 0
   public var sentMicroseconds: UInt64 = 0
-  /// Of the receiver's newest vote, 0: there was none; and how long the voter had had it.
+  /// When the receiver's newest vote had left, 0: there was none; and how long the voter had had it.
   public var heardMicroseconds: UInt64 = 0
   public var heldMicroseconds: UInt32 = 0
   public var evidenceMilliseconds = VoteMessage.noEvidence

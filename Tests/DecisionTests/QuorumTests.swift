@@ -188,7 +188,7 @@ private final class Voter {
     }
   }
 
-  /// Of three that need two, one that is there is enough to be waited for.
+  /// One that is there is enough to be waited for, of three that need two.
   @Test func silenceIsCountedAgainstWhatIsNeeded() {
     let two = Voter(needed: 2)
     two.hear(1, peer: 6)

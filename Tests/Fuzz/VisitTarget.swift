@@ -46,7 +46,7 @@ struct VisitTarget: Target {
     ]
   }
 
-  /// Of the seed 1…32.
+  /// The public half of the seed 1…32.
   private static func publicBytes() throws -> [UInt8] {
     guard
       let bytes = bytes(

@@ -150,8 +150,11 @@ class Board:
     def wait(self, happens, what):
         end = time.monotonic() + DEADLINE
         while not happens():
-            assert self.machine.poll() is None and time.monotonic() < end, f"{what} did not come"
-            time.sleep(0.05)
+            # The machine may end meanwhile, and with it what is waited for.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.machine.wait(0.05)
+                end = 0
+            assert time.monotonic() < end, f"{what} did not come"
 
     def run(self, command):
         self.line.write(base64.b64encode(command.encode()) + b"\n")

@@ -13,7 +13,7 @@ import Station
 import Uplink
 
 struct TrialSite: ~Copyable {
-  /// Of the networks.
+  /// Keeps the networks that the stations work with.
   private let options: ReplayOptions
   private var firstArena: Arena
   private var secondArena: Arena

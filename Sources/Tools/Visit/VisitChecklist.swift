@@ -17,7 +17,7 @@ public struct VisitQuestion: Equatable, Sendable {
     case consent
   }
 
-  /// Of the report, of an answers file, and of a draft.
+  /// Its name in the report, in an answers file and in a draft.
   public let key: String
   public let section: String
   public let kind: Kind

@@ -175,7 +175,7 @@ public struct VisitReport {
     return (bytes.dropLast(length), read)
   }
 
-  /// Of a text that the signer's program has written.
+  /// A line's value, in a text that the signer's program has written.
   private static func value(_ key: String, _ text: String, isLast: Bool = false) -> String {
     let lines = text.split(separator: "\n").filter { $0.hasPrefix("\(key) = \"") }
     guard let line = isLast ? lines.last : lines.first else { return "not said" }

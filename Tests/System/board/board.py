@@ -102,8 +102,7 @@ class TimeServer:
             # RFC 5905, figure 8: version 4, mode 4, stratum 1, a precision of a microsecond.
             answer = struct.pack(">BBbb2I4s4Q", 4 << 3 | 4, 1, asked[2], -20, 0, 0, b"TEST", heard,
                                  int.from_bytes(asked[40:48], "big"), heard, self.stamp())
-            time.sleep(self.longer_s)
-            self.socket.sendto(answer, sender)
+            threading.Timer(self.longer_s, self.socket.sendto, (answer, sender)).start()
 
 
 class Board:

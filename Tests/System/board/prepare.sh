@@ -55,7 +55,7 @@ need() {  # FILE: its libraries, and theirs
   local library
   for library in $(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
     [ ! -e "$root/usr/lib/$TRIPLET/$library" ] || continue
-    cp -L "$CACHE"/root/{usr/,}lib/$TRIPLET/"$library" "$root/usr/lib/$TRIPLET" 2> /dev/null || true
+    cp -L "$CACHE/root"/{usr/,}lib/$TRIPLET/"$library" "$root/usr/lib/$TRIPLET" 2> /dev/null || true
     [ ! -e "$root/usr/lib/$TRIPLET/$library" ] || need "$root/usr/lib/$TRIPLET/$library"
   done
 }
